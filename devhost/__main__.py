@@ -1,0 +1,57 @@
+"""`python -m devhost`: see `--help`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from devhost.errors import DevhostError
+from devhost.run import run
+from devhost.settings import Options
+
+_ENVIRONMENT = """
+environment:
+  PORT                        port to serve on (7071); 0 picks a free one
+  HOST                        address to listen on (127.0.0.1)
+  DATA_DIR                    where the admin password and Azurite's data are kept (.data)
+  AZURITE_BLOB_PORT, AZURITE_QUEUE_PORT, AZURITE_TABLE_PORT
+                              Azurite's ports (10000 to 10002, or others if these are taken)
+  TLS_CERT, TLS_KEY           certificate and key (PEM) to serve https with, also for Azurite;
+                              `make cert` makes them
+  RegistryStorage             storage to use instead of starting Azurite
+  REGISTRY_*                  the registry's own settings; what is given here wins
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
+                              largest request body in bytes (2 GiB)
+"""
+
+
+def main() -> int:
+    """Run the development host and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m devhost",
+        description="Serve the function app on this machine, on storage emulated by Azurite.",
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, help="port to serve on; 0 picks a free one")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument(
+        "--app-dir", type=Path, default=Path.cwd(), help="where function_app.py is (here)"
+    )
+    arguments = parser.parse_args()
+    try:
+        options = Options.read(
+            os.environ,
+            app_dir=arguments.app_dir.resolve(),
+            host=arguments.host,
+            port=arguments.port,
+        )
+        run(options, os.environ)
+    except DevhostError as error:
+        print(f"devhost: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

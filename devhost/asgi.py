@@ -1,0 +1,264 @@
+"""The Functions host as an ASGI application: from a request to a call of the function, and back."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from devhost import headers
+from devhost.app import FunctionApp, HttpFunction
+from devhost.bodies import ClientGoneError, SpooledBody
+from devhost.paths import BadPathError, decode_path, encode_path
+
+DEFAULT_BODY_LIMIT = 2 * 1024**3
+# Azure's load balancer drops a connection on which nothing moved for this long.
+IDLE_TIMEOUT = 230.0
+
+_log = logging.getLogger("devhost")
+
+
+class ConnectionAbortedByHost(BaseException):
+    """Raised into the server to make it drop the connection.
+
+    Not an Exception, so that nothing on the way handles it.
+    """
+
+
+class FunctionsHost:
+    """Routes requests to the functions of one app.
+
+    `body_limit` is in octets and bounds every request body; `idle_timeout` is in seconds and ends a
+    request during which nothing was sent or received for that long.
+    """
+
+    def __init__(
+        self,
+        app: FunctionApp,
+        *,
+        body_limit: int = DEFAULT_BODY_LIMIT,
+        idle_timeout: float = IDLE_TIMEOUT,
+    ) -> None:
+        self._app = app
+        self._body_limit = body_limit
+        self._idle_timeout = idle_timeout
+        # Functions that run on after their request was given up. The event loop itself holds tasks
+        # only weakly.
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        began = time.monotonic()
+        exchange = _Exchange(receive, send, self._body_limit)
+        try:
+            await self._serve(scope, exchange)
+        finally:
+            milliseconds = round((time.monotonic() - began) * 1000)
+            raw_path = scope["raw_path"].decode("latin-1")
+            _log.info(
+                "%s %s %s in %d ms",
+                scope["method"],
+                raw_path,
+                exchange.status or "aborted",
+                milliseconds,
+            )
+
+    async def _serve(self, scope: Scope, exchange: "_Exchange") -> None:
+        try:
+            path = decode_path(scope["raw_path"])
+        except BadPathError:
+            await exchange.answer(400)
+            return
+        found = self._app.routes.find(scope["method"], path)
+        if found is None:
+            await exchange.answer(404)
+            return
+        route, parameters = found
+        function = self._app.http_functions[route.function_name]
+        incoming: headers.Headers = list(scope["headers"])
+        spool = not headers.is_chunked(incoming) and _content_length(incoming) > 0
+        if spool and _content_length(incoming) > self._body_limit:
+            # The host meets the limit while it binds the request to the function's argument, hence
+            # no 413.
+            text = f"Exception binding parameter '{function.parameter}'. Request body too large."
+            await exchange.answer(
+                500, f"{text} The max request body size is {self._body_limit} bytes.", close=True
+            )
+            return
+        inner = _function_scope(scope, path, parameters, incoming)
+        task = asyncio.create_task(_invoke(function, inner, exchange, spool=spool))
+        await self._supervise(task, exchange)
+
+    async def _supervise(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
+        """Wait for the function, or until the request has to be given up without it."""
+        watch = asyncio.create_task(exchange.watch(self._idle_timeout))
+        try:
+            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            watch.cancel()
+        if task.done():
+            task.result()
+            return
+        # As in Azure, the function is not told and runs to its end; what it answers goes nowhere.
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+        await exchange.give_up(watch.result())
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+class _Exchange:
+    """One request and its response, as the host sees them pass by."""
+
+    def __init__(self, receive: Receive, send: Send, body_limit: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._body_limit = body_limit
+        self._received = 0
+        self._too_large = asyncio.Event()
+        self._given_up = False
+        self._last_activity = time.monotonic()
+        self.status: int | None = None
+
+    async def receive(self) -> Message:
+        """Receive from the client; what was given up or is too large looks like a disconnect."""
+        if self._given_up or self._too_large.is_set():
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        self._last_activity = time.monotonic()
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            if self._received > self._body_limit:
+                self._too_large.set()
+                return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send to the client what the function answers."""
+        if self._given_up:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": headers.to_client(message.get("headers", ()))}
+        await self._send(message)
+        self._last_activity = time.monotonic()
+
+    async def answer(self, status: int, text: str = "", *, close: bool = False) -> None:
+        """Answer in the host's own name."""
+        self.status = status
+        body = text.encode()
+        fields: headers.Headers = [(b"content-length", str(len(body)).encode())]
+        if body:
+            fields.append((b"content-type", b"text/plain; charset=utf-8"))
+        if close:
+            fields.append((b"connection", b"close"))
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def watch(self, idle_timeout: float) -> int:
+        """Return the status to give up with, once there is reason to."""
+        while True:
+            remaining = self._last_activity + idle_timeout - time.monotonic()
+            if remaining <= 0:
+                return 504
+            try:
+                async with asyncio.timeout(remaining):
+                    await self._too_large.wait()
+            except TimeoutError:
+                continue
+            return 413
+
+    async def give_up(self, status: int) -> None:
+        """End the request without its function.
+
+        It is answered with `status` if nothing was sent yet; else the connection is dropped.
+        """
+        self._given_up = True
+        if self.status is not None:
+            raise ConnectionAbortedByHost
+        await self.answer(status, close=True)
+
+
+async def _invoke(
+    function: HttpFunction, scope: Scope, exchange: _Exchange, *, spool: bool
+) -> None:
+    """Bind the request, call the function and send what it returns."""
+    with SpooledBody() as body:
+        if spool:
+            try:
+                await body.fill(exchange.receive)
+            except ClientGoneError:
+                return
+        try:
+            await _call(
+                function,
+                scope,
+                _replay(body, exchange) if spool else exchange.receive,
+                exchange.send,
+            )
+        except ClientDisconnect:
+            _log.info("%s: the client went away", function.name)
+        except Exception:  # noqa: BLE001 - whatever it is, the host answers
+            _log.exception("%s: the function failed", function.name)
+        else:
+            return
+    if exchange.status is not None:
+        raise ConnectionAbortedByHost
+    await exchange.answer(500, "Internal Server Error")
+
+
+async def _call(function: HttpFunction, scope: Scope, receive: Receive, send: Send) -> None:
+    argument: dict[str, Any] = {function.parameter: Request(scope, receive)}
+    if function.is_async:
+        response = await function.call(**argument)
+    else:
+        response = await asyncio.to_thread(function.call, **argument)
+    if not isinstance(response, Response):
+        raise TypeError(
+            f"function {function.name} must return a Response, not {type(response).__name__}"
+        )
+    await response(scope, receive, send)
+
+
+def _replay(body: SpooledBody, exchange: _Exchange) -> Receive:
+    ended = False
+
+    async def receive() -> Message:
+        nonlocal ended
+        if ended:
+            return await exchange.receive()
+        message = await body.read()
+        ended = not message["more_body"]
+        return message
+
+    return receive
+
+
+def _function_scope(
+    scope: Scope, path: str, parameters: Mapping[str, str], incoming: headers.Headers
+) -> dict[str, Any]:
+    return {
+        **scope,
+        "scheme": headers.scheme(incoming, scope["scheme"]),
+        "path": path,
+        "raw_path": encode_path(path),
+        "root_path": "",
+        "headers": headers.to_function(incoming, str(uuid.uuid4())),
+        "path_params": dict(parameters),
+    }
+
+
+def _content_length(incoming: headers.Headers) -> int:
+    lengths = headers.values(incoming, b"content-length")
+    return int(lengths[0]) if lengths else 0

@@ -1,0 +1,45 @@
+"""What the development host says once it is ready."""
+
+from collections.abc import Mapping, Sequence
+
+from devhost.settings import Options, password_file
+
+READY = "devhost ready "
+
+
+def welcome(
+    options: Options,
+    environment: Mapping[str, str],
+    port: int,
+    not_run: Sequence[str],
+    *,
+    password_in_environment: bool,
+) -> str:
+    """Return how to log in, push and pull, ending with a line that tells programs the address.
+
+    No password is in it.
+    """
+    registry = f"localhost:{port}"
+    lines = [f"Slipway on {options.scheme}://{registry}", ""]
+    login = f"docker login {registry} -u {environment['REGISTRY_ADMIN_USERNAME']} --password-stdin"
+    file = password_file(options.data_dir)
+    if environment["REGISTRY_ADMIN_USER_ENABLED"].lower() not in {"true", "1", "on", "yes"}:
+        lines.append("  (the admin account is off: REGISTRY_ADMIN_USER_ENABLED)")
+    elif password_in_environment:
+        lines.append(f"  printenv REGISTRY_ADMIN_PASSWORD | {login}")
+    elif file.is_file() and file.read_text().strip() == environment["REGISTRY_ADMIN_PASSWORD"]:
+        lines.append(f"  {login} < {file}")
+    else:
+        lines.append(f"  {login}    # the password is in local.settings.json")
+    lines += [
+        f"  docker tag hello-world {registry}/hello-world",
+        f"  docker push {registry}/hello-world",
+        f"  docker pull {registry}/hello-world",
+        "",
+    ]
+    if not_run:
+        lines.append(f"Not run here, having no HTTP trigger: {', '.join(not_run)}")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104 - replaced, not bound
+    address = f"[{host}]" if ":" in host else host
+    lines.append(f"{READY}{options.scheme}://{address}:{port}")
+    return "\n".join(lines)

