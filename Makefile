@@ -1,0 +1,80 @@
+# Everything a developer does here, each target by itself from a fresh clone. `make` alone explains.
+#
+# Setting up needs the network once. What was installed is remembered in files named after the
+# contents of the lock files, so nothing is fetched again until a lock file changes.
+
+PYTHON ?= python3
+
+BIN := .venv/bin
+PYTHON_KEY := $(shell { $(PYTHON) -V; cat requirements/dev.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
+NODE_KEY := $(shell cksum < package-lock.json | cut -d ' ' -f 1)
+PYTHON_READY := .venv/.ready-$(PYTHON_KEY)
+NODE_READY := node_modules/.ready-$(NODE_KEY)
+
+SOURCES := $(wildcard registry_core devhost function_app.py bench tests)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run cert check test e2e format lock clean
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(PYTHON_READY) $(NODE_READY) ## Install what the other targets need (they do it themselves)
+
+run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
+	@exec $(BIN)/python -m devhost
+
+cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/
+	@$(BIN)/python -m devhost.cert
+
+check: $(PYTHON_READY) ## Check format, lint, types and layering
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	@if [ -f tests/unit/test_layering.py ]; then $(BIN)/pytest tests/unit/test_layering.py; fi
+
+test: $(PYTHON_READY) $(NODE_READY) ## Run the unit and integration tests
+	$(BIN)/pytest $(wildcard tests/unit tests/integration)
+
+e2e: $(PYTHON_READY) $(NODE_READY) ## Run the tests with real clients (as root, for their container engine)
+	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
+	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
+
+format: $(PYTHON_READY) ## Rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(PYTHON_READY) ## Choose the newest versions that the requirements allow
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
+	for name in dev node; do \
+		"$$tools/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
+	done
+	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## Remove what was installed or cached; .data and .certs stay
+	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON_READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed, and $(PYTHON) is not. Name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu, install python3-venv." >&2; exit 1; }
+	@echo "Installing Python packages into .venv"
+	@# The interpreter behind $(PYTHON), which may itself be the one in the .venv about to be replaced.
+	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); rm -rf .venv; "$$python" -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(NODE_READY): $(PYTHON_READY)
+	@if ! { $(BIN)/python -m devhost.node && command -v npm; } > /dev/null 2>&1; then \
+		echo "Installing Node.js into .venv"; \
+		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/node.txt; \
+	fi
+	@echo "Installing Azurite into node_modules"
+	@path=$$($(BIN)/python -m devhost.node) && \
+		PATH="$$path:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
