@@ -5,9 +5,11 @@ In order: `node` on the PATH if it is new enough, then the one of the PyPI packa
 """
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from devhost.errors import NodeError
@@ -72,3 +74,17 @@ def _packaged_node() -> Path | None:
     return next(
         (path for path in (package / "bin" / "node", package / "node.exe") if path.is_file()), None
     )
+
+
+def _search_path() -> str:
+    """Return the directories in which `node`, and after it `npm`, are to be looked for first."""
+    found = [find_node(), _packaged_node()]
+    return os.pathsep.join(str(node.parent) for node in found if node is not None)
+
+
+if __name__ == "__main__":
+    # For the Makefile, which puts the answer in front of its PATH.
+    try:
+        print(_search_path())
+    except NodeError as error:
+        sys.exit(f"devhost: {error}")

@@ -1,0 +1,212 @@
+"""A certificate authority for this machine, and a certificate from it for `localhost`.
+
+What is there and still valid is kept: clients that trust the authority once go on trusting it.
+"""
+
+import argparse
+import datetime
+import ipaddress
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from devhost.settings import DEFAULT_PORT
+
+_NAMES = ("localhost",)
+_ADDRESSES = ("127.0.0.1", "::1")
+# The longest that Apple's platforms accept from a server certificate.
+_SERVER_LIFETIME = datetime.timedelta(days=825)
+_AUTHORITY_LIFETIME = datetime.timedelta(days=3650)
+_RENEW_BEFORE = datetime.timedelta(days=30)
+
+
+class CertificateDirectory:
+    """A directory with the authority (`ca.crt`, `ca.key`) and the server's files.
+
+    These are `server.key`, and `server.crt` with the server's certificate and the authority's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.authority = path / "ca.crt"
+        self.authority_key = path / "ca.key"
+        self.certificate = path / "server.crt"
+        self.key = path / "server.key"
+
+    def ensure(self, now: datetime.datetime | None = None) -> bool:
+        """Make what is missing, broken or about to expire; return whether anything was made."""
+        moment = now or datetime.datetime.now(datetime.UTC)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        authority = _load(self.authority, self.authority_key, moment)
+        if authority is None:
+            authority = _make_authority(moment)
+            _store(self.authority, self.authority_key, authority, chain=())
+        server = _load(self.certificate, self.key, moment)
+        if server is not None and _is_issued_by(server[0], authority[0]):
+            return False
+        server = _make_server(authority, moment)
+        _store(self.certificate, self.key, server, chain=(authority[0],))
+        return True
+
+
+_Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
+
+def _make_authority(now: datetime.datetime) -> _Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    # A name of its own for each authority: clients may have trusted an earlier one.
+    serial = x509.random_serial_number()
+    name = _name(f"Slipway development CA {serial % 0x10000:04x}")
+    builder = (
+        _builder(name, name, key, now, _AUTHORITY_LIFETIME, serial)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(key_cert_sign=True), critical=True)
+        .add_extension(_authority_identifier(key), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()), key
+
+
+def _make_server(authority: _Pair, now: datetime.datetime) -> _Pair:
+    issuer, issuer_key = authority
+    key = ec.generate_private_key(ec.SECP256R1())
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in _NAMES]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in _ADDRESSES]
+    builder = (
+        _builder(
+            _name("localhost"),
+            issuer.subject,
+            key,
+            now,
+            _SERVER_LIFETIME,
+            x509.random_serial_number(),
+        )
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_authority_identifier(issuer_key), critical=False)
+    )
+    return builder.sign(issuer_key, hashes.SHA256()), key
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta,
+    serial: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        # Clocks of containers and virtual machines may be a little behind.
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + lifetime)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=key_cert_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _authority_identifier(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+
+
+def _load(certificate_file: Path, key_file: Path, now: datetime.datetime) -> _Pair | None:
+    """Return the pair if it is there, fits together and is valid for a while yet."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        return None
+    if (
+        not isinstance(key, ec.EllipticCurvePrivateKey)
+        or key.public_key() != certificate.public_key()
+    ):
+        return None
+    is_valid = (
+        certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - _RENEW_BEFORE
+    )
+    return (certificate, key) if is_valid else None
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001 - ValueError, TypeError, InvalidSignature: all of them mean no
+        return False
+    return True
+
+
+def _store(
+    certificate_file: Path, key_file: Path, pair: _Pair, chain: tuple[x509.Certificate, ...]
+) -> None:
+    certificate, key = pair
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    # Removed first: the mode below counts only for a file that is new.
+    key_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+    certificates = (certificate, *chain)
+    certificate_file.write_bytes(
+        b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+    )
+
+
+def _instructions(directory: CertificateDirectory, port: str) -> str:
+    authority = directory.authority
+    return f"""\
+Serve over TLS:
+  export TLS_CERT={directory.certificate} TLS_KEY={directory.key}
+  make run
+
+Have docker trust the certificate authority (no restart is needed):
+  sudo mkdir -p /etc/docker/certs.d/localhost:{port}
+  sudo cp {authority} /etc/docker/certs.d/localhost:{port}/ca.crt
+
+The same for containerd and nerdctl, under /etc/containerd/certs.d; for podman, skopeo and
+buildah, under /etc/containers/certs.d. For all programs of a Debian or Ubuntu system:
+  sudo cp {authority} /usr/local/share/ca-certificates/slipway-development.crt
+  sudo update-ca-certificates"""
+
+
+def main() -> None:
+    """Make the certificates, and say how to use them."""
+    parser = argparse.ArgumentParser(prog="python -m devhost.cert", description=__doc__)
+    parser.add_argument(
+        "--directory", type=Path, default=Path(".certs"), help="where to keep the files (.certs)"
+    )
+    directory = CertificateDirectory(parser.parse_args().directory.resolve())
+    made = directory.ensure()
+    print(f"{'Made' if made else 'Kept'} the certificates in {directory.path}\n")
+    print(_instructions(directory, os.environ.get("PORT") or str(DEFAULT_PORT)))
+
+
+if __name__ == "__main__":
+    main()
