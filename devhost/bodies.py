@@ -15,7 +15,7 @@ from starlette.types import Message, Receive
 # The host's own threshold for keeping a body in memory.
 MEMORY_LIMIT = 30 * 1024
 _WRITE_SIZE = 1024 * 1024
-_READ_SIZE = 256 * 1024
+_READ_SIZE = 1024 * 1024
 
 
 class ClientGoneError(Exception):

@@ -78,7 +78,7 @@ class HostServer(uvicorn.Server):
         """
         config = uvicorn.Config(
             application,
-            # Measured here, httptools takes large bodies in at twice the rate of h11.
+            # Takes in a body in chunks of 32 KiB, as docker sends it, at almost twice h11's rate.
             http="httptools",
             ws="none",
             loop="asyncio",
