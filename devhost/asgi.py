@@ -104,13 +104,17 @@ class FunctionsHost:
             raise
         finally:
             watch.cancel()
-        if task.done():
+        if watch.done():
+            exchange.give_up(watch.result())
+        if exchange.given_up is None:
             task.result()
             return
         # As in Azure, the function is not told and runs to its end; what it answers goes nowhere.
         self._abandoned.add(task)
         task.add_done_callback(self._forget)
-        await exchange.give_up(watch.result())
+        if exchange.status is not None:
+            raise ConnectionAbortedByHost
+        await exchange.answer(exchange.given_up, close=True)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._abandoned.discard(task)
@@ -127,26 +131,28 @@ class _Exchange:
         self._body_limit = body_limit
         self._received = 0
         self._too_large = asyncio.Event()
-        self._given_up = False
         self._last_activity = time.monotonic()
         self.status: int | None = None
+        # The status with which the host ends the request, whatever the function says from then on.
+        self.given_up: int | None = None
 
     async def receive(self) -> Message:
         """Receive from the client; what was given up or is too large looks like a disconnect."""
-        if self._given_up or self._too_large.is_set():
+        if self.given_up is not None:
             return {"type": "http.disconnect"}
         message = await self._receive()
         self._last_activity = time.monotonic()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
             if self._received > self._body_limit:
+                self.give_up(413)
                 self._too_large.set()
                 return {"type": "http.disconnect"}
         return message
 
     async def send(self, message: Message) -> None:
         """Send to the client what the function answers."""
-        if self._given_up:
+        if self.given_up is not None:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -179,15 +185,9 @@ class _Exchange:
                 continue
             return 413
 
-    async def give_up(self, status: int) -> None:
-        """End the request without its function.
-
-        It is answered with `status` if nothing was sent yet; else the connection is dropped.
-        """
-        self._given_up = True
-        if self.status is not None:
-            raise ConnectionAbortedByHost
-        await self.answer(status, close=True)
+    def give_up(self, status: int) -> None:
+        """From now on, receive nothing for the function and send nothing from it."""
+        self.given_up = status
 
 
 async def _invoke(
@@ -213,6 +213,8 @@ async def _invoke(
             _log.exception("%s: the function failed", function.name)
         else:
             return
+    if exchange.given_up is not None:
+        return
     if exchange.status is not None:
         raise ConnectionAbortedByHost
     await exchange.answer(500, "Internal Server Error")

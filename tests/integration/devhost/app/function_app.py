@@ -137,13 +137,25 @@ async def fail_none(req: Request) -> Response:
     return None  # type: ignore[return-value]
 
 
-@app.route(route="sink", methods=["PATCH"])
-async def sink(req: Request) -> Response:
-    """Count the octets of a body without keeping them."""
+release = asyncio.Event()
+
+
+@app.route(route="hold", methods=["PATCH"])
+async def hold(req: Request) -> Response:
+    """Leave the body where it is until told otherwise, then count its octets."""
+    events.append("holding")
+    await release.wait()
     size = 0
     async for chunk in req.stream():
         size += len(chunk)
     return Response(str(size))
+
+
+@app.route(route="release", methods=["POST"])
+async def release_held(req: Request) -> Response:
+    """Let the functions on hold go on."""
+    release.set()
+    return Response()
 
 
 @app.route(route="early", methods=["PATCH"])

@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devhost.process import HostProcess
+
+APP = Path(__file__).parent / "app"
+BODY_LIMIT = 4 * 1024 * 1024
+
+
+@pytest.fixture(scope="session")
+def app_dir() -> Path:
+    return APP
+
+
+@pytest.fixture(scope="session")
+def body_limit() -> int:
+    return BODY_LIMIT
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+    """Serve the app of these tests, which needs no storage."""
+    environment = {
+        "RegistryStorage": "none",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(BODY_LIMIT),
+        # Where the bodies go: nothing may be left there.
+        "TMPDIR": str(tmp_path_factory.mktemp("spool")),
+    }
+    with HostProcess(APP, environment) as process:
+        yield process
