@@ -1,0 +1,32 @@
+"""The function app: each trigger hands its request to the registry, and that is all.
+
+The routes are catch-alls because the Functions host takes the first that matches in order of the
+functions' names, knows no 405, and matches HEAD only where it is listed.
+"""
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
+
+from registry_core.http import edge, health
+from registry_core.registry import Registry
+from registry_core.settings import Settings
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+registry = Registry(Settings.from_environment())
+_health = health.Health()
+
+
+@app.function_name("registry_v2")
+@app.route(route="v2/{*path}", methods=METHODS)
+async def registry_v2(req: Request) -> Response:
+    """The distribution API, `/v2/…`."""
+    return await edge.handle(registry, req, "/" + (req.path_params.get("path") or ""))
+
+
+@app.function_name("healthz")
+@app.route(route="healthz", methods=("GET", "HEAD"))
+async def healthz(req: Request) -> Response:  # noqa: ARG001 - the host binds it by its name
+    """Whether this instance reaches its storage."""
+    return await _health.get(registry)

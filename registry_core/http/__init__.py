@@ -1,0 +1,1 @@
+"""The endpoints, one module for each family, and the edge that every request passes."""

@@ -1,0 +1,12 @@
+"""`GET /v2/`: whether this is a registry, and who is signed in ("Determining Support")."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from registry_core.http.exchange import Exchange
+
+
+async def get(_: Exchange) -> Response:
+    """Whoever gets here is signed in."""
+    return JSONResponse({})

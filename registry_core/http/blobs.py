@@ -1,0 +1,70 @@
+"""Blobs: HEAD, GET, DELETE (distribution-spec, "Pulling blobs", "Deleting Blobs")."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from registry_core.auth.policy import Action
+from registry_core.errors import Unsupported
+from registry_core.http.exchange import Exchange
+from registry_core.model.digest import Digest
+from registry_core.model.ranges import parse_read_range
+from registry_core.storage.blobs import Link
+
+_IMMUTABLE = "private, max-age=31536000, immutable"
+_CONTENT_TYPE = "application/octet-stream"
+
+
+async def head(exchange: Exchange) -> Response:
+    """Whether the repository has the blob, and its size. Never redirected."""
+    digest = Digest.parse(exchange.params["digest"])
+    relied_on = exchange.may(Action.PUSH, exchange.repository)
+    link = await exchange.registry.blobs.link(exchange.repository, digest, relied_on=relied_on)
+    headers = _headers(digest) | {"Content-Length": str(link.size)}
+    return Response(headers=headers, media_type=_CONTENT_TYPE)
+
+
+async def get(exchange: Exchange) -> Response:
+    """The blob's bytes: a 307 to storage for a few minutes, or streamed through here."""
+    digest = Digest.parse(exchange.params["digest"])
+    registry = exchange.registry
+    link = await registry.blobs.link(exchange.repository, digest)
+    if registry.settings.blob_redirect:
+        headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
+        return RedirectResponse(await registry.signer.url(link.location), 307, headers)
+    return _stream(exchange, digest, link)
+
+
+def _stream(exchange: Exchange, digest: Digest, link: Link) -> Response:
+    asked = parse_read_range(exchange.request.headers.get("range"), link.size)
+    headers = _headers(digest)
+    start, length, status = 0, link.size, 200
+    if asked is not None:
+        start, length, status = asked.start, asked.length, 206
+        headers["Content-Range"] = f"bytes {asked.start}-{asked.end}/{link.size}"
+    headers["Content-Length"] = str(length)
+    body = exchange.registry.content.read(link.location, start, length)
+    return StreamingResponse(body, status, headers, media_type=_CONTENT_TYPE)
+
+
+async def delete(exchange: Exchange) -> Response:
+    """Takes the blob from the repository; 405 while a manifest needs it."""
+    if not exchange.registry.settings.delete_enabled:
+        raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
+    digest = Digest.parse(exchange.params["digest"])
+    repository, registry = exchange.repository, exchange.registry
+
+    async def is_live(manifest: Digest) -> bool:
+        return await registry.manifests.is_live(repository, manifest)
+
+    await registry.blobs.unlink(repository, digest, is_live)
+    return Response(status_code=202)
+
+
+def _headers(digest: Digest) -> dict[str, str]:
+    return {
+        "Docker-Content-Digest": str(digest),
+        "ETag": f'"{digest}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": _IMMUTABLE,
+    }

@@ -1,0 +1,64 @@
+"""Request bodies: read with a bound, or passed on as they flow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+
+from registry_core.errors import LengthInvalid, SizeInvalid
+
+_DRAIN_BYTES = 16 * 1024 * 1024
+_DRAIN_SECONDS = 5
+
+
+def content_length(request: Request) -> int | None:
+    """The length that the client announced; None if it announced none."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+async def read_limited(request: Request, limit: int, what: str) -> bytes:
+    """The whole body, of at most `limit` bytes. Raises `SizeInvalid` without reading further."""
+    announced = content_length(request)
+    if announced is not None and announced > limit:
+        raise SizeInvalid(f"{what} is larger than {limit} bytes")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise SizeInvalid(f"{what} is larger than {limit} bytes")
+    return bytes(body)
+
+
+async def flow(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives.
+
+    Raises `LengthInvalid` if it ends before it is as long as announced, `ClientDisconnect` if the
+    client goes away.
+    """
+    announced, received = content_length(request), 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if chunk:
+            yield chunk
+    if announced is not None and received != announced:
+        raise LengthInvalid(f"{announced} bytes were announced, {received} came")
+
+
+async def drain(request: Request) -> None:
+    """Reads off what is left of a body that an early answer did not wait for.
+
+    Clients that write it all before they read the answer would see a broken connection instead.
+    Bounded: a large upload sent without signing in is cut off.
+    """
+    received = 0
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > _DRAIN_BYTES:
+                    return
+    except (ClientDisconnect, RuntimeError, TimeoutError):
+        return  # RuntimeError: it was read to the end already.

@@ -1,0 +1,58 @@
+"""What a handler is given: the request, who sent it, what it names, and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from registry_core.auth.identity import Identity
+from registry_core.auth.policy import Action, decide
+from registry_core.model.names import RepositoryName
+
+if TYPE_CHECKING:
+    from registry_core.registry import Registry
+
+_MAX_QUERY_FIELDS = 2000
+
+
+class Query:
+    """The query's parameters, from the raw query: hosts fold repeated ones."""
+
+    def __init__(self, raw: str) -> None:
+        self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
+
+    def get(self, name: str) -> str | None:
+        """The first value of a parameter; None if it is not there."""
+        return next((value for key, value in self._pairs if key == name), None)
+
+    def all(self, name: str) -> Sequence[str]:
+        """Every value of a parameter, in order."""
+        return [value for key, value in self._pairs if key == name]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request on its way through a handler."""
+
+    request: Request
+    registry: Registry
+    identity: Identity
+    query: Query
+    params: Mapping[str, str]
+    """What the route's pattern found, the repository aside."""
+    name: RepositoryName | None = None
+
+    @property
+    def repository(self) -> RepositoryName:
+        """The repository that the path names; only on routes that name one."""
+        if self.name is None:
+            raise LookupError("the route names no repository")
+        return self.name
+
+    def may(self, action: Action, repository: RepositoryName) -> bool:
+        """Whether the sender may do `action` on `repository`."""
+        return decide(self.identity, action, repository).allowed

@@ -1,0 +1,89 @@
+"""Manifests: HEAD, GET, PUT, DELETE by tag and digest.
+
+See distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting tags" and "Deleting
+Manifests".
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from registry_core.auth.policy import Action
+from registry_core.errors import DigestInvalid, SizeInvalid, Unsupported
+from registry_core.http import bodies
+from registry_core.http.exchange import Exchange
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
+from registry_core.model.names import Tag, parse_known_reference, parse_reference
+from registry_core.storage.manifest_push import MAX_TAGS
+
+
+async def head(exchange: Exchange) -> Response:
+    """Digest, media type and size."""
+    reference = parse_known_reference(exchange.params["reference"])
+    relied_on = exchange.may(Action.PUSH, exchange.repository)
+    found = await exchange.registry.manifests.head(
+        exchange.repository, reference, relied_on=relied_on
+    )
+    headers = _headers(found.digest) | {"Content-Length": str(found.size)}
+    return Response(headers=headers, media_type=found.media_type)
+
+
+async def get(exchange: Exchange) -> Response:
+    """The manifest, byte for byte as it was pushed; never converted to another type."""
+    reference = parse_known_reference(exchange.params["reference"])
+    digest, media_type, content = await exchange.registry.manifests.get(
+        exchange.repository, reference
+    )
+    return Response(content, headers=_headers(digest), media_type=media_type)
+
+
+async def put(exchange: Exchange) -> Response:
+    """Stores a manifest whose blobs are there, under a tag or its digest, and `tag=`s."""
+    reference = parse_reference(exchange.params["reference"])
+    tags = [Tag.parse(text) for text in exchange.query.all("tag")]
+    algorithm = "sha256"
+    if isinstance(reference, Tag):
+        tags.insert(0, reference)
+    else:
+        algorithm = reference.algorithm
+    tags = list(dict.fromkeys(tags))
+    if len(tags) > MAX_TAGS:
+        raise SizeInvalid(f"at most {MAX_TAGS} tags can be set at once")
+    content = await bodies.read_limited(exchange.request, MAX_MANIFEST_BYTES, "the manifest")
+    manifest = Manifest.parse(content, exchange.request.headers.get("content-type"), algorithm)
+    if isinstance(reference, Digest) and reference != manifest.digest:
+        raise DigestInvalid(
+            "the manifest's digest is another",
+            detail={"digest": str(reference), "computed": str(manifest.digest)},
+        )
+    await exchange.registry.pushes.push(exchange.repository, manifest, tags)
+    response = Response(
+        status_code=201,
+        headers={
+            "Location": f"/v2/{exchange.repository}/manifests/{manifest.digest}",
+            "Docker-Content-Digest": str(manifest.digest),
+        },
+    )
+    if manifest.subject:
+        response.headers["OCI-Subject"] = str(manifest.subject.digest)
+    for tag in exchange.query.all("tag"):
+        response.headers.append("OCI-Tag", tag)
+    return response
+
+
+async def delete(exchange: Exchange) -> Response:
+    """By digest the manifest goes with its tags, by tag just the tag."""
+    if not exchange.registry.settings.delete_enabled:
+        raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
+    reference = parse_known_reference(exchange.params["reference"])
+    deletions = exchange.registry.deletions
+    if isinstance(reference, Tag):
+        await deletions.delete_tag(exchange.repository, reference)
+    else:
+        await deletions.delete_manifest(exchange.repository, reference)
+    return Response(status_code=202)
+
+
+def _headers(digest: Digest) -> dict[str, str]:
+    return {"Docker-Content-Digest": str(digest), "ETag": f'"{digest}"'}

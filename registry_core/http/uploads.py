@@ -1,0 +1,150 @@
+"""Uploads: POST, PATCH, PUT, GET, DELETE (distribution-spec, "Pushing blobs").
+
+`Location` is relative and carries the session's state; the state in the newest one is the one to
+use. A chunk that does not follow what was received is answered 416 with the true range.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from registry_core.auth.policy import Action
+from registry_core.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, RegistryError
+from registry_core.http import bodies
+from registry_core.http.exchange import Exchange
+from registry_core.model.digest import ALGORITHMS, Digest
+from registry_core.model.names import RepositoryName
+from registry_core.model.ranges import parse_chunk_range
+from registry_core.storage.upload_state import UploadState
+from registry_core.storage.uploads import UploadMoved
+
+STATE = "_state"
+"""The query parameter that carries the state, named as ACR does."""
+
+
+async def post(exchange: Exchange) -> Response:
+    """Begins a session, mounts a blob from another repository, or takes a whole blob at once."""
+    repository, query = exchange.repository, exchange.query
+    mounted = query.get("mount")
+    if mounted is not None and await _mount(exchange, Digest.parse(mounted)):
+        return _created(repository, Digest.parse(mounted))
+    digest = query.get("digest")
+    if digest is not None and mounted is None:
+        parsed = Digest.parse(digest)
+        state = exchange.registry.uploads.begin(parsed.algorithm)
+        return await _commit(exchange, state, parsed)
+    algorithm = query.get("digest-algorithm") or "sha256"
+    if algorithm not in ALGORITHMS:
+        raise DigestInvalid("digest-algorithm is sha256 or sha512", detail=algorithm[:40])
+    return _accepted(exchange, exchange.registry.uploads.begin(algorithm))
+
+
+async def _mount(exchange: Exchange, digest: Digest) -> bool:
+    """Links a blob of the repository `from`, if the sender may read it there."""
+    source = exchange.query.get("from")
+    if not source:
+        return False
+    try:
+        name = RepositoryName.parse(source)
+    except RegistryError:
+        return False
+    if not exchange.may(Action.PULL, name):
+        return False
+    return await exchange.registry.blobs.mount(name, exchange.repository, digest)
+
+
+async def patch(exchange: Exchange) -> Response:
+    """Appends the body, of any length, announced or not."""
+    state = _state(exchange)
+    try:
+        await _check_chunk(exchange, state)
+        state = await exchange.registry.uploads.append(state, bodies.flow(exchange.request))
+    except UploadMoved as moved:
+        raise _out_of_order(exchange, moved.state) from moved
+    return _accepted(exchange, state)
+
+
+async def put(exchange: Exchange) -> Response:
+    """Appends the last of the body, if any, and commits the blob under `digest`."""
+    digest = exchange.query.get("digest")
+    if digest is None:
+        raise DigestInvalid("the query parameter digest is missing")
+    parsed = Digest.parse(digest)
+    return await _commit(exchange, _state(exchange), parsed)
+
+
+async def _commit(exchange: Exchange, state: UploadState, digest: Digest) -> Response:
+    registry, repository = exchange.registry, exchange.repository
+    try:
+        await _check_chunk(exchange, state)
+        body = bodies.flow(exchange.request)
+        await registry.uploads.commit(state, body, digest, repository)
+    except UploadMoved as moved:
+        raise _out_of_order(exchange, moved.state) from moved
+    return _created(repository, digest)
+
+
+async def get(exchange: Exchange) -> Response:
+    """How much has been received."""
+    state = await exchange.registry.uploads.status(_state(exchange))
+    return Response(status_code=204, headers=_progress(exchange, state))
+
+
+async def delete(exchange: Exchange) -> Response:
+    """Cancels the session for good."""
+    await exchange.registry.uploads.cancel(_state(exchange))
+    return Response(status_code=204)
+
+
+def _state(exchange: Exchange) -> UploadState:
+    token = exchange.query.get(STATE)
+    if token is None:
+        raise BlobUploadUnknown
+    sealer = exchange.registry.uploads.sealer
+    return sealer.open(token, exchange.params["upload"], exchange.repository)
+
+
+async def _check_chunk(exchange: Exchange, state: UploadState) -> None:
+    """Holds `Content-Range` against what was received and `Content-Length`."""
+    request = exchange.request
+    header = request.headers.get("content-range")
+    if header is None:
+        return
+    length = bodies.content_length(request)
+    try:
+        chunk = parse_chunk_range(header)
+    except RangeInvalid:
+        chunk = None
+    if chunk and chunk.start == state.offset and length in (None, chunk.length):
+        return
+    raise UploadMoved(await exchange.registry.uploads.status(state))
+
+
+def _out_of_order(exchange: Exchange, state: UploadState) -> RangeInvalid:
+    return RangeInvalid(
+        f"the upload has {state.offset} bytes: go on from there, at Location",
+        headers=_progress(exchange, state),
+    )
+
+
+def _accepted(exchange: Exchange, state: UploadState) -> Response:
+    return Response(status_code=202, headers=_progress(exchange, state))
+
+
+def _progress(exchange: Exchange, state: UploadState) -> dict[str, str]:
+    """Where to go on, and what was received (`Range`; of nothing it is 0-0, as clients know it)."""
+    token = exchange.registry.uploads.sealer.seal(state, exchange.repository)
+    path = f"/v2/{exchange.repository}/blobs/uploads/{state.upload_id}"
+    return {
+        "Location": f"{path}?{STATE}={token}",
+        "Range": f"0-{max(state.offset - 1, 0)}",
+        "Docker-Upload-UUID": str(state.upload_id),
+    }
+
+
+def _created(repository: RepositoryName, digest: Digest) -> Response:
+    headers = {
+        "Location": f"/v2/{repository}/blobs/{digest}",
+        "Docker-Content-Digest": str(digest),
+    }
+    return Response(status_code=201, headers=headers)

@@ -1,0 +1,201 @@
+"""Manifests: what of them the registry must understand to store, protect and list them.
+
+The bytes are never changed; this module only reads them (OCI image-spec, manifest.md and
+image-index.md; "Image Manifest Version 2, Schema 2" of CNCF distribution).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from registry_core.errors import DigestInvalid, ManifestInvalid
+from registry_core.model import media_types
+from registry_core.model.digest import Digest
+
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+"""The largest manifest accepted (distribution-spec, "Pushing Manifests"; ACR's limit too)."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What an image runs on (image-spec, config.md and image-index.md, `platform`)."""
+
+    os: str = ""
+    architecture: str = ""
+    os_version: str = ""
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A reference to content: media type, digest, size in bytes (image-spec, descriptor.md)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    urls: tuple[str, ...] = ()
+
+    @property
+    def need_not_be_pushed(self) -> bool:
+        """Whether it lies elsewhere: a foreign (Windows) or non-distributable layer."""
+        return bool(self.urls) or self.media_type in media_types.NOT_PUSHED_LAYERS
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An image manifest or an index, parsed from the bytes that `digest` names."""
+
+    content: bytes
+    digest: Digest
+    media_type: str
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    children: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Config and layers, each digest once."""
+        every = ((self.config,) if self.config else ()) + self.layers
+        return tuple({descriptor.digest: descriptor for descriptor in every}.values())
+
+    @property
+    def image_size(self) -> int:
+        """The sizes of config and layers added up, in bytes, as ACR reports `imageSize`."""
+        return sum(d.size for d in self.layers) + (self.config.size if self.config else 0)
+
+    @classmethod
+    def parse(cls, content: bytes, content_type: str | None, algorithm: str = "sha256") -> Manifest:
+        """The manifest in `content`, sent as `content_type`, digested by `algorithm`.
+
+        Raises `ManifestInvalid`: not JSON, a type that contradicts the shape or the header
+        (CVE-2021-41190), a descriptor that is none.
+        """
+        document = _load(content)
+        media_type = _media_type(document, content_type)
+        _check_shape(document, media_type)
+        config = _optional_descriptor(document, "config")
+        artifact_type = _text(document, "artifactType")
+        if not artifact_type and config and media_type in media_types.IMAGE_MANIFESTS:
+            artifact_type = config.media_type
+        return cls(
+            content=content,
+            digest=Digest.of(content, algorithm),
+            media_type=media_type,
+            config=config,
+            layers=_descriptors(document, "layers"),
+            children=_descriptors(document, "manifests"),
+            subject=_optional_descriptor(document, "subject"),
+            artifact_type=artifact_type,
+            annotations=_annotations(document),
+        )
+
+
+def parse_platform(config: bytes) -> Platform:
+    """The platform that an image's config names; empty where it names none or is not JSON."""
+    try:
+        document = json.loads(config)
+    except (ValueError, RecursionError):
+        return Platform()
+    if not isinstance(document, dict):
+        return Platform()
+    keys = ("os", "architecture", "os.version", "variant")
+    values = (document.get(key) for key in keys)
+    return Platform(*(value[:256] if isinstance(value, str) else "" for value in values))
+
+
+def _invalid(reason: str) -> NoReturn:
+    raise ManifestInvalid(f"manifest invalid: {reason}", detail={"reason": reason})
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        _invalid("it is not UTF-8")
+    except RecursionError:
+        _invalid("it is nested too deeply")
+    except ValueError:
+        _invalid("it is not JSON")
+    if not isinstance(document, dict):
+        _invalid("it is not a JSON object")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _media_type(document: dict[str, Any], content_type: str | None) -> str:
+    declared = _text(document, "mediaType")
+    sent = (content_type or "").partition(";")[0].strip()
+    if declared and sent and declared != sent:
+        _invalid(f"its mediaType is {declared[:100]}, but Content-Type says {sent[:100]}")
+    media_type = sent or declared
+    if not media_type:
+        media_type = media_types.OCI_INDEX if "manifests" in document else media_types.OCI_MANIFEST
+    if media_type not in media_types.MANIFESTS:
+        _invalid(f"{media_type[:100]} is not the media type of an image manifest or an index")
+    return media_type
+
+
+def _check_shape(document: dict[str, Any], media_type: str) -> None:
+    if document.get("schemaVersion") != 2:
+        _invalid("its schemaVersion is not 2")
+    is_index = media_type in media_types.INDEXES
+    required = ("manifests",) if is_index else ("config", "layers")
+    foreign = ("config", "layers", "fsLayers") if is_index else ("manifests", "fsLayers")
+    for key in required:
+        if key not in document:
+            _invalid(f"a {media_type} has the property {key}")
+    for key in foreign:
+        if document.get(key):
+            _invalid(f"a {media_type} does not have the property {key}")
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key, "")
+    if not isinstance(value, str):
+        _invalid(f"{key} is not a string")
+    return value
+
+
+def _annotations(document: dict[str, Any]) -> dict[str, str]:
+    value = document.get("annotations") or {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        _invalid("annotations are not a map of strings")
+    return value
+
+
+def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
+    value = document.get(key) or []
+    if not isinstance(value, list):
+        _invalid(f"{key} is not a list")
+    return tuple(_descriptor(item, f"{key}[{index}]") for index, item in enumerate(value))
+
+
+def _optional_descriptor(document: dict[str, Any], key: str) -> Descriptor | None:
+    value = document.get(key)
+    return None if value is None else _descriptor(value, key)
+
+
+def _descriptor(value: object, where: str) -> Descriptor:
+    if not isinstance(value, dict):
+        _invalid(f"{where} is not a descriptor")
+    media_type, digest, size = value.get("mediaType", ""), value.get("digest"), value.get("size", 0)
+    if not isinstance(media_type, str) or not isinstance(digest, str):
+        _invalid(f"{where} is not a descriptor")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**63:
+        _invalid(f"the size of {where} is not a number of bytes")
+    urls = value.get("urls") or []
+    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        _invalid(f"the urls of {where} are not a list of strings")
+    try:
+        return Descriptor(media_type, Digest.parse(digest), size, tuple(urls))
+    except DigestInvalid:
+        _invalid(f"the digest of {where} is not one")

@@ -1,0 +1,75 @@
+"""Repository names, tags and references (OCI distribution-spec, "Pulling manifests")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from registry_core.errors import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid
+from registry_core.model.digest import Digest
+
+MAX_REPOSITORY_LENGTH = 255
+
+_REPOSITORY = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+)
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, order=True)
+class RepositoryName:
+    """A repository's name, of one or more levels: `team/app/web`."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> RepositoryName:
+        """The name that `text` spells. Raises `NameInvalid`."""
+        if len(text) > MAX_REPOSITORY_LENGTH or not _REPOSITORY.fullmatch(text):
+            raise NameInvalid(
+                "a repository name is at most 255 characters of lower-case letters, digits and "
+                "single separators (. _ - /), each between letters or digits",
+                detail={"name": text[:300]},
+            )
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, order=True)
+class Tag:
+    """A tag's name."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Tag:
+        """The tag that `text` spells. Raises `TagInvalid`."""
+        if not _TAG.fullmatch(text):
+            raise TagInvalid(
+                "a tag is at most 128 letters, digits, '_', '.' and '-', "
+                "and begins with neither '.' nor '-'",
+                detail={"tag": text[:160]},
+            )
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Reference = Tag | Digest
+"""What names a manifest in its repository."""
+
+
+def parse_reference(text: str) -> Reference:
+    """The tag or digest that `text` spells, to be written. Raises `TagInvalid`, `DigestInvalid`."""
+    return Digest.parse(text) if Digest.looks_like(text) else Tag.parse(text)
+
+
+def parse_known_reference(text: str) -> Reference:
+    """The tag or digest to be read; what can't exist is unknown. Raises `ManifestUnknown`."""
+    try:
+        return parse_reference(text)
+    except (TagInvalid, DigestInvalid) as error:
+        raise ManifestUnknown(detail={"reference": text[:160]}) from error

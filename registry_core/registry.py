@@ -1,0 +1,84 @@
+"""The composition root: settings → clients → stores → services, once a process, built lazily."""
+
+from __future__ import annotations
+
+import asyncio
+
+from registry_core.model.clock import HybridClock
+from registry_core.settings import Settings
+from registry_core.storage import keys
+from registry_core.storage.blobs import Blobs
+from registry_core.storage.cache import Cache
+from registry_core.storage.calls import CallHook, traced
+from registry_core.storage.connection import Connection
+from registry_core.storage.content import Content
+from registry_core.storage.manifest_delete import ManifestDelete
+from registry_core.storage.manifest_push import ManifestPush
+from registry_core.storage.manifest_read import ManifestReader
+from registry_core.storage.sas import SasSigner
+from registry_core.storage.system import System
+from registry_core.storage.upload_state import StateSealer
+from registry_core.storage.uploads import Uploads
+
+
+class Registry:
+    """Everything a handler needs. `open` must have been awaited before the services are used."""
+
+    blobs: Blobs
+    content: Content
+    uploads: Uploads
+    manifests: ManifestReader
+    pushes: ManifestPush
+    deletions: ManifestDelete
+    signer: SasSigner
+    system: System
+
+    def __init__(self, settings: Settings, hook: CallHook | None = None) -> None:
+        self.settings = settings
+        self.hook = hook or CallHook()
+        self._connection: Connection | None = None
+        self._opening = asyncio.Lock()
+        self._opened = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connects, once: checks the schema and fetches the keys, or makes both on empty storage.
+
+        Its storage calls belong to the process, not to the request that happens to come first.
+        Raises `SchemaError`; `Unavailable` if storage cannot be reached, to be tried again.
+        """
+        if self._opened.is_set():
+            return
+        async with self._opening:
+            if self._opened.is_set():
+                return
+            if self._connection is None:
+                self._connection = Connection(self.settings.storage, self.hook)
+            self.system = System(self._connection)
+            with traced():
+                upload_keys = await self.system.open()
+            self._build(self._connection, upload_keys)
+            self._opened.set()
+
+    def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
+        settings = self.settings
+        repositories = connection.table(keys.REPOSITORIES)
+        catalog = connection.table(keys.CATALOG)
+        sealer = StateSealer(upload_keys, settings.upload_expiry)
+        self.content = Content(connection)
+        self.signer = SasSigner(connection, self.content)
+        self.blobs = Blobs(
+            connection.table(keys.BLOBS), Cache(settings.cache_ttl), settings.gc_grace
+        )
+        self.uploads = Uploads(self.content, self.blobs, sealer)
+        self.manifests = ManifestReader(
+            repositories, catalog, self.content, Cache(settings.cache_ttl), settings.gc_grace
+        )
+        self.pushes = ManifestPush(
+            repositories, catalog, self.blobs, self.content, sealer, HybridClock(settings.region)
+        )
+        self.deletions = ManifestDelete(repositories, catalog, self.blobs, self.manifests)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        if self._connection is not None:
+            await self._connection.close()

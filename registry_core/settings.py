@@ -1,0 +1,191 @@
+"""Typed settings, read once from the environment; each is documented here and nowhere twice.
+
+A wrong setting stops the app with `SettingsError`, which names the setting and says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+MIN_PASSWORD_LENGTH = 16
+MIN_GRACE = timedelta(hours=1)
+
+_DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEt"
+    "lCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
+)
+_SAMPLES = re.compile(
+    r"(?i)change.?me|replace|password|sample|example|secret|<.*>|(.)\1{5,}|0123456|123456|abcdef"
+)
+_DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_HOST = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?"
+)
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it and says how to mend it."""
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """Where storage is: a connection string, or service URIs and an identity."""
+
+    connection_string: str = field(default="", repr=False)
+    """`RegistryStorage`: with an account key; local development and tests."""
+    blob_uri: str = ""
+    """`RegistryStorage__blobServiceUri`: https://<account>.blob.core.windows.net."""
+    table_uri: str = ""
+    """`RegistryStorage__tableServiceUri`: https://<account>.table.core.windows.net."""
+    credential: str = ""
+    """`RegistryStorage__credential`: `managedidentity`, or nothing for the environment's own."""
+    client_id: str = ""
+    """`RegistryStorage__clientId`: of a user-assigned managed identity."""
+
+
+@dataclass(frozen=True)
+class AdminSettings:
+    """The admin account: one user name, two passwords of which either is right."""
+
+    username: str
+    passwords: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that operators can set."""
+
+    storage: StorageSettings
+    login_servers: tuple[str, ...] = ("localhost:7071",)
+    """`REGISTRY_LOGIN_SERVERS`: host names clients use, the first being the one announced."""
+    admin: AdminSettings | None = None
+    """`REGISTRY_ADMIN_USER_ENABLED`, `_USERNAME`, `_PASSWORD`, `_PASSWORD2`; None is off."""
+    blob_redirect: bool = True
+    """`REGISTRY_BLOB_REDIRECT`: answer a blob GET with a 307 to storage, or stream it."""
+    delete_enabled: bool = True
+    """`REGISTRY_DELETE_ENABLED`: off answers every deletion with 405."""
+    gc_grace: timedelta = timedelta(hours=24)
+    """`REGISTRY_GC_GRACE`: how long what nothing needs is kept; at least an hour."""
+    upload_expiry: timedelta = timedelta(days=7)
+    """`REGISTRY_UPLOAD_EXPIRY`: how long an upload session waits for its next bytes."""
+    cache_ttl: timedelta = timedelta(seconds=60)
+    """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
+    region: str = "local"
+    """`REGION_NAME`, which App Service sets: the region's id in the stamps of changed rows."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings in `environment` (by default the process's). Raises `SettingsError`."""
+        env = os.environ if environment is None else environment
+        grace = _duration(env, "REGISTRY_GC_GRACE", cls.gc_grace)
+        if grace < MIN_GRACE:
+            raise SettingsError("REGISTRY_GC_GRACE: at least 1h, or a push could lose its blobs")
+        region = re.sub(r"[^a-z0-9]", "", env.get("REGION_NAME", "").lower())
+        return cls(
+            storage=_storage(env),
+            login_servers=_login_servers(env),
+            admin=_admin(env),
+            blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
+            delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
+            gc_grace=grace,
+            upload_expiry=_duration(env, "REGISTRY_UPLOAD_EXPIRY", cls.upload_expiry),
+            cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
+            region=region or cls.region,
+        )
+
+
+def _storage(env: Mapping[str, str]) -> StorageSettings:
+    connection = env.get("RegistryStorage", "").strip()
+    if connection:
+        development = connection.rstrip(";").lower() == "usedevelopmentstorage=true"
+        return StorageSettings(_DEVELOPMENT_STORAGE if development else connection)
+    account = env.get("RegistryStorage__accountName", "").strip()
+    uris = {}
+    for service in ("blob", "table"):
+        uri = env.get(f"RegistryStorage__{service}ServiceUri", "").strip().rstrip("/")
+        if not uri and account:
+            uri = f"https://{account}.{service}.core.windows.net"
+        if not uri:
+            raise SettingsError(
+                f"RegistryStorage__{service}ServiceUri: missing. Set it and its siblings, "
+                "or RegistryStorage to a connection string"
+            )
+        if not uri.startswith("https://"):
+            raise SettingsError(f"RegistryStorage__{service}ServiceUri: an https:// address")
+        uris[service] = uri
+    credential = env.get("RegistryStorage__credential", "").strip().lower()
+    if credential not in ("", "managedidentity"):
+        raise SettingsError("RegistryStorage__credential: 'managedidentity' or nothing")
+    return StorageSettings(
+        blob_uri=uris["blob"],
+        table_uri=uris["table"],
+        credential=credential,
+        client_id=env.get("RegistryStorage__clientId", "").strip(),
+    )
+
+
+def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
+    text = env.get("REGISTRY_LOGIN_SERVERS") or env.get("WEBSITE_HOSTNAME") or "localhost:7071"
+    servers = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for server in servers:
+        if not _HOST.fullmatch(server):
+            raise SettingsError(
+                "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
+            )
+    return servers
+
+
+def _admin(env: Mapping[str, str]) -> AdminSettings | None:
+    if not _switch(env, "REGISTRY_ADMIN_USER_ENABLED", False):
+        return None
+    username = env.get("REGISTRY_ADMIN_USERNAME", "").strip()
+    if not username or ":" in username:
+        raise SettingsError("REGISTRY_ADMIN_USERNAME: needed, without a colon")
+    passwords = []
+    for name in ("REGISTRY_ADMIN_PASSWORD", "REGISTRY_ADMIN_PASSWORD2"):
+        password = env.get(name, "")
+        if password:
+            passwords.append(_checked_password(name, password))
+    if not passwords:
+        raise SettingsError("REGISTRY_ADMIN_PASSWORD: needed while the admin user is enabled")
+    return AdminSettings(username, tuple(passwords))
+
+
+def _checked_password(name: str, password: str) -> str:
+    hint = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    if password.startswith("@Microsoft.KeyVault"):
+        raise SettingsError(f"{name}: its Key Vault reference was not resolved; see the app's log")
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise SettingsError(f"{name}: at least {MIN_PASSWORD_LENGTH} characters; {hint}")
+    if _SAMPLES.search(password):
+        raise SettingsError(f"{name}: looks like a sample, not a secret; {hint}")
+    return password
+
+
+def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in ("on", "true", "1", "yes", "enabled"):
+        return True
+    if text in ("off", "false", "0", "no", "disabled"):
+        return False
+    raise SettingsError(f"{name}: 'on' or 'off', not {text[:40]!r}")
+
+
+def _duration(env: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise SettingsError(f"{name}: a number and one of s, m, h, d, such as 24h")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

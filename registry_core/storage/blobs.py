@@ -1,0 +1,285 @@
+"""Table `blobs`: where content lies, which repositories may read it, which manifests need it.
+
+Partition = digest, so that whether a blob exists, is linked and is needed changes in one
+transaction. Rows: `blob`, `l:<repo>`, `r:<repo>:<manifest digest>`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from registry_core.errors import BlobUnknown, Unavailable, Unsupported
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.storage import keys, tables
+from registry_core.storage.cache import Cache
+from registry_core.storage.faults import (
+    Ambiguous,
+    ConditionFailed,
+    RowExists,
+    RowMissing,
+    StorageFault,
+)
+from registry_core.storage.keys import Location
+from registry_core.storage.tables import Row, Table
+
+PUSH_DEADLINE = timedelta(minutes=10)
+"""A manifest push that has run longer gives up. Garbage collection waits three times as long."""
+_PUSH_OVER = PUSH_DEADLINE * 1.5
+"""A push that protected a blob this long ago has ended, whatever clocks say."""
+_ATTEMPTS = 5
+_MOUNT_ATTEMPTS = 3
+_RELEASED = "Released"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A repository's permission to read a blob: where it lies, its size, the link's last touch."""
+
+    location: Location
+    size: int
+    timestamp: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> Link:
+        """The link in a row `l:` or the content in a row `blob`."""
+        return cls(Location.parse(row.text("Location")), row.number("Size"), row.timestamp)
+
+
+class Blobs:
+    """Reads and changes the rows of blobs."""
+
+    def __init__(
+        self,
+        table: Table,
+        cache: Cache[Link],
+        grace: timedelta,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._table = table
+        self._cache = cache
+        self._grace = grace
+        self._now = now
+
+    async def link(
+        self, repository: RepositoryName, digest: Digest, *, relied_on: bool = False
+    ) -> Link:
+        """The link of `repository` to a blob; one read, none from the cache.
+
+        With `relied_on` the caller may push, and will not send again what it is told exists: a
+        link older than half the grace period is read anew and touched, so that garbage collection
+        does not take it in the meantime. Raises `BlobUnknown`.
+        """
+        link = self._cache.get((repository, digest))
+        if link is None or (relied_on and self._is_old(link)):
+            link = await self._read_link(repository, digest)
+            if relied_on and self._is_old(link):
+                try:
+                    await self._table.transact(
+                        str(digest), [tables.merge(keys.link(repository), Touched=self._time())]
+                    )
+                except RowMissing as fault:
+                    raise BlobUnknown(detail={"digest": str(digest)}) from fault
+                link = Link(link.location, link.size, self._now())
+            self._cache.put((repository, digest), link)
+        return link
+
+    async def find_link(self, repository: RepositoryName, digest: Digest) -> Link | None:
+        """The link, from the table itself; None if there is none."""
+        row = await self._table.get(str(digest), keys.link(repository), ("Location", "Size"))
+        return Link.from_row(row) if row else None
+
+    async def _read_link(self, repository: RepositoryName, digest: Digest) -> Link:
+        link = await self.find_link(repository, digest)
+        if link is None:
+            raise BlobUnknown(detail={"digest": str(digest)})
+        return link
+
+    def _is_old(self, link: Link) -> bool:
+        return self._now() - link.timestamp > self._grace / 2
+
+    def _time(self) -> str:
+        return tables.time_value(self._now())
+
+    async def record(
+        self, repository: RepositoryName, digest: Digest, location: Location, size: int
+    ) -> Location:
+        """Commits a blob: from here on it exists, and `repository` may read it.
+
+        Answers where the blob lies: at `location`, or where it lay already; an object that lost
+        is left to the sweeper. Safe to repeat.
+        """
+        partition, link_key = str(digest), keys.link(repository)
+        where = {"Location": str(location), "Size": tables.int64(size), "Created": self._time()}
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._table.transact(
+                    partition, [tables.insert(keys.BLOB, **where), tables.upsert(link_key, **where)]
+                )
+                return location
+            except (RowExists, Ambiguous):
+                blob = await self._table.get(partition, keys.BLOB, ("Location", "Size"))
+            if blob is not None:
+                known = {name: blob.values[name] for name in ("Location", "Size")}
+                try:
+                    await self._table.transact(
+                        partition,
+                        [
+                            tables.merge(keys.BLOB, blob.etag, Touched=self._time()),
+                            tables.upsert(link_key, Created=self._time(), **known),
+                        ],
+                    )
+                    return Location.parse(blob.text("Location"))
+                except (ConditionFailed, RowMissing, Ambiguous):
+                    pass
+            await back_off(attempt)
+        raise Unavailable
+
+    async def mount(
+        self, source: RepositoryName, repository: RepositoryName, digest: Digest
+    ) -> bool:
+        """Links a blob of `source` to `repository` too; False if `source` does not have it."""
+        partition, source_key = str(digest), keys.link(source)
+        for attempt in range(_MOUNT_ATTEMPTS):
+            row = await self._table.get(partition, source_key, ("Location", "Size"))
+            if row is None:
+                return False
+            known = {name: row.values[name] for name in ("Location", "Size")}
+            changes = [tables.merge(keys.BLOB, Touched=self._time())]
+            if source != repository:
+                changes.append(tables.upsert(keys.link(repository), Created=self._time(), **known))
+            changes.append(tables.merge(source_key, row.etag, Touched=self._time()))
+            try:
+                await self._table.transact(partition, changes)
+                return True
+            except RowMissing:
+                return False
+            except (ConditionFailed, Ambiguous):
+                await back_off(attempt)
+        return False
+
+    async def protect(
+        self, repository: RepositoryName, digest: Digest, manifest: Digest, *, required: bool
+    ) -> bool:
+        """Checks that `repository` has the blob and records that `manifest` needs it, in one.
+
+        False if it has it not, which is no fault unless `required`. Safe to repeat.
+        """
+        changes = [
+            tables.merge(keys.link(repository), Touched=self._time()),
+            tables.upsert(keys.requirement(repository, manifest)),
+        ]
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._table.transact(str(digest), changes)
+                return True
+            except RowMissing:
+                if not required:
+                    await self._note_absent(repository, digest, manifest)
+                return False
+            except Ambiguous:
+                await back_off(attempt)
+        raise Unavailable
+
+    async def _note_absent(
+        self, repository: RepositoryName, digest: Digest, manifest: Digest
+    ) -> None:
+        """A layer that need not be pushed may be pushed later: then it is protected already."""
+        await self._table.transact(
+            str(digest), [tables.upsert(keys.requirement(repository, manifest))]
+        )
+
+    async def requirement_etags(
+        self, repository: RepositoryName, digests: Iterable[Digest], manifest: Digest
+    ) -> dict[Digest, str]:
+        """The versions of the rows that say a manifest needs these blobs."""
+        key = keys.requirement(repository, manifest)
+        wanted = tuple(dict.fromkeys(digests))
+        rows = await asyncio.gather(*(self._table.get(str(d), key, ()) for d in wanted))
+        return {digest: row.etag for digest, row in zip(wanted, rows, strict=True) if row}
+
+    async def release(
+        self, repository: RepositoryName, manifest: Digest, etags: dict[Digest, str]
+    ) -> None:
+        """Marks that a manifest, now deleted, no longer needs these blobs.
+
+        A push of the same manifest under way has changed the row, and so keeps it unmarked. The
+        rows themselves go with garbage collection, when no push that saw them can be under way.
+        """
+        key = keys.requirement(repository, manifest)
+        await asyncio.gather(
+            *(
+                _ignoring_faults(
+                    self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
+                )
+                for digest, etag in etags.items()
+            )
+        )
+
+    async def unlink(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+    ) -> None:
+        """Takes a blob from `repository`. Raises `BlobUnknown`; `Unsupported` while needed.
+
+        It is needed by a manifest that exists, and by one whose push has protected it and may
+        still be under way; the condition on the link refuses it to a push that begins now.
+        """
+        partition, link_key = str(digest), keys.link(repository)
+        prefix = keys.requirements(repository)
+        for attempt in range(_ATTEMPTS):
+            # The link is read first: a push that protects the blob after this changes it.
+            link = await self._table.get(partition, link_key, ())
+            if link is None:
+                if attempt:
+                    break  # Our own earlier try, whose answer was lost.
+                raise BlobUnknown(detail={"digest": str(digest)})
+            needs = await self._table.query(partition, prefix, keys.end_of(prefix), (_RELEASED,))
+            await self._refuse_if_needed(needs, prefix, digest, is_manifest_live)
+            try:
+                await self._table.transact(partition, [tables.delete(link_key, link.etag)])
+                break
+            except (ConditionFailed, RowMissing, Ambiguous):
+                await back_off(attempt)
+        else:
+            raise Unavailable
+        self.forget(repository, digest)
+
+    async def _refuse_if_needed(
+        self,
+        needs: list[Row],
+        prefix: str,
+        digest: Digest,
+        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+    ) -> None:
+        manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in needs]
+        live = await asyncio.gather(*(is_manifest_live(manifest) for manifest in manifests))
+        for row, manifest, is_live in zip(needs, manifests, live, strict=True):
+            pushing = not row.values.get(_RELEASED) and self._now() - row.timestamp < _PUSH_OVER
+            if is_live or pushing:
+                state = "needs it" if is_live else "is being pushed with it, or was a moment ago"
+                raise Unsupported(
+                    f"the blob cannot be deleted: manifest {manifest} {state}",
+                    detail={"digest": str(digest), "manifest": str(manifest)},
+                )
+
+    def forget(self, repository: RepositoryName, digest: Digest) -> None:
+        """Drops a link from this instance's cache."""
+        self._cache.discard((repository, digest))
+
+
+async def back_off(attempt: int) -> None:
+    """Waits a little, longer each time, before a conflict is tried again."""
+    await asyncio.sleep(0.05 * 2**attempt)
+
+
+async def _ignoring_faults(change: Awaitable[None]) -> None:
+    try:
+        await change
+    except StorageFault:
+        return

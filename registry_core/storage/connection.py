@@ -1,0 +1,132 @@
+"""Clients of Azure Storage, built from the settings; all of them report to one call hook."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ResourceExistsError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.data.tables.aio import TableClient
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
+
+from registry_core.settings import SettingsError, StorageSettings
+from registry_core.storage import keys
+from registry_core.storage.calls import CallHook
+from registry_core.storage.tables import Table
+
+READ_BLOCK = 4 * 1024 * 1024
+"""How many bytes of content one read call brings, at most."""
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+
+
+class Connection:
+    """The clients of one storage account. Used on one event loop; `close` when done."""
+
+    def __init__(self, settings: StorageSettings, hook: CallHook) -> None:
+        self.hook = hook
+        self.account_key: str | None = None
+        self._credential: AsyncTokenCredential | None = None
+        common: dict[str, Any] = {
+            "connection_timeout": _CONNECT_SECONDS,
+            "read_timeout": _READ_SECONDS,
+        }
+        blob_options: dict[str, Any] = common | {
+            "_additional_pipeline_policies": [hook.policy()],
+            "retry_policy": ExponentialRetry(
+                initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1
+            ),
+            "max_single_get_size": READ_BLOCK,
+            "max_chunk_get_size": READ_BLOCK,
+        }
+        table_options: dict[str, Any] = common | {
+            "per_retry_policies": [hook.policy()],
+            "retry_total": 2,
+            "retry_backoff_factor": 0.5,
+            "retry_backoff_max": 5,
+        }
+        if settings.connection_string:
+            blob_uri, table_uri, name, self.account_key = _parse(settings.connection_string)
+            blob_credential: Any = {"account_name": name, "account_key": self.account_key}
+            table_credential: Any = AzureNamedKeyCredential(name, self.account_key)
+        else:
+            blob_uri, table_uri = settings.blob_uri, settings.table_uri
+            self._credential = _identity(settings)
+            blob_credential = table_credential = self._credential
+        self.blob_service = BlobServiceClient(
+            blob_uri, credential=blob_credential, transport=_transport(common), **blob_options
+        )
+        # Not a TableServiceClient: the table clients it hands out lose the hook's policy.
+        transport = _transport(common)
+        self._tables = {
+            name: TableClient(
+                table_uri, name, credential=table_credential, transport=transport, **table_options
+            )
+            for name in keys.TABLES
+        }
+        self.account: str = self.blob_service.account_name or ""
+
+    def container(self, name: str) -> ContainerClient:
+        """The client of one container."""
+        return self.blob_service.get_container_client(name)
+
+    def table(self, name: str) -> Table:
+        """One table."""
+        return Table(self._tables[name])
+
+    async def create_tables_and_containers(self) -> None:
+        """Makes what is missing of both; what exists is left as it is."""
+        creations: list[Callable[[], Awaitable[object]]] = [
+            *(table.create_table for table in self._tables.values()),
+            *(self.container(name).create_container for name in keys.CONTAINERS),
+        ]
+        for create in creations:
+            try:
+                await create()
+            except ResourceExistsError:
+                continue
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.blob_service.close()
+        for table in self._tables.values():
+            await table.close()
+        if self._credential is not None:
+            await self._credential.close()
+
+
+def _transport(options: dict[str, Any]) -> AioHttpTransport:
+    return AioHttpTransport(**options)
+
+
+def _identity(settings: StorageSettings) -> AsyncTokenCredential:
+    """The identity to sign in with."""
+    # Slow to import, and a connection string needs none of it.
+    from azure.identity.aio import (  # noqa: PLC0415
+        DefaultAzureCredential,
+        ManagedIdentityCredential,
+    )
+
+    if settings.credential == "managedidentity":
+        return ManagedIdentityCredential(client_id=settings.client_id or None)
+    return DefaultAzureCredential(managed_identity_client_id=settings.client_id or None)
+
+
+def _parse(connection_string: str) -> tuple[str, str, str, str]:
+    """Blob endpoint, table endpoint, account name and key. Raises `SettingsError`."""
+    pairs = (part.split("=", 1) for part in connection_string.split(";") if part.strip())
+    values = {pair[0].strip().lower(): pair[1].strip() for pair in pairs if len(pair) == 2}
+    name, key = values.get("accountname"), values.get("accountkey")
+    if not name or not key:
+        raise SettingsError(
+            "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
+            "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
+        )
+    scheme = values.get("defaultendpointsprotocol", "https")
+    suffix = values.get("endpointsuffix", "core.windows.net")
+    blob = values.get("blobendpoint") or f"{scheme}://{name}.blob.{suffix}"
+    table = values.get("tableendpoint") or f"{scheme}://{name}.table.{suffix}"
+    return blob.rstrip("/"), table.rstrip("/"), name, key

@@ -1,0 +1,206 @@
+"""The objects of the `content` container: every blob, and every upload on its way to be one.
+
+An object is written once, as an append blob that an upload fills or as one Put Blob, and never
+copied or renamed: a blob is committed by recording the object's name in table `blobs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.storage.blob import BlobType
+from azure.storage.blob.aio import BlobClient
+
+from registry_core.storage.connection import Connection
+from registry_core.storage.faults import (
+    NO_RETRY,
+    Ambiguous,
+    ConditionFailed,
+    RowMissing,
+    reading,
+    translated,
+)
+from registry_core.storage.keys import CONTENT, Location
+
+APPEND_BLOCK = 8 * 1024 * 1024
+"""How many bytes one append carries, except the last of a request. A request holds two such."""
+_APPEND_ATTEMPTS = 4
+_BACKOFF_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """What storage says of an object."""
+
+    size: int
+    etag: str
+    metadata: Mapping[str, str]
+
+
+class AppendRefused(Exception):
+    """The object is not where the caller's state says: it has grown, changed or gone."""
+
+
+class Content:
+    """The `content` container of this account."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._account = connection.account
+        self._container = connection.container(CONTENT)
+
+    def location(self, name: str) -> Location:
+        """The location of the object `name` here."""
+        return Location(self._account, CONTENT, name)
+
+    def client(self, location: Location) -> BlobClient:
+        """The client of the object at `location`."""
+        if (location.account, location.container) != (self._account, CONTENT):
+            raise LookupError(f"no access to content in {location.account}/{location.container}")
+        return self._container.get_blob_client(location.name)
+
+    async def create(self, name: str, metadata: Mapping[str, str]) -> str:
+        """Creates an empty append blob that must not exist; answers its ETag.
+
+        Raises `RowExists`; after a lost answer finds out by the metadata whether it is ours.
+        """
+        client = self._container.get_blob_client(name)
+        try:
+            with translated():
+                answer = await client.create_append_blob(
+                    metadata=dict(metadata),
+                    match_condition=MatchConditions.IfMissing,
+                    **NO_RETRY,
+                )
+                return str(answer["etag"])
+        except Ambiguous:
+            found = await self.state(name)
+            if found and found.size == 0 and dict(found.metadata) == dict(metadata):
+                return found.etag
+            raise
+
+    async def append(self, name: str, data: bytes, offset: int, etag: str) -> str:
+        """Appends `data` at `offset` to the object whose version is `etag`; answers the new ETag.
+
+        A lost answer is resolved by reading back: the bytes at `offset` are ours, or there are
+        none and the append is sent again. Raises `AppendRefused`, and `Ambiguous` when storage
+        stays unreachable.
+        """
+        client = self._container.get_blob_client(name)
+        for attempt in range(_APPEND_ATTEMPTS):
+            try:
+                with translated():
+                    answer = await client.append_block(
+                        data,
+                        length=len(data),
+                        appendpos_condition=offset,
+                        etag=etag,
+                        match_condition=MatchConditions.IfNotModified,
+                        **NO_RETRY,
+                    )
+                    return str(answer["etag"])
+            except (ConditionFailed, RowMissing) as fault:
+                raise AppendRefused(str(fault)) from fault
+            except Ambiguous:
+                applied = await self._resolve(name, data, offset, etag)
+                if applied:
+                    return applied
+                if attempt + 1 == _APPEND_ATTEMPTS:
+                    raise
+                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def _resolve(self, name: str, data: bytes, offset: int, etag: str) -> str | None:
+        """The ETag after our append if it was applied, None if not. Raises `AppendRefused`."""
+        found = await self.state(name)
+        if found is None:
+            raise AppendRefused("the object has gone")
+        if found.size == offset and found.etag == etag:
+            return None
+        if found.size == offset + len(data):
+            stored = bytearray()
+            async for chunk in self.read(
+                self.location(name), offset, len(data), if_match=found.etag
+            ):
+                stored += chunk
+            if stored == data:
+                return found.etag
+        raise AppendRefused("other bytes were appended")
+
+    async def put(self, name: str, data: bytes, metadata: Mapping[str, str]) -> None:
+        """Writes an object that must not exist in one call. Raises `RowExists`.
+
+        After a lost answer it finds out by size and metadata whether the object is ours.
+        """
+        client = self._container.get_blob_client(name)
+        try:
+            with translated():
+                await client.upload_blob(
+                    data,
+                    blob_type=BlobType.BLOCKBLOB,
+                    length=len(data),
+                    metadata=dict(metadata),
+                    overwrite=False,
+                    max_concurrency=1,
+                    **NO_RETRY,
+                )
+        except Ambiguous:
+            found = await self.state(name)
+            if not found or found.size != len(data) or dict(found.metadata) != dict(metadata):
+                raise
+
+    async def state(self, name: str) -> ObjectState | None:
+        """Size, ETag and metadata of an object; None if there is none."""
+        try:
+            with reading():
+                found = await self._container.get_blob_client(name).get_blob_properties()
+        except RowMissing:
+            return None
+        return ObjectState(found.size, str(found.etag), found.metadata or {})
+
+    async def set_metadata(self, name: str, metadata: Mapping[str, str], etag: str) -> str:
+        """Replaces the metadata of version `etag`; the ETag answered outdates all before it.
+
+        Raises `ConditionFailed`, `RowMissing`, `Ambiguous`.
+        """
+        with translated():
+            answer = await self._container.get_blob_client(name).set_blob_metadata(
+                dict(metadata), etag=etag, match_condition=MatchConditions.IfNotModified, **NO_RETRY
+            )
+        return str(answer["etag"])
+
+    async def empty(self, name: str, metadata: Mapping[str, str], etag: str) -> None:
+        """Replaces version `etag` by an empty append blob. Raises as `set_metadata` does."""
+        with translated():
+            await self._container.get_blob_client(name).create_append_blob(
+                metadata=dict(metadata),
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+                **NO_RETRY,
+            )
+
+    async def read(
+        self, location: Location, offset: int, length: int, if_match: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """The `length` bytes from `offset`, in chunks of at most `READ_BLOCK`.
+
+        Raises `RowMissing` if the object is not there.
+        """
+        if length <= 0:
+            return
+        options: dict[str, Any] = (
+            {"etag": if_match, "match_condition": MatchConditions.IfNotModified} if if_match else {}
+        )
+        with reading():
+            stream = await self.client(location).download_blob(
+                offset=offset, length=length, max_concurrency=1, **options
+            )
+            async for chunk in stream.chunks():
+                yield chunk
+
+    async def read_all(self, location: Location, size: int) -> bytes:
+        """The whole object, of `size` bytes. Only for what is known to be small."""
+        return b"".join([chunk async for chunk in self.read(location, 0, size)])

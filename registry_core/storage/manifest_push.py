@@ -1,0 +1,252 @@
+"""Pushing a manifest: protect what it needs, then write it and its tags in one transaction.
+
+A conflict with another writer, or an answer that got lost, starts the push again from its reads;
+every step is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from registry_core.errors import ManifestBlobUnknown, Unavailable
+from registry_core.model import media_types
+from registry_core.model.attributes import Attributes
+from registry_core.model.clock import HybridClock
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import Descriptor, Manifest, Platform, parse_platform
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.storage import keys, repository_rows, tables
+from registry_core.storage.blobs import PUSH_DEADLINE, Blobs, Link, back_off
+from registry_core.storage.content import Content
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
+from registry_core.storage.keys import Location
+from registry_core.storage.repository_rows import INLINE_BYTES, MANIFEST_FACTS, StoredTag
+from registry_core.storage.tables import Change, Row, Table
+from registry_core.storage.upload_state import StateSealer
+
+MAX_TAGS = 15
+"""The most tags that one push can set: with all that belongs to them they fit one transaction."""
+_MAX_CHILDREN_INLINE = 40
+_CHILDREN_A_TRANSACTION = 50
+_MAX_CONFIG_BYTES = 1024 * 1024
+_PARALLEL = 32
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the push found."""
+
+    head: Row | None
+    manifest: Row | None
+    tags: dict[Tag, StoredTag | None]
+    config: Link | None
+    children: frozenset[Digest]
+    """Those of the index's children that exist."""
+
+
+class ManifestPush:
+    """Pushes manifests into the repositories of one registry."""
+
+    def __init__(
+        self,
+        repositories: Table,
+        catalog: Table,
+        blobs: Blobs,
+        content: Content,
+        sealer: StateSealer,
+        clock: HybridClock,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._repositories = repositories
+        self._catalog = catalog
+        self._blobs = blobs
+        self._content = content
+        self._sealer = sealer
+        self._clock = clock
+        self._now = now
+
+    async def push(
+        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
+    ) -> None:
+        """Stores `manifest` and points `tags` at it, all or nothing.
+
+        Raises `ManifestBlobUnknown` if the repository lacks a blob of it, `DisallowedOperation`
+        if the repository or a tag is locked, `Unavailable` if other writers keep winning.
+        """
+        for attempt in range(_ATTEMPTS):
+            deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
+            known = await self._prepare(repository, manifest, tags)
+            platform, location = await asyncio.gather(
+                self._platform(known), self._store_large(repository, manifest, known)
+            )
+            try:
+                await self._write(repository, manifest, known, platform, location, deadline)
+            except (RowExists, RowMissing, ConditionFailed, Ambiguous):
+                await back_off(attempt)
+                continue
+            if known.head is None:
+                await self._list(repository)
+            return
+        raise Unavailable("the repository is being changed by others all the time; try again")
+
+    async def _prepare(
+        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
+    ) -> _Known:
+        """One round: protects each blob, and reads the rows to be written."""
+        partition = keys.repository(repository)
+        protections = asyncio.gather(
+            *(self._protect(repository, blob, manifest) for blob in manifest.blobs)
+        )
+        stored = asyncio.gather(*(self._tag(partition, tag) for tag in tags))
+        head, row, tag_rows, children, config, _ = await asyncio.gather(
+            self._repositories.get(partition, keys.HEAD),
+            self._repositories.get(partition, keys.manifest(manifest.digest), MANIFEST_FACTS),
+            stored,
+            self._existing(partition, manifest.children),
+            self._config(repository, manifest),
+            protections,
+        )
+        Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
+        for tag in filter(None, tag_rows):
+            if tag.digest != manifest.digest:
+                tag.attributes.check_write(f"tag {tag.name}")
+        return _Known(head, row, dict(zip(tags, tag_rows, strict=True)), config, children)
+
+    async def _protect(
+        self, repository: RepositoryName, blob: Descriptor, manifest: Manifest
+    ) -> None:
+        required = not blob.need_not_be_pushed
+        found = await self._blobs.protect(
+            repository, blob.digest, manifest.digest, required=required
+        )
+        if required and not found:
+            raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
+
+    async def _tag(self, partition: str, tag: Tag) -> StoredTag | None:
+        row = await self._repositories.get(partition, keys.tag(tag))
+        return StoredTag.from_row(row) if row else None
+
+    async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
+        limit = asyncio.Semaphore(_PARALLEL)
+
+        async def find(digest: Digest) -> Row | None:
+            async with limit:
+                return await self._repositories.get(partition, keys.manifest(digest), ())
+
+        digests = tuple({child.digest for child in children})
+        rows = await asyncio.gather(*(find(digest) for digest in digests))
+        return frozenset(digest for digest, row in zip(digests, rows, strict=True) if row)
+
+    async def _config(self, repository: RepositoryName, manifest: Manifest) -> Link | None:
+        config = manifest.config
+        if config is None or config.media_type not in media_types.IMAGE_CONFIGS:
+            return None
+        return await self._blobs.find_link(repository, config.digest)
+
+    async def _platform(self, known: _Known) -> Platform:
+        """What the image runs on, from its config; nothing where that is no image's, or huge."""
+        config = known.config
+        if known.manifest is not None or config is None or config.size > _MAX_CONFIG_BYTES:
+            return Platform()
+        return parse_platform(await self._content.read_all(config.location, config.size))
+
+    async def _store_large(
+        self, repository: RepositoryName, manifest: Manifest, known: _Known
+    ) -> Location | None:
+        """Makes the bytes that do not fit a row an ordinary blob, which the manifest needs."""
+        if len(manifest.content) <= INLINE_BYTES or known.manifest is not None:
+            return None
+        digest = manifest.digest
+        upload = self._sealer.begin(())
+        metadata = {"nonce": upload.nonce.hex(), "digest": str(digest)}
+        try:
+            await self._content.put(upload.object_name, manifest.content, metadata)
+        except (Ambiguous, RowExists) as fault:
+            raise Unavailable from fault
+        location = await self._blobs.record(
+            repository,
+            digest,
+            self._content.location(upload.object_name),
+            len(manifest.content),
+        )
+        await self._blobs.protect(repository, digest, digest, required=True)
+        return location
+
+    async def _write(
+        self,
+        repository: RepositoryName,
+        manifest: Manifest,
+        known: _Known,
+        platform: Platform,
+        location: Location | None,
+        deadline: float,
+    ) -> None:
+        partition, now = keys.repository(repository), self._now()
+        stored = tuple(filter(None, known.tags.values()))
+        seen = [row.text("Stamp") for row in (known.head, known.manifest) if row]
+        stamp = self._clock.stamp(*seen, *(tag.stamp for tag in stored))
+        changes = self._head_changes(known, now, stamp)
+        changes += repository_rows.manifest_changes(
+            manifest, platform, location, known.manifest, now, stamp
+        )
+        for tag, before in known.tags.items():
+            changes += repository_rows.tag_changes(tag, manifest, before, now, stamp)
+        changes += [
+            tables.merge(keys.manifest(digest), Untagged=tables.time_value(now))
+            for digest in {tag.digest for tag in stored} - {manifest.digest}
+        ]
+        changes += repository_rows.referrer_changes(manifest)
+        children = self._child_changes(manifest, known.children)
+        inline = len(children) <= _MAX_CHILDREN_INLINE
+        if inline and len(changes) + sum(map(len, children)) <= tables.MAX_TRANSACTION_ROWS:
+            changes += [change for group in children for change in group]
+        else:
+            for first in range(0, len(children), _CHILDREN_A_TRANSACTION):
+                groups = children[first : first + _CHILDREN_A_TRANSACTION]
+                batch = [change for group in groups for change in group]
+                await self._repositories.transact(partition, batch)
+        if time.monotonic() > deadline:
+            raise Unavailable("the push took too long; try again")
+        await self._repositories.transact(partition, tables.combine(changes))
+
+    def _head_changes(self, known: _Known, now: datetime, stamp: str) -> list[Change]:
+        moment = tables.time_value(now)
+        if known.head is not None:
+            return [tables.merge(keys.WRITABLE, Updated=moment)]
+        return [
+            tables.insert(keys.HEAD, Created=moment, Stamp=stamp),
+            tables.insert(keys.WRITABLE, Updated=moment),
+        ]
+
+    def _child_changes(self, manifest: Manifest, existing: frozenset[Digest]) -> list[list[Change]]:
+        """For each child of an index: says who holds it, and touches it if it exists."""
+        groups = []
+        for digest in dict.fromkeys(child.digest for child in manifest.children):
+            group = [tables.upsert(keys.child(digest, manifest.digest))]
+            if digest in existing:
+                moment = tables.time_value(self._now())
+                group.append(tables.merge(keys.manifest(digest), Touched=moment))
+            groups.append(group)
+        return groups
+
+    async def _list(self, repository: RepositoryName) -> None:
+        """Puts a repository that has just come to be into the catalogue."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._catalog.transact(
+                    keys.CATALOG_PARTITION,
+                    [
+                        tables.merge_or_insert(
+                            keys.repository(repository), Pushed=tables.time_value(self._now())
+                        )
+                    ],
+                )
+                return
+            except Ambiguous:
+                await back_off(attempt)
+        raise Unavailable

@@ -1,0 +1,194 @@
+"""Reading manifests, and listing tags, referrers and repositories."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from registry_core.errors import ManifestUnknown, NameUnknown
+from registry_core.model.digest import Digest
+from registry_core.model.names import Reference, RepositoryName, Tag
+from registry_core.storage import keys, repository_rows, tables
+from registry_core.storage.cache import Cache
+from registry_core.storage.content import Content
+from registry_core.storage.faults import RowMissing
+from registry_core.storage.repository_rows import StoredManifest, StoredTag
+from registry_core.storage.tables import Table
+
+_PAGE_BYTES = 3 * 1024 * 1024
+_HIDDEN = "ListEnabled"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a listing."""
+
+    entries: list[Any]
+    next: str
+    """Where the rest begins, after this entry; empty if this is the end."""
+
+
+@dataclass(frozen=True)
+class ManifestHead:
+    """What a HEAD tells."""
+
+    digest: Digest
+    media_type: str
+    size: int
+
+
+class ManifestReader:
+    """Reads the repositories of one registry."""
+
+    def __init__(
+        self,
+        repositories: Table,
+        catalog: Table,
+        content: Content,
+        cache: Cache[StoredManifest],
+        grace: timedelta,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._repositories = repositories
+        self._catalog = catalog
+        self._content = content
+        self._cache = cache
+        self._grace = grace
+        self._now = now
+
+    async def head(
+        self, repository: RepositoryName, reference: Reference, *, relied_on: bool
+    ) -> ManifestHead:
+        """Digest, media type and size of a manifest. By tag one read, never from the cache.
+
+        `relied_on` says that the caller may push and will not send again what exists: an old
+        manifest is touched, unless a tag holds it. Raises `ManifestUnknown`,
+        `DisallowedOperation`.
+        """
+        if isinstance(reference, Tag):
+            tag = await self._tag(repository, reference)
+            return ManifestHead(tag.digest, tag.media_type, tag.size)
+        manifest = await self._manifest(repository, reference, relied_on=relied_on)
+        return ManifestHead(reference, manifest.media_type, manifest.size)
+
+    async def get(
+        self, repository: RepositoryName, reference: Reference
+    ) -> tuple[Digest, str, bytes]:
+        """Digest, media type and bytes. Raises `ManifestUnknown`, `DisallowedOperation`."""
+        if isinstance(reference, Tag):
+            reference = (await self._tag(repository, reference)).digest
+        manifest = await self._manifest(repository, reference, relied_on=False)
+        return reference, manifest.media_type, await self.content(manifest)
+
+    async def is_live(self, repository: RepositoryName, digest: Digest) -> bool:
+        """Whether a manifest exists now, asked of the table itself."""
+        row = await self._repositories.get(keys.repository(repository), keys.manifest(digest), ())
+        return row is not None
+
+    async def content(self, manifest: StoredManifest) -> bytes:
+        """The manifest's bytes, as they were pushed."""
+        if manifest.content is not None:
+            return manifest.content
+        if manifest.location is None:
+            raise LookupError(f"manifest {manifest.digest} has neither bytes nor location")
+        return await self._content.read_all(manifest.location, manifest.size)
+
+    async def _tag(self, repository: RepositoryName, tag: Tag) -> StoredTag:
+        row = await self._repositories.get(keys.repository(repository), keys.tag(tag))
+        if row is None:
+            raise ManifestUnknown(detail={"name": str(repository), "tag": str(tag)})
+        found = StoredTag.from_row(row)
+        found.attributes.check_read(f"tag {tag}")
+        return found
+
+    async def _manifest(
+        self, repository: RepositoryName, digest: Digest, *, relied_on: bool
+    ) -> StoredManifest:
+        manifest = self._cache.get((repository, digest))
+        if manifest is None or (relied_on and self._is_old(manifest.timestamp)):
+            partition, key = keys.repository(repository), keys.manifest(digest)
+            row = await self._repositories.get(partition, key)
+            if row is None:
+                raise ManifestUnknown(detail={"name": str(repository), "digest": str(digest)})
+            manifest = StoredManifest.from_row(row)
+            if relied_on and self._is_old(manifest.timestamp):
+                await self._touch(partition, key)
+                manifest = dataclasses.replace(manifest, timestamp=self._now())
+            self._cache.put((repository, digest), manifest, len(manifest.content or b""))
+        manifest.attributes.check_read(f"manifest {digest}")
+        return manifest
+
+    async def _touch(self, partition: str, key: str) -> None:
+        touched = tables.time_value(self._now())
+        try:
+            await self._repositories.transact(partition, [tables.merge(key, Touched=touched)])
+        except RowMissing as fault:
+            raise ManifestUnknown from fault
+
+    def _is_old(self, time: datetime) -> bool:
+        return self._now() - time > self._grace / 2
+
+    def forget(self, repository: RepositoryName, digest: Digest) -> None:
+        """Drops a manifest from this instance's cache."""
+        self._cache.discard((repository, digest))
+
+    async def tags(self, repository: RepositoryName, last: str, count: int) -> Page:
+        """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
+        partition = keys.repository(repository)
+        page = await self._names(self._repositories, partition, "t:", last, count)
+        if not page.entries and await self._repositories.get(partition, keys.HEAD, ()) is None:
+            raise NameUnknown(detail={"name": str(repository)})
+        return page
+
+    async def repositories(self, last: str, count: int) -> Page:
+        """The names of up to `count` repositories after `last`, in order."""
+        page = await self._names(
+            self._catalog, keys.CATALOG_PARTITION, "", keys.encode(last), count
+        )
+        return Page([keys.decode(name) for name in page.entries], keys.decode(page.next))
+
+    async def _names(
+        self, table: Table, partition: str, prefix: str, last: str, count: int
+    ) -> Page:
+        """What follows `prefix` in the keys after `last`, less what is hidden."""
+        # No key can hold a character below the space, so the next possible key is `last` and one.
+        first = f"{prefix}{last}\x20" if last else (prefix or "\x20")
+        end = keys.end_of(prefix) if prefix else "\x7e"
+        names: list[str] = []
+        while True:
+            wanted = min(count + 1 - len(names), tables.MAX_PAGE)
+            rows = await table.query(partition, first, end, (_HIDDEN,), limit=wanted)
+            names += [
+                r.key.removeprefix(prefix) for r in rows if r.values.get(_HIDDEN) is not False
+            ]
+            if len(names) > count or len(rows) < wanted:
+                return Page(names[:count], names[count - 1] if len(names) > count else "")
+            first = f"{rows[-1].key}\x20"
+
+    async def referrers(
+        self, repository: RepositoryName, subject: Digest, artifact_type: str, last: str
+    ) -> Page:
+        """Descriptors of the manifests whose subject is `subject`, after the digest `last`."""
+        partition, prefix = keys.repository(repository), keys.referrers(subject)
+        first = f"{prefix}{last}\x20" if last else prefix
+        rows = await self._repositories.query(partition, first, keys.end_of(prefix))
+        descriptors: list[dict[str, Any]] = []
+        size = 0
+        for row in rows:
+            if artifact_type and row.text("ArtifactType") != artifact_type:
+                continue
+            descriptor = repository_rows.referrer_descriptor(row)
+            if row.values.get("AnnotationsInManifest"):
+                digest = Digest.parse(descriptor["digest"])
+                _, _, content = await self.get(repository, digest)
+                descriptor["annotations"] = json.loads(content)["annotations"]
+            size += len(json.dumps(descriptor))
+            if descriptors and size > _PAGE_BYTES:
+                return Page(descriptors, descriptors[-1]["digest"])
+            descriptors.append(descriptor)
+        is_full = len(rows) == tables.MAX_PAGE
+        return Page(descriptors, repository_rows.referrer_digest(rows[-1]) if is_full else "")

@@ -1,0 +1,227 @@
+"""What the rows of table `repositories` hold, and how they are read back.
+
+h                        the repository        hw                       it may be written to
+m:<digest>               a manifest            t:<tag>                  a tag
+g:<digest>:<tag>         a manifest's tags     c:<child>:<parent>       an index's children
+T:<inverted time>:<tag>  tags by time          M:<inverted time>:<digest>  manifests by time
+s:<subject>:<digest>     a referrer
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from registry_core.model.attributes import Attributes
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import Manifest, Platform
+from registry_core.model.names import Tag
+from registry_core.storage import keys, tables
+from registry_core.storage.keys import Location
+from registry_core.storage.tables import Change, Row
+
+INLINE_BYTES = 512 * 1024
+"""Manifests up to this size lie in their row; larger ones are blobs."""
+_PROPERTY_BYTES = 64 * 1024
+_PROPERTY_CHARACTERS = 32 * 1024
+_ANNOTATION_CHARACTERS = 4 * _PROPERTY_CHARACTERS
+
+MANIFEST_FACTS = ("Created", "Updated", "Stamp", "DeleteEnabled", "WriteEnabled", "ReadEnabled")
+"""The columns of `m:` that a push or a deletion decides by; none of the bytes."""
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    """A manifest as its row has it."""
+
+    digest: str
+    media_type: str
+    size: int
+    attributes: Attributes
+    timestamp: datetime
+    content: bytes | None
+    """None for one too large for its row: it lies at `location`."""
+    location: Location | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> StoredManifest:
+        """The manifest in a row `m:`."""
+        location = row.text("Location")
+        return cls(
+            digest=row.key.removeprefix("m:"),
+            media_type=row.text("MediaType"),
+            size=row.number("Size"),
+            attributes=Attributes.from_row(row.values),
+            timestamp=row.timestamp,
+            content=None if location else _join_bytes(row.values),
+            location=Location.parse(location) if location else None,
+        )
+
+
+@dataclass(frozen=True)
+class StoredTag:
+    """A tag as its row has it."""
+
+    name: str
+    digest: Digest
+    media_type: str
+    size: int
+    updated: datetime
+    stamp: str
+    attributes: Attributes
+    etag: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> StoredTag:
+        """The tag in a row `t:`."""
+        return cls(
+            name=row.key.removeprefix("t:"),
+            digest=Digest.parse(row.text("Digest")),
+            media_type=row.text("MediaType"),
+            size=row.number("Size"),
+            updated=row.time("Updated"),
+            stamp=row.text("Stamp"),
+            attributes=Attributes.from_row(row.values),
+            etag=row.etag,
+        )
+
+
+def manifest_changes(
+    manifest: Manifest,
+    platform: Platform,
+    location: Location | None,
+    known: Row | None,
+    now: datetime,
+    stamp: str,
+) -> list[Change]:
+    """Writes `m:` and `M:`. Every push of a tag does, so that a deletion under way sees it."""
+    moment = tables.time_value(now)
+    values: dict[str, Any] = {"Updated": moment, "Stamp": stamp, "Untagged": ""}
+    by_time = tables.insert(keys.manifest_time(now, manifest.digest))
+    if known is not None:
+        changes = [tables.merge(keys.manifest(manifest.digest), known.etag, **values)]
+        before = keys.manifest_time(known.time("Updated"), manifest.digest)
+        # Within one microsecond the row by time is the same one and stays.
+        return changes if before == by_time.key else [*changes, tables.delete(before), by_time]
+    values |= {
+        "Created": moment,
+        "MediaType": manifest.media_type,
+        "ConfigMediaType": manifest.config.media_type if manifest.config else "",
+        "ArtifactType": manifest.artifact_type[:1024],
+        "Subject": str(manifest.subject.digest) if manifest.subject else "",
+        "Os": platform.os,
+        "Architecture": platform.architecture,
+        "OsVersion": platform.os_version,
+        "Variant": platform.variant,
+        "ImageSize": tables.int64(manifest.image_size),
+        "Size": tables.int64(len(manifest.content)),
+    }
+    if location:
+        values["Location"] = str(location)
+    else:
+        values |= _split_bytes(manifest.content)
+    return [tables.insert(keys.manifest(manifest.digest), **values), by_time]
+
+
+def tag_changes(
+    tag: Tag, manifest: Manifest, known: StoredTag | None, now: datetime, stamp: str
+) -> list[Change]:
+    """Points a tag at a manifest: writes `t:`, `g:` and `T:`, and takes what it pointed at away."""
+    moment = tables.time_value(now)
+    facts = {
+        "Digest": str(manifest.digest),
+        "MediaType": manifest.media_type,
+        "Size": tables.int64(len(manifest.content)),
+        "Updated": moment,
+        "Stamp": stamp,
+    }
+    by_time, listed = keys.tag_time(now, tag), keys.manifest_tag(manifest.digest, tag)
+    if known is None:
+        return [
+            tables.insert(keys.tag(tag), Created=moment, **facts),
+            tables.upsert(by_time, Digest=str(manifest.digest)),
+            tables.upsert(listed, Updated=moment),
+        ]
+    changes = [
+        tables.merge(keys.tag(tag), known.etag, **facts),
+        tables.upsert(listed, Updated=moment),
+    ]
+    before = keys.tag_time(known.updated, tag)
+    if before != by_time:
+        changes.append(tables.delete(before))
+    changes.append(tables.upsert(by_time, Digest=str(manifest.digest)))
+    if known.digest != manifest.digest:
+        changes.append(tables.delete(keys.manifest_tag(known.digest, tag)))
+    return changes
+
+
+def untag_changes(tag: StoredTag) -> list[Change]:
+    """Takes a tag away, if it is still as it was read."""
+    return [
+        tables.delete(keys.tag(tag.name), tag.etag),
+        tables.delete(keys.manifest_tag(tag.digest, tag.name)),
+        tables.delete(keys.tag_time(tag.updated, tag.name)),
+    ]
+
+
+def referrer_changes(manifest: Manifest) -> list[Change]:
+    """Writes `s:`, the descriptor that lists a manifest among its subject's referrers."""
+    if manifest.subject is None:
+        return []
+    values: dict[str, Any] = {
+        "MediaType": manifest.media_type,
+        "Size": tables.int64(len(manifest.content)),
+        "ArtifactType": manifest.artifact_type[:1024],
+    }
+    annotations = json.dumps(dict(manifest.annotations)) if manifest.annotations else ""
+    if len(annotations) <= _ANNOTATION_CHARACTERS:
+        values |= _split_text("Annotations", annotations)
+    else:
+        values["AnnotationsInManifest"] = True
+    return [tables.upsert(keys.referrer(manifest.subject.digest, manifest.digest), **values)]
+
+
+def referrer_descriptor(row: Row) -> dict[str, Any]:
+    """The descriptor in a row `s:` (distribution-spec, "Listing Referrers").
+
+    Annotations that lie in the manifest are left to the caller.
+    """
+    descriptor: dict[str, Any] = {
+        "mediaType": row.text("MediaType"),
+        "digest": referrer_digest(row),
+        "size": row.number("Size"),
+    }
+    if row.text("ArtifactType"):
+        descriptor["artifactType"] = row.text("ArtifactType")
+    annotations = _join_text("Annotations", row.values)
+    if annotations:
+        descriptor["annotations"] = json.loads(annotations)
+    return descriptor
+
+
+def referrer_digest(row: Row) -> str:
+    """The digest at the end of a row's key `s:<subject>:<digest>`."""
+    return ":".join(row.key.rsplit(":", 2)[-2:])
+
+
+def _split_bytes(content: bytes) -> dict[str, bytes]:
+    starts = range(0, len(content), _PROPERTY_BYTES)
+    return {f"Bytes{i}": content[s : s + _PROPERTY_BYTES] for i, s in enumerate(starts)}
+
+
+def _join_bytes(values: Mapping[str, Any]) -> bytes:
+    count = INLINE_BYTES // _PROPERTY_BYTES
+    return b"".join(values.get(f"Bytes{i}", b"") for i in range(count))
+
+
+def _split_text(name: str, text: str) -> dict[str, str]:
+    starts = range(0, len(text), _PROPERTY_CHARACTERS)
+    return {f"{name}{i}": text[s : s + _PROPERTY_CHARACTERS] for i, s in enumerate(starts)}
+
+
+def _join_text(name: str, values: Mapping[str, Any]) -> str:
+    count = _ANNOTATION_CHARACTERS // _PROPERTY_CHARACTERS
+    return "".join(values.get(f"{name}{i}", "") for i in range(count))

@@ -1,0 +1,85 @@
+"""Short-lived SAS addresses: blob bytes go from storage to the client, not through the function.
+
+Each is for reading one blob, for minutes, over https wherever storage speaks it, and says nothing
+of the repository. With an identity it is signed by a user delegation key, else by the account key
+("Create a user delegation SAS" and "Create a service SAS", Azure Storage REST reference).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_blob_sas
+
+from registry_core.storage.connection import Connection
+from registry_core.storage.content import Content
+from registry_core.storage.faults import reading
+from registry_core.storage.keys import Location
+
+LIFETIME = timedelta(minutes=20)
+"""How long an address works. ACR's own work for 20 to 30 minutes."""
+CLOCK_SKEW = timedelta(minutes=15)
+"""Addresses and keys begin this much in the past: clocks differ."""
+KEY_LIFETIME = timedelta(hours=24)
+"""How long a delegation key is asked for; storage allows 7 days at most."""
+KEY_RENEWAL = timedelta(hours=6)
+"""A key with less than this left is renewed; it must outlive every address signed with it."""
+_CONTENT_TYPE = "application/octet-stream"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SasSigner:
+    """Signs addresses of blobs in this account."""
+
+    def __init__(
+        self, connection: Connection, content: Content, now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self._service = connection.blob_service
+        self._account = connection.account
+        self._account_key = connection.account_key
+        self._content = content
+        self._now = now
+        self._delegation: tuple[datetime, UserDelegationKey] | None = None
+        self._renewal = asyncio.Lock()
+
+    async def url(self, location: Location) -> str:
+        """The address to read the object at `location` from, with its signature."""
+        now = self._now()
+        address = self._content.client(location).url
+        token = generate_blob_sas(
+            account_name=self._account,
+            container_name=location.container,
+            blob_name=location.name,
+            account_key=self._account_key,
+            user_delegation_key=None if self._account_key else await self._key(now),
+            permission=BlobSasPermissions(read=True),
+            start=now - CLOCK_SKEW,
+            expiry=now + LIFETIME,
+            protocol="https" if address.startswith("https:") else "https,http",
+            content_type=_CONTENT_TYPE,
+        )
+        return f"{address}?{token}"
+
+    async def _key(self, now: datetime) -> UserDelegationKey:
+        """The delegation key; one caller renews it while the others wait."""
+        key = self._fresh(now)
+        if key is not None:
+            return key
+        async with self._renewal:
+            key = self._fresh(now)
+            if key is None:
+                expiry = now + KEY_LIFETIME
+                with reading():
+                    key = await self._service.get_user_delegation_key(now - CLOCK_SKEW, expiry)
+                self._delegation = (expiry, key)
+        return key
+
+    def _fresh(self, now: datetime) -> UserDelegationKey | None:
+        if self._delegation is None or self._delegation[0] - now < KEY_RENEWAL:
+            return None
+        return self._delegation[1]

@@ -1,0 +1,194 @@
+"""Tables as the protocol sees them: point reads, ordered ranges, entity group transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.data.tables import EdmType, EntityProperty, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from registry_core.storage.faults import NO_RETRY, RowMissing, reading, translated
+
+MAX_TRANSACTION_ROWS = 100
+"""The most rows in one entity group transaction (Azure Tables)."""
+MAX_PAGE = 1000
+"""The most rows that one query call answers."""
+
+_KEYS = ("PartitionKey", "RowKey")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it was read."""
+
+    partition: str
+    key: str
+    values: Mapping[str, Any]
+    etag: str
+    timestamp: datetime
+    """The server's own time of the last change; the only time that decides what is old."""
+
+    def text(self, column: str) -> str:
+        """A string column; empty if it is missing."""
+        value = self.values.get(column)
+        return value if isinstance(value, str) else ""
+
+    def number(self, column: str) -> int:
+        """An integer column; 0 if it is missing."""
+        value = self.values.get(column, 0)
+        return int(value.value if isinstance(value, EntityProperty) else value)
+
+    def time(self, column: str) -> datetime:
+        """A time column, written by `time_value`."""
+        return parse_time(self.text(column))
+
+
+def int64(value: int) -> EntityProperty:
+    """An integer column of 64 bits."""
+    return EntityProperty(value, EdmType.INT64)
+
+
+def time_value(time: datetime) -> str:
+    """A time as the rows keep it: RFC 3339, UTC, microseconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The time that `time_value` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row's part in a transaction. An `etag` makes it conditional on that version."""
+
+    kind: str
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    etag: str | None = None
+
+
+def insert(key: str, **values: Any) -> Change:
+    """Adds a row that must not exist (409)."""
+    return Change("create", key, values)
+
+
+def merge(key: str, etag: str | None = None, /, **values: Any) -> Change:
+    """Changes some columns of a row that must exist (404), and be at `etag` if given (412)."""
+    return Change("update", key, values, etag)
+
+
+def upsert(key: str, **values: Any) -> Change:
+    """Writes a row whole, whatever was there. Never for rows with attributes or times."""
+    return Change("upsert", key, values)
+
+
+def merge_or_insert(key: str, **values: Any) -> Change:
+    """Inserts a row, or changes just these columns of the one that is there."""
+    return Change("merge_or_insert", key, values)
+
+
+def combine(changes: Iterable[Change]) -> list[Change]:
+    """The changes with all merges of one row made one: a transaction may name a row once."""
+    combined: dict[str, Change] = {}
+    for change in changes:
+        other = combined.get(change.key)
+        if other is not None:
+            if {change.kind, other.kind} != {"update"}:
+                raise ValueError(f"two changes of row {change.key}")
+            values = {**other.values, **change.values}
+            combined[change.key] = merge(change.key, other.etag or change.etag, **values)
+        else:
+            combined[change.key] = change
+    return list(combined.values())
+
+
+def delete(key: str, etag: str | None = None) -> Change:
+    """Removes a row that must exist (404), and be at `etag` if given (412)."""
+    return Change("delete", key, {}, etag)
+
+
+class Table:
+    """One table. Refusals are raised as the faults of `registry_core.storage.faults`."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def get(
+        self, partition: str, key: str, columns: Sequence[str] | None = None
+    ) -> Row | None:
+        """The row, or None; with all its columns, or just those named."""
+        select = None if columns is None else [*_KEYS, "Timestamp", *columns]
+        try:
+            with reading():
+                return _row(await self._client.get_entity(partition, key, select=select))
+        except RowMissing:
+            return None
+
+    async def query(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None = None,
+        limit: int = MAX_PAGE,
+    ) -> list[Row]:
+        """The rows from key `first` to before key `end`, in order, at most `limit`.
+
+        A page that storage answers may be short or empty and still have a continuation: it is
+        followed until `limit` rows are there or the range has ended.
+        """
+        pages = self._client.query_entities(
+            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
+            parameters={"partition": partition, "first": first, "end": end},
+            select=None if columns is None else [*_KEYS, "Timestamp", *columns],
+            results_per_page=min(limit, MAX_PAGE),
+        ).by_page()
+        rows: list[Row] = []
+        with reading():
+            async for page in pages:
+                rows.extend([_row(entity) async for entity in page])
+                if len(rows) >= limit:
+                    break
+        return rows[:limit]
+
+    async def transact(self, partition: str, changes: Sequence[Change]) -> None:
+        """Makes all the changes or none. At most 100, each of another row.
+
+        Raises `RowMissing`, `RowExists`, `ConditionFailed` for the first that is refused, and
+        `Ambiguous` when nobody knows. Never retried here: the caller reads again and decides.
+        """
+        operations = [_operation(partition, change) for change in changes]
+        with translated():
+            await self._client.submit_transaction(operations, **NO_RETRY)
+
+
+def _operation(partition: str, change: Change) -> Any:
+    entity = {"PartitionKey": partition, "RowKey": change.key, **change.values}
+    options: dict[str, Any] = {}
+    kind = change.kind
+    if kind == "merge_or_insert":
+        kind, options["mode"] = "upsert", UpdateMode.MERGE
+    elif kind == "update":
+        options["mode"] = UpdateMode.MERGE
+    elif kind == "upsert":
+        options["mode"] = UpdateMode.REPLACE
+    if change.etag is not None:
+        options |= {"etag": change.etag, "match_condition": MatchConditions.IfNotModified}
+    return (kind, entity, options)
+
+
+def _row(entity: Mapping[str, Any]) -> Row:
+    metadata: Mapping[str, Any] = entity.metadata  # type: ignore[attr-defined]
+    values = {name: value for name, value in entity.items() if name not in _KEYS}
+    return Row(
+        partition=entity["PartitionKey"],
+        key=entity["RowKey"],
+        values=values,
+        etag=metadata["etag"],
+        timestamp=metadata["timestamp"],
+    )

@@ -1,0 +1,272 @@
+"""Upload sessions: bytes flow from the client into one append blob, and are hashed on the way.
+
+The object's length and ETag are the truth; the state in the URL is what its holder knows of it.
+Receiving and hashing block n+1 overlaps appending block n, and a request holds two blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.storage import hashing
+from registry_core.storage.blobs import Blobs
+from registry_core.storage.content import APPEND_BLOCK, AppendRefused, Content, ObjectState
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
+from registry_core.storage.hashing import RunningHash
+from registry_core.storage.upload_state import StateSealer, UploadState
+
+CATCH_UP_BYTES = 256 * 1024 * 1024
+"""The most content that a request other than the commit reads back to hash it."""
+_NONCE, _DIGEST, _CANCELLED = "nonce", "digest", "cancelled"
+
+
+class UploadMoved(Exception):
+    """The state is not the upload's last: `state` is."""
+
+    def __init__(self, state: UploadState) -> None:
+        super().__init__(f"the upload is at {state.offset}")
+        self.state = state
+
+
+class Uploads:
+    """Begins, continues, commits and cancels uploads."""
+
+    def __init__(self, content: Content, blobs: Blobs, sealer: StateSealer) -> None:
+        self._content = content
+        self._blobs = blobs
+        self.sealer = sealer
+
+    def begin(self, algorithm: str = "sha256") -> UploadState:
+        """A new upload, to be committed under a digest by `algorithm`. No storage call."""
+        names = dict.fromkeys(("sha256", algorithm))
+        return self.sealer.begin(tuple(filter(None, (hashing.start(n).save() for n in names))))
+
+    async def status(self, state: UploadState) -> UploadState:
+        """The upload as it truly stands; it can go on from there. Raises `BlobUploadUnknown`."""
+        found = await self._content.state(state.object_name)
+        if found is None:
+            if state.offset:
+                raise BlobUploadUnknown
+            return state
+        return self._current(state, found)
+
+    def _current(self, state: UploadState, found: ObjectState) -> UploadState:
+        """The state that fits the object. Only the upload's own holder learns it."""
+        metadata = found.metadata
+        if metadata.get(_NONCE) != state.nonce.hex() or _CANCELLED in metadata:
+            raise BlobUploadUnknown
+        if _DIGEST in metadata:
+            raise BlobUploadUnknown("the upload is committed already")
+        return state.at(found.size, found.etag, state.hashes)
+
+    async def append(self, state: UploadState, body: AsyncIterator[bytes]) -> UploadState:
+        """Appends all of `body`; answers the state after it.
+
+        Raises `UploadMoved` if the state was not the upload's last. What was appended before the
+        body broke off stays, and `status` tells how much that is.
+        """
+        flow = _Flow(self._content, state, await self._hashes(state, CATCH_UP_BYTES))
+        try:
+            return await flow.append(body)
+        except AppendRefused as refusal:
+            raise UploadMoved(await self.status(state)) from refusal
+
+    async def commit(
+        self,
+        state: UploadState,
+        body: AsyncIterator[bytes],
+        digest: Digest,
+        repository: RepositoryName,
+    ) -> None:
+        """Appends the rest and makes the upload the blob `digest` of `repository`.
+
+        Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
+        `BlobUploadUnknown`.
+        """
+        first, body = await _first_block(body)
+        if not state.etag and len(first) < APPEND_BLOCK:
+            size = await self._put_at_once(state, first, digest)
+        else:
+            state = await self.append(state, _chain(first, body))
+            size = state.offset
+            await self._seal_object(state, digest)
+        location = self._content.location(state.object_name)
+        await self._blobs.record(repository, digest, location, size)
+
+    async def cancel(self, state: UploadState) -> None:
+        """Ends the upload for good: an empty object marks it. Raises `BlobUploadUnknown`."""
+        name = state.object_name
+        tombstone = {_NONCE: state.nonce.hex(), _CANCELLED: "true"}
+        etag = state.etag
+        for _ in range(3):
+            try:
+                if etag:
+                    await self._content.empty(name, tombstone, etag)
+                else:
+                    await self._content.create(name, tombstone)
+                return
+            except (ConditionFailed, RowExists, RowMissing, Ambiguous) as fault:
+                found = await self._content.state(name)
+                if found is None:
+                    raise BlobUploadUnknown from fault
+                if isinstance(fault, Ambiguous) and dict(found.metadata) == tombstone:
+                    return
+                etag = self._current(state, found).etag
+        raise Unavailable
+
+    async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> int:
+        """A whole blob of less than a block: hashed first, then written by one Put Blob."""
+        if await asyncio.to_thread(Digest.of, content, digest.algorithm) != digest:
+            raise DigestInvalid(detail={"digest": str(digest)})
+        metadata = {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+        try:
+            await self._content.put(state.object_name, content, metadata)
+        except RowExists:
+            found = await self._content.state(state.object_name)
+            if found is None or dict(found.metadata) != metadata or found.size != len(content):
+                raise UploadMoved(await self.status(state)) from None
+        return len(content)
+
+    async def _seal_object(self, state: UploadState, digest: Digest) -> None:
+        """Checks the digest and marks the object with it: its new ETag outdates every state."""
+        if await self._digest(state, digest.algorithm) != digest:
+            raise DigestInvalid(detail={"digest": str(digest)})
+        metadata = {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+        try:
+            await self._content.set_metadata(state.object_name, metadata, state.etag)
+        except (ConditionFailed, RowMissing, Ambiguous) as fault:
+            found = await self._content.state(state.object_name)
+            if found and dict(found.metadata) == metadata and found.size == state.offset:
+                return  # Our own earlier mark, or that of a commit at the same time.
+            if found and isinstance(fault, Ambiguous):
+                raise Unavailable from fault
+            raise UploadMoved(await self.status(state)) from fault
+
+    async def _hashes(self, state: UploadState, limit: int) -> dict[str, RunningHash]:
+        """The running hashes of all the content so far, by algorithm.
+
+        A hash that lags (its request was cut off) catches up by reading, at most `limit` bytes;
+        one that lags further is left for the commit.
+        """
+        running: dict[str, RunningHash] = {}
+        for saved in state.hashes:
+            hash_ = hashing.restore(saved)
+            if hash_ is None or not 0 <= state.offset - hash_.length <= limit:
+                continue
+            await self._catch_up(state, hash_)
+            running[hash_.name] = hash_
+        if not state.offset:  # Where hashes cannot be saved, this request's bytes still can be.
+            running.setdefault("sha256", hashing.start("sha256"))
+        return running
+
+    async def _digest(self, state: UploadState, algorithm: str) -> Digest:
+        """The digest of all the content, read as far as no hash has seen it."""
+        hash_ = next(
+            (h for h in map(hashing.restore, state.hashes) if h and h.name == algorithm), None
+        )
+        if hash_ is None or hash_.length > state.offset:
+            hash_ = hashing.start(algorithm)
+        await self._catch_up(state, hash_)
+        return Digest(algorithm, hash_.hexdigest())
+
+    async def _catch_up(self, state: UploadState, hash_: RunningHash) -> None:
+        location = self._content.location(state.object_name)
+        missing = state.offset - hash_.length
+        try:
+            async for chunk in self._content.read(location, hash_.length, missing):
+                await asyncio.to_thread(hash_.update, chunk)
+        except RowMissing as fault:
+            raise BlobUploadUnknown from fault
+
+
+@dataclass
+class _Flow:
+    """Appends a body block by block: while one block is appended the next is received."""
+
+    content: Content
+    state: UploadState
+    hashes: dict[str, RunningHash]
+    under_way: asyncio.Task[str] | None = None
+
+    async def append(self, body: AsyncIterator[bytes]) -> UploadState:
+        """Appends all of `body`; answers the state after it."""
+        buffer = bytearray(APPEND_BLOCK)
+        filled = 0
+        view = memoryview(buffer)
+        try:
+            async for chunk in body:
+                position = 0
+                while position < len(chunk):
+                    step = min(APPEND_BLOCK - filled, len(chunk) - position)
+                    view[filled : filled + step] = chunk[position : position + step]
+                    filled, position = filled + step, position + step
+                    if filled == APPEND_BLOCK:
+                        await self._send(bytes(view))
+                        filled = 0
+            if filled:
+                await self._send(bytes(view[:filled]))
+            await self._finish()
+        finally:
+            await self._settle()
+        return self.state
+
+    async def _send(self, block: bytes) -> None:
+        """Begins to append a block, when the one before has been appended."""
+        await self._finish()
+        self.under_way = asyncio.create_task(self._append(block))
+
+    async def _append(self, block: bytes) -> str:
+        hashed = asyncio.to_thread(self._hash, block)
+        appended = self._append_block(block)
+        _, etag = await asyncio.gather(hashed, appended)
+        hashes = tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
+        self.state = self.state.at(self.state.offset + len(block), etag, hashes)
+        return etag
+
+    def _hash(self, block: bytes) -> None:
+        for hash_ in self.hashes.values():
+            hash_.update(block)
+
+    async def _append_block(self, block: bytes) -> str:
+        state = self.state
+        etag = state.etag
+        if not etag:
+            try:
+                etag = await self.content.create(state.object_name, {_NONCE: state.nonce.hex()})
+            except RowExists as fault:
+                raise AppendRefused("the upload has begun already") from fault
+        return await self.content.append(state.object_name, block, state.offset, etag)
+
+    async def _finish(self) -> None:
+        task, self.under_way = self.under_way, None
+        if task is not None:
+            await task
+
+    async def _settle(self) -> None:
+        """When the body broke off: lets the append under way end, so that its outcome is known."""
+        task, self.under_way = self.under_way, None
+        if task is not None:
+            await asyncio.wait([task])
+            task.exception()
+
+
+async def _first_block(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The body's first block, or all of a smaller body, and the rest of it."""
+    first = bytearray()
+    async for chunk in body:
+        first += chunk
+        if len(first) >= APPEND_BLOCK:
+            break
+    return bytes(first), body
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in rest:
+        yield chunk
