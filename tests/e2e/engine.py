@@ -1,0 +1,49 @@
+"""A Docker Engine of the test run's own, with the containerd that it manages."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from tests.e2e.process import Command, Daemon, run
+from tests.e2e.sandbox import Sandbox
+
+START_TIMEOUT = 60.0
+
+
+class Engine:
+    """dockerd without a network of its own: images are built from nothing and run without one."""
+
+    def __init__(self, sandbox: Sandbox, environment: dict[str, str]) -> None:
+        # A socket's path is at most 108 bytes long, which the folder of a test run may well exceed.
+        self._sockets = tempfile.TemporaryDirectory(prefix="e2e-")
+        sockets = Path(self._sockets.name)
+        self.docker_host = f"unix://{sockets / 'docker.sock'}"
+        self.containerd_socket = sockets / "exec" / "containerd" / "containerd.sock"
+        options: dict[str, str | Path] = {
+            "--data-root": sandbox.root / "docker",
+            "--exec-root": sockets / "exec",
+            "--pidfile": sockets / "docker.pid",
+            "--host": self.docker_host,
+            "--bridge": "none",
+        }
+        flags = ["--iptables=false", "--ip6tables=false"]
+        arguments: Command = [word for option in options.items() for word in option]
+        self._daemon = Daemon(sandbox.daemon(["dockerd", *arguments, *flags]), env=environment)
+        try:
+            self._daemon.wait_for("API listen on", START_TIMEOUT)
+            info = run(
+                ["docker", "info", "--format", "{{json .}}"],
+                env={**environment, "DOCKER_HOST": self.docker_host},
+            )
+            self.storage_driver: str = json.loads(info.stdout)["Driver"]
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self._daemon.stop()
+        with suppress(FileNotFoundError):
+            self._sockets.cleanup()
