@@ -1,0 +1,216 @@
+"""What the end-to-end tests share: a registry, an engine, and one of each client."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
+from tests.e2e.engine import Engine
+from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
+from tests.e2e.process import run
+from tests.e2e.registry import Registry
+from tests.e2e.sandbox import Sandbox
+
+HERE = Path(__file__).parent
+MIB = 1024 * 1024
+
+
+@dataclass
+class Inventory:
+    """The clients of clients.toml: those that are here, and why others are not."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @classmethod
+    def take(cls, environment: Mapping[str, str]) -> Inventory:
+        """Ask every client for its version."""
+        found = cls()
+        for name, entry in tomllib.loads((HERE / "clients.toml").read_text()).items():
+            program = shutil.which(entry["version"][0], path=environment["PATH"])
+            if program is not None:
+                said = run([program, *entry["version"][1:]], env=environment).text
+                found.versions[name] = said.splitlines()[0]
+            elif "unavailable" in entry:
+                found.unavailable[name] = entry["unavailable"]
+            else:
+                found.missing.append(name)
+        return found
+
+    def require(self, *names: str) -> None:
+        """Skip the test that needs a client which cannot be had."""
+        for name in names:
+            if name in self.unavailable:
+                pytest.skip(f"{name} is unavailable: {self.unavailable[name]}")
+
+    def report(self) -> Iterator[str]:
+        for name, version in self.versions.items():
+            yield f"{name:>12}  {version}"
+        for name, reason in self.unavailable.items():
+            yield f"{name:>12}  unavailable: {reason}"
+        for name in self.missing:
+            yield f"{name:>12}  MISSING"
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give the clients, of the caller's environment, no more than where programs are."""
+    go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
+    extra = [os.environ.get("GOBIN", str(go)), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    return {
+        "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *extra]),
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def inventory(request: pytest.FixtureRequest, environment: dict[str, str]) -> Inventory:
+    """Show each client with its version, and end the run if one is missing without a reason."""
+    found = Inventory.take(environment)
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    reporter.write_line("")
+    for line in found.report():
+        reporter.write_line(line)
+    if found.missing:
+        names = ", ".join(found.missing)
+        pytest.exit(
+            f"missing clients: {names}. Run `bash tests/e2e/setup.sh`, or give the "
+            "install error in tests/e2e/clients.toml as `unavailable`.",
+            returncode=1,
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory) -> Iterator[Registry]:
+    started = Registry(tmp_path_factory.mktemp("registry"))
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def engine_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="session")
+def engine(
+    engine_sandbox: Sandbox, environment: dict[str, str], inventory: Inventory
+) -> Iterator[Engine]:
+    inventory.require("docker", "dockerd", "containerd", "runc")
+    started = Engine(engine_sandbox, environment)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def clients(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    registry: Registry,
+    environment: dict[str, str],
+    inventory: Inventory,
+) -> Callable[[str], Client]:
+    """Give each client by its name, signed in."""
+    made: dict[str, Client] = {}
+
+    def make(name: str) -> Client:
+        folder = tmp_path_factory.mktemp(name)
+        if name == "skopeo":
+            return Skopeo(registry, folder, environment)
+        if name == "crane":
+            return Crane(registry, folder, environment)
+        engine: Engine = request.getfixturevalue("engine")
+        if name == "docker":
+            return Docker(registry, folder, environment, engine)
+        if name == "ctr":
+            sandbox: Sandbox = request.getfixturevalue("engine_sandbox")
+            return Ctr(registry, folder, environment, engine, sandbox)
+        # What works for the engine works for these: the driver is the same one in the kernel.
+        driver = "overlay" if engine.storage_driver == "overlay2" else "vfs"
+        return {"podman": Podman, "buildah": Buildah}[name](registry, folder, environment, driver)
+
+    def get(name: str) -> Client:
+        inventory.require(name)
+        if name not in made:
+            client = make(name)
+            client.sign_in(registry.password)
+            made[name] = client
+        return made[name]
+
+    return get
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest, clients: Callable[[str], Client]) -> Client:
+    """Give the client that the test is parametrised with."""
+    return clients(request.param)
+
+
+@pytest.fixture
+def docker(clients: Callable[[str], Client]) -> Docker:
+    found = clients("docker")
+    assert isinstance(found, Docker)
+    return found
+
+
+@pytest.fixture
+def skopeo(clients: Callable[[str], Client]) -> Skopeo:
+    found = clients("skopeo")
+    assert isinstance(found, Skopeo)
+    return found
+
+
+@pytest.fixture
+def crane(clients: Callable[[str], Client]) -> Crane:
+    found = clients("crane")
+    assert isinstance(found, Crane)
+    return found
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> bytes:
+    """Build the one program that the test images have: it prints files."""
+    binary = tmp_path_factory.mktemp("payload") / "cat"
+    source = HERE / "payload" / "cat.c"
+    run(["gcc", "-static", "-Os", "-s", "-o", binary, source], env=environment)
+    return binary.read_bytes()
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest) -> str:
+    """Name a repository of the test's own, three levels deep."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"e2e/{request.path.stem.removeprefix('test_').replace('_', '-')}/{name}"
+
+
+@pytest.fixture
+def greeting(repository: str) -> str:
+    """Give the test's image something to print when it runs."""
+    return f"hello from {repository}"
+
+
+@pytest.fixture
+def image(program: bytes, greeting: str) -> Image:
+    """Make an image of this test's own: a program, a layer that is empty, and one of data."""
+    data = {
+        "etc/greeting": f"{greeting}\n".encode(),
+        "data": incompressible(MIB, greeting),
+    }
+    own_program = tar({"bin/cat": program, "etc/of": greeting.encode()})
+    return Image([Layer(own_program), Layer(EMPTY_LAYER), Layer(tar(data))])

@@ -1,0 +1,263 @@
+"""The registry under test: started as a developer starts it, watched through its request log."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.e2e.images import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Image,
+    digest_of,
+)
+from tests.e2e.process import Daemon
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT = 90.0
+REQUEST_TIMEOUT = 60.0
+ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
+READY = "devhost ready http://"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def __str__(self) -> str:
+        return f"{self.status} {dict(self.headers)} {self.body[:1000]!r}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as the registry serves it."""
+
+    content: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.content)
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One line of the request log."""
+
+    method: str
+    path: str
+    repository: str
+    status: int
+    received: int
+
+    @property
+    def carries_blob(self) -> bool:
+        """Whether this request brings bytes of a blob."""
+        return self.method in ("PATCH", "PUT", "POST") and self.received > 0
+
+    @property
+    def is_mount(self) -> bool:
+        return self.method == "POST" and "mount=" in self.path and self.status == 201
+
+
+class Registry:
+    """A registry of its own: a free port, an empty data folder, a new admin password."""
+
+    username = "admin"
+
+    def __init__(self, data: Path) -> None:
+        self.password = secrets.token_urlsafe(32)
+        self._data = data
+        self._port = 0
+        self._daemon = self._start()
+
+    @property
+    def address(self) -> str:
+        """The login server: what comes before the repository in an image's name."""
+        return f"127.0.0.1:{self._port}"
+
+    def restart(self) -> None:
+        """End the registry as a power cut does, and start it again on its address and data."""
+        self._daemon.kill()
+        self._daemon = self._start()
+
+    def stop(self) -> None:
+        self._daemon.stop()
+
+    def _start(self) -> Daemon:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")},
+            "PORT": str(self._port),
+            "AZURITE_BLOB_PORT": "0",
+            "AZURITE_QUEUE_PORT": "0",
+            "AZURITE_TABLE_PORT": "0",
+            "DATA_DIR": str(self._data),
+            "REGISTRY_ADMIN_USER_ENABLED": "true",
+            "REGISTRY_ADMIN_USERNAME": self.username,
+            "REGISTRY_ADMIN_PASSWORD": self.password,
+        }
+        daemon = Daemon([sys.executable, "-m", "devhost"], env=environment, cwd=ROOT)
+        try:
+            line = daemon.wait_for(READY, START_TIMEOUT)
+        except BaseException:
+            daemon.stop()
+            raise
+        self._port = int(line.rpartition(":")[2])
+        return daemon
+
+    # What the registry holds, asked directly.
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request as the admin user; leave redirects to the caller."""
+        credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
+        return send(
+            f"http://{self.address}{path}",
+            method,
+            body,
+            {"Authorization": f"Basic {credentials}", **(headers or {})},
+        )
+
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        answer = self.request(
+            "GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}
+        )
+        assert answer.status == 200, answer
+        manifest = Manifest(answer.body, answer.headers["content-type"])
+        assert answer.headers["docker-content-digest"] == manifest.digest, answer
+        return manifest
+
+    def has_manifest(self, repository: str, reference: str) -> bool:
+        answer = self.request(
+            "HEAD", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}
+        )
+        assert answer.status in (200, 404), answer
+        return answer.status == 200
+
+    def blob(self, repository: str, digest: str) -> bytes:
+        """Return the bytes of a blob, from wherever the registry sends its clients for them."""
+        answer = self.request("GET", f"/v2/{repository}/blobs/{digest}")
+        if answer.status == 307:
+            answer = send(answer.headers["location"])
+        assert answer.status == 200, answer
+        assert digest_of(answer.body) == digest
+        return answer.body
+
+    def has_blob(self, repository: str, digest: str) -> bool:
+        answer = self.request("HEAD", f"/v2/{repository}/blobs/{digest}")
+        assert answer.status in (200, 307, 404), answer
+        return answer.status != 404
+
+    def push_blob(self, repository: str, content: bytes) -> None:
+        """Push a blob the simplest way there is: one POST, one PUT."""
+        opened = self.request("POST", f"/v2/{repository}/blobs/uploads/")
+        assert opened.status == 202, opened
+        location = urlsplit(opened.headers["location"])
+        query = f"{location.query}&" if location.query else ""
+        answer = self.request(
+            "PUT",
+            f"{location.path}?{query}digest={digest_of(content)}",
+            content,
+            {"Content-Type": "application/octet-stream"},
+        )
+        assert answer.status == 201, answer
+
+    def push_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str
+    ) -> None:
+        answer = self.request(
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            content,
+            {"Content-Type": media_type},
+        )
+        assert answer.status == 201, answer
+
+    def push_image(self, repository: str, tag: str, image: Image) -> None:
+        """Push an image with as few requests as there can be, and no client in between."""
+        for content in image.blobs():
+            self.push_blob(repository, content)
+        self.push_manifest(repository, tag, image.manifest, image.media_type)
+
+    # What clients asked of it.
+
+    def log_position(self) -> int:
+        """Mark the present end of the request log."""
+        self._catch_up()
+        return len(self._daemon.lines())
+
+    def requests_since(self, position: int) -> list[LoggedRequest]:
+        """Return every request answered since `position`."""
+        self._catch_up()
+        entries = (_parse(line) for line in self._daemon.lines(position))
+        return [entry for entry in entries if entry is not None]
+
+    def _catch_up(self) -> None:
+        """Wait until the log has all that was answered before this call.
+
+        A line is written after its answer, so the last one may still be on its way: a request that
+        nobody else makes follows, and its line tells that the others are there.
+        """
+        marker = f"log-marker-{secrets.token_hex(8)}"
+        self.request("GET", f"/v2/{marker}/tags/list")
+        self._daemon.wait_for(marker, REQUEST_TIMEOUT)
+
+
+def send(
+    url: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one plain HTTP request."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=REQUEST_TIMEOUT)
+    try:
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, found, response.read())
+    finally:
+        connection.close()
+
+
+def _parse(line: str) -> LoggedRequest | None:
+    """Read a line of the request log, or nothing for a line of another kind."""
+    try:
+        entry = json.loads(line)
+        return LoggedRequest(
+            method=entry["method"],
+            path=entry["path"],
+            repository=entry.get("repository") or "",
+            status=int(entry["status"]),
+            received=int(entry["bytes"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
