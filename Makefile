@@ -45,14 +45,14 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(PYTHON_READY) ## Choose the newest versions that the requirements allow
+lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
 	for name in dev node; do \
 		"$$tools/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
 			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
 	done
-	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay
 	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -70,11 +70,10 @@ $(PYTHON_READY):
 	@touch $@
 
 $(NODE_READY): $(PYTHON_READY)
-	@if ! { $(BIN)/python -m devhost.node && command -v npm; } > /dev/null 2>&1; then \
+	@if ! $(BIN)/python -m devhost.node --version > /dev/null 2>&1; then \
 		echo "Installing Node.js into .venv"; \
 		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/node.txt; \
 	fi
 	@echo "Installing Azurite into node_modules"
-	@path=$$($(BIN)/python -m devhost.node) && \
-		PATH="$$path:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/python -m devhost.node ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

