@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import secrets
 import sys
 from base64 import b64encode
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from devhost.azurite import Azurite
 from tests.e2e.images import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -28,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 90.0
 REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
+LOG_LINE = re.compile(r"([A-Z]+) (/\S*) ([0-9]{3}) in ")
+UPLOADS = "/blobs/uploads/"
 READY = "devhost ready http://"
 
 
@@ -67,22 +71,43 @@ class LoggedRequest:
 
     method: str
     path: str
-    repository: str
     status: int
-    received: int
-
-    @property
-    def carries_blob(self) -> bool:
-        """Whether this request brings bytes of a blob."""
-        return self.method in ("PATCH", "PUT", "POST") and self.received > 0
 
     @property
     def is_mount(self) -> bool:
-        return self.method == "POST" and "mount=" in self.path and self.status == 201
+        """Whether this request linked a blob that another repository has."""
+        return self.method == "POST" and self.path.endswith(UPLOADS) and self.status == 201
+
+    @property
+    def brings_bytes(self) -> bool:
+        """Whether this request carried a blob, or a part of one."""
+        return self.method == "PATCH" and UPLOADS in self.path
+
+    @property
+    def ends_upload(self) -> bool:
+        return self.method == "PUT" and UPLOADS in self.path
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What clients asked of one repository."""
+
+    requests: list[LoggedRequest]
+
+    @property
+    def mounted(self) -> int:
+        """The number of blobs that were linked from another repository."""
+        return sum(request.is_mount for request in self.requests)
+
+    @property
+    def uploaded(self) -> int:
+        """The number of blobs of which at least a part was sent."""
+        parts = sum(request.brings_bytes for request in self.requests)
+        return max(parts, sum(request.ends_upload for request in self.requests))
 
 
 class Registry:
-    """A registry of its own: a free port, an empty data folder, a new admin password."""
+    """A registry of its own: a free port, an empty storage account, a new admin password."""
 
     username = "admin"
 
@@ -90,29 +115,36 @@ class Registry:
         self.password = secrets.token_urlsafe(32)
         self._data = data
         self._port = 0
-        self._daemon = self._start()
+        # Not left to the development host, so that storage can outlive a crash of the registry.
+        self._storage = Azurite(data / "storage")
+        try:
+            self._daemon = self._start()
+        except BaseException:
+            self._storage.stop()
+            raise
 
     @property
     def address(self) -> str:
         """The login server: what comes before the repository in an image's name."""
         return f"127.0.0.1:{self._port}"
 
-    def restart(self) -> None:
-        """End the registry as a power cut does, and start it again on its address and data."""
+    def crash(self) -> None:
+        """End the registry as it runs, without a chance to finish anything, and start another."""
         self._daemon.kill()
         self._daemon = self._start()
 
     def stop(self) -> None:
-        self._daemon.stop()
+        try:
+            self._daemon.stop()
+        finally:
+            self._storage.stop()
 
     def _start(self) -> Daemon:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")},
             "PORT": str(self._port),
-            "AZURITE_BLOB_PORT": "0",
-            "AZURITE_QUEUE_PORT": "0",
-            "AZURITE_TABLE_PORT": "0",
             "DATA_DIR": str(self._data),
+            "RegistryStorage": self._storage.connection_string,
             "REGISTRY_ADMIN_USER_ENABLED": "true",
             "REGISTRY_ADMIN_USERNAME": self.username,
             "REGISTRY_ADMIN_PASSWORD": self.password,
@@ -212,11 +244,12 @@ class Registry:
         self._catch_up()
         return len(self._daemon.lines())
 
-    def requests_since(self, position: int) -> list[LoggedRequest]:
-        """Return every request answered since `position`."""
+    def traffic_since(self, position: int, repository: str) -> Traffic:
+        """Return every request to a repository answered since `position`."""
         self._catch_up()
-        entries = (_parse(line) for line in self._daemon.lines(position))
-        return [entry for entry in entries if entry is not None]
+        found = (LOG_LINE.search(line) for line in self._daemon.lines(position))
+        requests = (LoggedRequest(m[1], m[2], int(m[3])) for m in found if m is not None)
+        return Traffic([r for r in requests if r.path.startswith(f"/v2/{repository}/")])
 
     def _catch_up(self) -> None:
         """Wait until the log has all that was answered before this call.
@@ -246,18 +279,3 @@ def send(
         return Answer(response.status, found, response.read())
     finally:
         connection.close()
-
-
-def _parse(line: str) -> LoggedRequest | None:
-    """Read a line of the request log, or nothing for a line of another kind."""
-    try:
-        entry = json.loads(line)
-        return LoggedRequest(
-            method=entry["method"],
-            path=entry["path"],
-            repository=entry.get("repository") or "",
-            status=int(entry["status"]),
-            received=int(entry["bytes"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -75,7 +75,7 @@ def test_an_image_outlives_a_crash_of_the_registry(
     crane.push(reference)
     crane.remove(reference)
 
-    registry.restart()
+    registry.crash()
 
     crane.pull(reference)
     assert crane.manifest(reference) == image.manifest
