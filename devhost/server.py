@@ -106,6 +106,12 @@ class HostServer(uvicorn.Server):
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to serve; what the app leaves open then goes with the process, as in Azure."""
+        await super().shutdown(sockets)
+        # Which is where complaints of unclosed connections would go.
+        logging.getLogger("asyncio").disabled = True
+
     async def on_tick(self, counter: int) -> bool:
         """Tell uvicorn, several times a second, whether to stop."""
         return await super().on_tick(counter) or self._stop_when()
