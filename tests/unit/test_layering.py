@@ -1,0 +1,196 @@
+"""The rules of layering, held against the imports of every module, wherever they stand in it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = "registry_core"
+
+# For each part of the core, the parts that its modules may import besides those of its own.
+ALLOWED = {
+    "": set[str](),
+    "errors": set[str](),
+    "settings": {"errors"},
+    "model": {"errors"},
+    "storage": {"model", "errors", "settings"},
+    "auth": {"storage", "model", "errors", "settings"},
+    "lifecycle": {"storage", "model", "errors", "settings"},
+    "registry": {"lifecycle", "auth", "storage", "model", "errors", "settings"},
+    "http": {"registry", "lifecycle", "auth", "storage", "model", "errors", "settings"},
+}
+# For each library of the platform, the parts that may know it, and single modules with what they
+# may know of it.
+LIBRARIES = {
+    "azurefunctions": set[str](),
+    "azure.functions": set[str](),
+    "azure": {"storage"},
+    "starlette": {"http"},
+}
+EXCEPTIONS = {"registry_core.http.health": {"azure.core.exceptions"}}
+MAX_STATEMENTS = 3
+
+
+def module_name(path: Path) -> str:
+    """The module's name; a package's ends in `__init__`, so that relative imports resolve."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+SOURCES = {
+    module_name(path): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / CORE).rglob("*.py"))
+}
+
+
+def imports(name: str, source: str) -> Iterator[str]:
+    """Every module that `source` imports, and every name it imports from one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*name.split(".")[: -node.level], *filter(None, [base])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def part_of(name: str) -> str:
+    """The part of the core that a module, or a name in it, belongs to; empty for the top."""
+    below = name.split(".")[1:]
+    return below[0] if below and below[0] in ALLOWED else ""
+
+
+def within(name: str, package: str) -> bool:
+    return f"{name}.".startswith(f"{package}.")
+
+
+def refusal(importer: str, imported: str) -> str | None:
+    """Why `importer` may not import `imported`; None if it may."""
+    part = part_of(importer)
+    if within(imported, CORE):
+        target = part_of(imported)
+        fine = target in {"", part} or target in ALLOWED[part]
+        return None if fine else f"{importer} imports {imported}, which is not below it"
+    if any(within(imported, known) for known in EXCEPTIONS.get(importer, ())):
+        return None
+    library = next((name for name in LIBRARIES if within(imported, name)), None)
+    if library is None or part in LIBRARIES[library]:
+        return None
+    return f"{importer} knows of {imported}"
+
+
+def violations(name: str, source: str) -> list[str]:
+    found = (refusal(name, imported) for imported in imports(name, source))
+    return [text for text in found if text]
+
+
+def error_body_literals(source: str) -> list[int]:
+    """The lines on which an error body's only key is spelt out."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and node.value == "errors"
+    ]
+
+
+def too_long(source: str) -> list[str]:
+    """The functions that do more than wiring."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and sum(isinstance(child, ast.stmt) for child in ast.walk(node)) - 1
+        > MAX_STATEMENTS + (ast.get_docstring(node) is not None)
+    ]
+
+
+def test_every_module_belongs_to_a_part_that_has_a_rule() -> None:
+    assert len(SOURCES) > 20
+    assert {name for name in SOURCES if not part_of(name)} == {f"{CORE}.__init__"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_dependencies_point_downwards_only(name: str) -> None:
+    assert violations(name, SOURCES[name]) == []
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != f"{CORE}.errors"])
+def test_only_one_module_builds_error_bodies(name: str) -> None:
+    assert error_body_literals(SOURCES[name]) == []
+
+
+def test_the_core_is_usable_without_the_function_app() -> None:
+    everything = {name for module in SOURCES for name in imports(module, SOURCES[module])}
+    assert not [name for name in everything if within(name, "function_app")]
+    assert not [name for name in everything if within(name, "devhost")]
+    assert not [name for name in everything if within(name, "tests")]
+
+
+def test_the_function_app_only_wires() -> None:
+    assert too_long((ROOT / "function_app.py").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("model.x", "import registry_core.storage.keys"),
+        ("model.x", "from registry_core import settings"),
+        ("model.x", "from ..storage import keys"),
+        ("model.__init__", "from ..storage import keys"),
+        ("model.x", "def f():\n    from registry_core.storage import keys"),
+        (
+            "storage.x",
+            "import typing\nif typing.TYPE_CHECKING:\n    from registry_core.http import edge",
+        ),
+        ("storage.x", "from registry_core.auth.policy import decide"),
+        ("storage.x", "from registry_core.registry import Registry"),
+        ("storage.x", "try:\n    import starlette.requests as r\nexcept ImportError:\n    pass"),
+        ("auth.x", "from registry_core.http.exchange import Query"),
+        ("auth.x", "import azure.core.exceptions"),
+        ("lifecycle.x", "from registry_core.registry import Registry"),
+        ("lifecycle.x", "from registry_core.auth import basic"),
+        ("errors", "from registry_core.model.digest import Digest"),
+        ("errors", "from .settings import Settings"),
+        ("settings", "from registry_core.model.names import Tag"),
+        ("registry", "from registry_core.http import routes"),
+        ("registry", "import azure.storage.blob"),
+        ("http.x", "import azure.functions as func"),
+        ("http.x", "from azurefunctions.extensions.http.fastapi import Request"),
+        ("http.x", "from azure.core.exceptions import AzureError"),
+        ("http.health", "from azure.core import exceptions, tracing"),
+        ("http.health", "from azure.data.tables import TableClient"),
+        ("storage.x", "from azure import functions"),
+    ],
+)
+def test_the_check_finds_a_forbidden_import(module: str, source: str) -> None:
+    assert len(violations(f"{CORE}.{module}", source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("model.x", "from registry_core.model import media_types\nimport json"),
+        ("model.x", "from .digest import Digest\nfrom ..errors import NameInvalid"),
+        (
+            "storage.x",
+            "from azure.data.tables import TableClient\nfrom registry_core import errors",
+        ),
+        ("http.x", "from starlette.responses import Response\nimport registry_core.registry"),
+        ("http.health", "from azure.core.exceptions import AzureError"),
+        ("registry", "from registry_core.storage.uploads import Uploads"),
+    ],
+)
+def test_the_check_lets_allowed_imports_pass(module: str, source: str) -> None:
+    assert violations(f"{CORE}.{module}", source) == []
+
+
+def test_the_check_finds_an_error_body_built_elsewhere() -> None:
+    assert error_body_literals('x = 1\nbody = {"errors": []}') == [2]
+
+
+def test_the_check_finds_a_function_that_does_more_than_wiring() -> None:
+    body = "\n".join(f"        x = {n}" for n in range(MAX_STATEMENTS))
+    assert too_long(f'def f(y):\n    """Doc."""\n    if y:\n{body}\n') == ["f"]
+    assert too_long('def f(y):\n    """Doc."""\n    x = 1\n    y = 2\n    return x\n') == []
