@@ -30,7 +30,7 @@ from registry_core.http import bodies, request_log, routes
 from registry_core.http.exchange import Exchange, Query
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
-from registry_core.storage.calls import traced
+from registry_core.storage.calls import adopt, traced
 from registry_core.storage.faults import StorageFault
 
 _LOGGER = logging.getLogger("slipway")
@@ -57,6 +57,7 @@ async def handle(registry: Registry, request: Request, path: str) -> Response:
     correlation_id = _correlation_id(request)
     facts = _Facts()
     with traced() as trace:
+        request.state.storage_calls = trace
         try:
             response = await _answer(registry, request, path, facts)
         except ClientDisconnect:
@@ -126,6 +127,7 @@ def _logged(response: Response, entry: request_log.Entry) -> Response:
     body = response.body_iterator
 
     async def counted() -> AsyncIterator[bytes]:
+        adopt(entry.trace)
         sent = 0
         try:
             async for chunk in body:

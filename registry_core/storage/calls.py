@@ -7,7 +7,6 @@ each attempt on the wire is one call. The calls made on behalf of one request ar
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -90,6 +89,11 @@ def traced() -> Iterator[CallTrace]:
         yield trace
     finally:
         _current.reset(token)
+
+
+def adopt(trace: CallTrace) -> None:
+    """Gathers the calls that the rest of this task makes: those of a body being streamed."""
+    _current.set(trace)
 
 
 class Fault:
@@ -189,11 +193,9 @@ class CallPolicy(AsyncHTTPPolicy[Any, Any]):
 
 async def _settle(response: PipelineResponse[Any, Any]) -> None:
     """Reads the answer whole where it can be, so that a dropped one leaves its connection clean."""
-    load = getattr(response.http_response, "load_body", None) or getattr(
-        response.http_response, "read", None
-    )
-    if load and asyncio.iscoroutinefunction(load):
-        await load()
+    answer = response.http_response
+    if not getattr(answer, "is_stream_consumed", True):
+        await answer.read()
 
 
 def _service(host: str, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ class Connection:
     """The clients of one storage account. Used on one event loop; `close` when done."""
 
     def __init__(self, settings: StorageSettings, hook: CallHook) -> None:
+        # The SDKs log every call with its headers; ours is one line a request.
+        logging.getLogger("azure").setLevel(logging.WARNING)
         self.hook = hook
         self.account_key: str | None = None
         self._credential: AsyncTokenCredential | None = None

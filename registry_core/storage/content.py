@@ -7,6 +7,7 @@ copied or renamed: a blob is committed by recording the object's name in table `
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,7 @@ class Content:
             try:
                 with translated():
                     answer = await client.append_block(
-                        data,
+                        io.BytesIO(data),  # Shares the bytes; sent in pieces, not at one go.
                         length=len(data),
                         appendpos_condition=offset,
                         etag=etag,

@@ -1,0 +1,184 @@
+"""What the integration tests share: a client of the registry, and images to push."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from registry_core.http import edge
+from registry_core.registry import Registry
+from registry_core.settings import Settings
+from registry_core.storage.calls import CallHook, CallTrace
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+@dataclass
+class Client:
+    """Sends requests to one instance of the registry, signed in as the administrator."""
+
+    http: httpx.AsyncClient
+    registry: Registry
+    traces: list[CallTrace]
+
+    @property
+    def trace(self) -> CallTrace:
+        """The storage calls of the last request."""
+        return self.traces[-1]
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Calls and sequential rounds of the last request."""
+        return self.trace.count, self.trace.rounds
+
+    async def send(self, method: str, url: str, **options: Any) -> httpx.Response:
+        return await self.http.request(method, url, **options)
+
+    async def begin(self, repository: str, **query: str) -> str:
+        """The location of a new upload session."""
+        answer = await self.send("POST", f"/v2/{repository}/blobs/uploads/", params=query)
+        assert answer.status_code == 202, answer.text
+        return answer.headers["location"]
+
+    async def patch(
+        self, location: str, content: bytes | AsyncIterator[bytes], **headers: str
+    ) -> httpx.Response:
+        return await self.send("PATCH", location, content=content, headers=headers)
+
+    async def commit(self, location: str, digest: str, content: bytes = b"") -> httpx.Response:
+        return await self.send("PUT", f"{location}&digest={digest}", content=content)
+
+    async def push_blob(self, repository: str, content: bytes) -> str:
+        """Pushes as docker does: POST, one PATCH of unknown length, PUT. Answers the digest."""
+        digest = digest_of(content)
+        answer = await self.patch(await self.begin(repository), pieces(content))
+        assert answer.status_code == 202, answer.text
+        answer = await self.commit(answer.headers["location"], digest)
+        assert answer.status_code == 201, answer.text
+        return digest
+
+    async def put_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str = OCI_MANIFEST
+    ) -> httpx.Response:
+        return await self.send(
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            content=content,
+            headers={"Content-Type": media_type},
+        )
+
+    async def push_image(self, repository: str, reference: str = "latest", **extra: Any) -> Image:
+        """Pushes a small image that no other test has."""
+        image = Image.make(**extra)
+        for blob in image.blobs:
+            await self.push_blob(repository, blob)
+        answer = await self.put_manifest(repository, reference or image.digest, image.manifest)
+        assert answer.status_code == 201, answer.text
+        return image
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of one layer."""
+
+    config: bytes
+    layer: bytes
+    manifest: bytes
+
+    @classmethod
+    def make(cls, **extra: Any) -> Image:
+        config = json.dumps(
+            {"os": "linux", "architecture": "amd64", "created": secrets.token_hex(8)}
+        ).encode()
+        return cls(config, secrets.token_bytes(512), b"").with_manifest(**extra)
+
+    def with_manifest(self, **extra: Any) -> Image:
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(OCI_CONFIG, self.config),
+            "layers": [descriptor(OCI_LAYER, self.layer)],
+            **extra,
+        }
+        return replace(self, manifest=json.dumps(document, indent=2).encode())
+
+    @property
+    def blobs(self) -> tuple[bytes, bytes]:
+        return self.config, self.layer
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.manifest)
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        return descriptor(OCI_MANIFEST, self.manifest)
+
+
+def descriptor(media_type: str, content: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def index_of(descriptors: Iterable[dict[str, Any]], **extra: Any) -> bytes:
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": list(descriptors),
+        **extra,
+    }
+    return json.dumps(document).encode()
+
+
+async def pieces(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
+    """A body of unknown length, in pieces as a socket brings them."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIterator[Client]:
+    """A client of a new instance."""
+    registry = Registry(settings, hook)
+    traces: list[CallTrace] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_or_disconnect() -> Message:
+            try:
+                return await receive()
+            except ConnectionResetError:  # As a server tells of a client that died.
+                return {"type": "http.disconnect"}
+
+        request = Request(scope, receive_or_disconnect)
+        response = await edge.handle(registry, request, scope["path"].removeprefix("/v2"))
+        traces.append(request.state.storage_calls)
+        await response(scope, receive, send)
+
+    assert settings.admin is not None
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://localhost:7071",
+        auth=(settings.admin.username, settings.admin.passwords[0]),
+        timeout=60,
+    ) as http:
+        await registry.open()
+        try:
+            yield Client(http, registry, traces)
+        finally:
+            await registry.close()

@@ -1,0 +1,326 @@
+"""Uploads through the edge: every way clients send them, and what goes wrong on the way."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from registry_core.settings import Settings
+from registry_core.storage import hashing
+from registry_core.storage.calls import Drop, Fault, Refuse, StorageCall
+from registry_core.storage.content import APPEND_BLOCK
+from tests.integration.core.support import Client, connect, digest_of, pieces
+
+SIZES = [0, 1, 65_536, APPEND_BLOCK - 1, APPEND_BLOCK, APPEND_BLOCK + 1, 2 * APPEND_BLOCK + 3]
+
+
+async def content_of(client: Client, repository: str, digest: str) -> bytes:
+    answer = await client.send("GET", f"/v2/{repository}/blobs/{digest}")
+    async with httpx.AsyncClient() as plain:
+        return (await plain.get(answer.headers["location"])).content
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("announced", [True, False], ids=["content-length", "chunked"])
+async def test_post_patch_put_stores_what_was_sent(
+    client: Client, repository: str, size: int, announced: bool
+) -> None:
+    content = secrets.token_bytes(size)
+    digest = digest_of(content)
+    body = content if announced else pieces(content)
+    answer = await client.patch(await client.begin(repository), body)
+    assert answer.status_code == 202
+    assert answer.headers["range"] == f"0-{max(size - 1, 0)}"
+    answer = await client.commit(answer.headers["location"], digest)
+    assert answer.status_code == 201
+    assert answer.headers["docker-content-digest"] == digest
+    assert answer.headers["location"] == f"/v2/{repository}/blobs/{digest}"
+    assert await content_of(client, repository, digest) == content
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_post_put_stores_what_was_sent(client: Client, repository: str, size: int) -> None:
+    content = secrets.token_bytes(size)
+    digest = digest_of(content)
+    answer = await client.commit(await client.begin(repository), digest, content)
+    assert answer.status_code == 201
+    assert await content_of(client, repository, digest) == content
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_one_post_stores_what_was_sent(
+    client: Client, repository: str, algorithm: str
+) -> None:
+    content = secrets.token_bytes(1000)
+    digest = digest_of(content, algorithm)
+    url = f"/v2/{repository}/blobs/uploads/"
+    answer = await client.send("POST", url, params={"digest": digest}, content=content)
+    assert answer.status_code == 201
+    assert await content_of(client, repository, digest) == content
+
+
+async def test_many_small_chunks_and_a_last_one_in_the_put_make_the_blob(
+    client: Client, repository: str
+) -> None:
+    parts = [secrets.token_bytes(size) for size in (1, 63, 64, 65, 1000, 4096)]
+    content = b"".join(parts)
+    location = await client.begin(repository)
+    offset = 0
+    for part in parts[:-1]:
+        span = f"{offset}-{offset + len(part) - 1}"
+        answer = await client.patch(location, part, **{"Content-Range": span})
+        assert answer.status_code == 202
+        offset += len(part)
+        location = answer.headers["location"]
+    answer = await client.commit(location, digest_of(content), parts[-1])
+    assert answer.status_code == 201
+    assert await content_of(client, repository, digest_of(content)) == content
+
+
+@pytest.mark.parametrize("announce", [True, False], ids=["announced", "not-announced"])
+async def test_sha512_is_checked_whether_announced_or_not(
+    client: Client, repository: str, announce: bool
+) -> None:
+    content = secrets.token_bytes(300_000)
+    query = {"digest-algorithm": "sha512"} if announce else {}
+    answer = await client.patch(await client.begin(repository, **query), content)
+    location = answer.headers["location"]
+    wrong = await client.commit(location, digest_of(b"other", "sha512"))
+    assert wrong.json()["errors"][0]["code"] == "DIGEST_INVALID"
+    digest = digest_of(content, "sha512")
+    assert (await client.commit(location, digest)).status_code == 201
+    assert await content_of(client, repository, digest) == content
+
+
+async def test_nothing_is_read_back_when_a_chunked_upload_is_committed(
+    client: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(300_000)
+    location = await client.begin(repository)
+    for start in range(0, len(content), 100_000):
+        answer = await client.patch(location, content[start : start + 100_000])
+        location = answer.headers["location"]
+    await client.commit(location, digest_of(content))
+    assert not [
+        c for t in client.traces for c in t.calls if c.method == "GET" and c.service == "blob"
+    ]
+
+
+async def test_where_hashes_cannot_be_saved_the_content_is_read_back_and_still_checked(
+    client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "_library", lambda: None)
+    content = secrets.token_bytes(3000)
+    location = await client.begin(repository)
+    for start in (0, 1000, 2000):
+        answer = await client.patch(location, content[start : start + 1000])
+        location = answer.headers["location"]
+    wrong = await client.commit(location, digest_of(b"other"))
+    assert wrong.json()["errors"][0]["code"] == "DIGEST_INVALID"
+    assert (await client.commit(location, digest_of(content))).status_code == 201
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_bytes_that_do_not_match_the_digest_cannot_be_read(
+    client: Client, repository: str, streamed: bool
+) -> None:
+    location = await client.begin(repository)
+    promised = digest_of(b"promised")
+    if streamed:
+        location = (await client.patch(location, b"delivered")).headers["location"]
+    answer = await client.commit(location, promised, b"" if streamed else b"delivered")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "DIGEST_INVALID"
+    for digest in (promised, digest_of(b"delivered")):
+        unknown = await client.send("HEAD", f"/v2/{repository}/blobs/{digest}")
+        assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content_range", ["1-3", "0-1", "5-7", "3-4", "2-1", "words", "-1", "3-99999999999999999999"]
+)
+async def test_a_chunk_out_of_order_is_416_with_the_true_range_and_a_usable_location(
+    client: Client, repository: str, content_range: str
+) -> None:
+    location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    answer = await client.patch(location, b"def", **{"Content-Range": content_range})
+    assert answer.status_code == 416
+    assert answer.headers["range"] == "0-2"
+    answer = await client.patch(answer.headers["location"], b"def", **{"Content-Range": "3-5"})
+    assert answer.status_code == 202
+    answer = await client.commit(answer.headers["location"], digest_of(b"abcdef"))
+    assert answer.status_code == 201
+
+
+async def test_the_same_chunk_twice_at_once_is_taken_once(
+    client: Client, other: Client, repository: str
+) -> None:
+    location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    answers = await asyncio.gather(client.patch(location, b"def"), other.patch(location, b"def"))
+    assert sorted(answer.status_code for answer in answers) == [202, 416]
+    taken = next(answer for answer in answers if answer.status_code == 202)
+    digest = digest_of(b"abcdef")
+    assert (await client.commit(taken.headers["location"], digest)).status_code == 201
+    assert await content_of(client, repository, digest) == b"abcdef"
+
+
+async def test_the_first_chunk_twice_at_once_is_taken_once(
+    client: Client, other: Client, repository: str
+) -> None:
+    location = await client.begin(repository)
+    answers = await asyncio.gather(client.patch(location, b"abc"), other.patch(location, b"abc"))
+    assert sorted(answer.status_code for answer in answers) == [202, 416]
+
+
+async def test_a_replayed_state_cannot_write(client: Client, repository: str) -> None:
+    first = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    second = (await client.patch(first, b"def")).headers["location"]
+    replayed = await client.patch(first, b"DEF")
+    assert (replayed.status_code, replayed.headers["range"]) == (416, "0-5")
+    assert (await client.commit(second, digest_of(b"abcdef"))).status_code == 201
+
+
+async def test_two_commits_at_once_both_succeed(
+    client: Client, other: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(100)
+    location = (await client.patch(await client.begin(repository), content)).headers["location"]
+    digest = digest_of(content)
+    answers = await asyncio.gather(client.commit(location, digest), other.commit(location, digest))
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert await content_of(client, repository, digest) == content
+
+
+async def test_a_session_is_unknown_once_committed(client: Client, repository: str) -> None:
+    location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    await client.commit(location, digest_of(b"abc"))
+    for method in ("GET", "PATCH", "DELETE"):
+        assert (await client.send(method, location, content=b"x")).status_code == 404
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_cancelled_session_is_unknown_for_good(
+    client: Client, repository: str, written: bool
+) -> None:
+    begun = location = await client.begin(repository)
+    if written:
+        location = (await client.patch(location, b"abc")).headers["location"]
+    assert (await client.send("DELETE", location)).status_code == 204
+    for method in ("GET", "PATCH", "DELETE"):
+        for address in (begun, location):
+            answer = await client.send(method, address, content=b"abc")
+            assert answer.status_code == 404
+            assert answer.json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
+    assert (await client.commit(begun, digest_of(b"abc"), b"abc")).status_code == 404
+
+
+async def test_a_client_that_dies_in_the_middle_commits_nothing_and_can_go_on(
+    client: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(2 * APPEND_BLOCK + 100)
+    location = await client.begin(repository)
+
+    async def broken() -> AsyncIterator[bytes]:
+        async for piece in pieces(content[: APPEND_BLOCK + 50]):
+            yield piece
+        raise ConnectionResetError("the client died")
+
+    assert (await client.patch(location, broken())).status_code == 499
+    status = await client.send("GET", location)
+    assert status.status_code == 204
+    assert status.headers["range"] == f"0-{APPEND_BLOCK - 1}"
+    rest = content[APPEND_BLOCK:]
+    answer = await client.patch(status.headers["location"], pieces(rest))
+    assert answer.status_code == 202
+    digest = digest_of(content)
+    assert (await client.commit(answer.headers["location"], digest)).status_code == 201
+
+
+async def test_a_state_is_good_for_its_repository_its_session_and_its_time_only(
+    client: Client, settings: Settings, repository: str
+) -> None:
+    location = await client.begin(repository)
+    path, _, query = location.partition("?")
+    session = path.rsplit("/", 1)[1]
+    foreign = f"/v2/{repository}-other/blobs/uploads/{session}?{query}"
+    renamed = f"/v2/{repository}/blobs/uploads/{session[::-1]}?{query}"
+    altered = location[:-1] + ("A" if location[-1] != "A" else "B")
+    for address in (foreign, renamed, altered, path):
+        answer = await client.patch(address, b"abc")
+        assert answer.status_code == 404, address
+        assert answer.json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
+    async with connect(replace(settings, upload_expiry=timedelta(0))) as impatient:
+        expired = await impatient.begin(repository)
+        assert (await impatient.patch(expired, b"abc")).status_code == 404
+
+
+async def test_a_session_hops_between_instances_at_every_request(
+    client: Client, other: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(3000)
+    location = await client.begin(repository)
+    for start, instance in ((0, other), (1000, client), (2000, other)):
+        answer = await instance.patch(location, content[start : start + 1000])
+        assert answer.status_code == 202
+        location = answer.headers["location"]
+    assert (await client.commit(location, digest_of(content))).status_code == 201
+
+
+class Once(Fault):
+    """Plans a fault for the first call that `matches`."""
+
+    def __init__(self, client: Client, method: str, query: str, fault: Fault) -> None:
+        self.hits = 0
+
+        def plan(call: StorageCall) -> Fault | None:
+            if call.method == method and query in call.query and not self.hits:
+                self.hits += 1
+                return fault
+            return None
+
+        client.registry.hook.plan = plan
+
+
+@pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [("PUT", "comp=appendblock"), ("PUT", "comp=metadata"), ("PUT", ""), ("POST", "")],
+    ids=["append", "set-metadata", "create", "commit-transaction"],
+)
+async def test_one_lost_call_never_corrupts_an_upload(
+    client: Client, repository: str, method: str, query: str, fault: Fault
+) -> None:
+    content = secrets.token_bytes(APPEND_BLOCK + 10)
+    digest = digest_of(content)
+    planned = Once(client, method, query, fault)
+    for _ in range(2):
+        answer = await client.patch(await client.begin(repository), pieces(content))
+        if answer.status_code == 202:
+            answer = await client.commit(answer.headers["location"], digest)
+        if answer.status_code == 201:
+            break
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+    assert planned.hits == 1
+    assert answer.status_code == 201
+    assert await content_of(client, repository, digest) == content
+
+
+async def test_a_commit_whose_answer_was_lost_can_be_repeated(
+    client: Client, repository: str
+) -> None:
+    location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    digest = digest_of(b"abc")
+    assert (await client.commit(location, digest)).status_code == 201
+    assert (await client.commit(location, digest)).status_code == 201
+
+
+async def test_a_body_shorter_than_announced_is_refused(client: Client, repository: str) -> None:
+    location = await client.begin(repository)
+    answer = await client.patch(location, pieces(b"abc"), **{"Content-Length": "5"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
