@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from tests.e2e.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 MIB = 1024 * 1024
+
+
+def _folder(workspace: Path, name: str) -> Path:
+    folder = workspace / name
+    folder.mkdir()
+    return folder
 
 
 @dataclass
@@ -62,14 +69,31 @@ class Inventory:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def workspace() -> Iterator[Path]:
+    """Make the one folder that all of a run is kept in, and remove it at the end.
+
+    pytest's own folders are kept after a run, which for gigabytes of images is no favour, and have
+    names too long for a socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def scratch(workspace: Path) -> Path:
+    """Give the test a folder of its own."""
+    return Path(tempfile.mkdtemp(dir=workspace))
+
+
+@pytest.fixture(scope="session")
+def environment(workspace: Path) -> dict[str, str]:
     """Give the clients, of the caller's environment, no more than where programs are."""
     go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
     extra = [os.environ.get("GOBIN", str(go)), "/usr/local/sbin", "/usr/sbin", "/sbin"]
     return {
         "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *extra]),
-        "HOME": str(tmp_path_factory.mktemp("home")),
-        "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
+        "HOME": str(_folder(workspace, "home")),
+        "TMPDIR": str(_folder(workspace, "tmp")),
         "LC_ALL": "C.UTF-8",
     }
 
@@ -93,8 +117,8 @@ def inventory(request: pytest.FixtureRequest, environment: dict[str, str]) -> In
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory) -> Iterator[Registry]:
-    started = Registry(tmp_path_factory.mktemp("registry"))
+def registry(workspace: Path, inventory: Inventory) -> Iterator[Registry]:
+    started = Registry(_folder(workspace, "registry"))
     try:
         yield started
     finally:
@@ -102,8 +126,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory) -> 
 
 
 @pytest.fixture(scope="session")
-def engine_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("engine"))
+def engine_sandbox(workspace: Path) -> Sandbox:
+    return Sandbox(_folder(workspace, "engine"))
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +145,7 @@ def engine(
 @pytest.fixture(scope="session")
 def clients(
     request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
+    workspace: Path,
     registry: Registry,
     environment: dict[str, str],
     inventory: Inventory,
@@ -130,7 +154,7 @@ def clients(
     made: dict[str, Client] = {}
 
     def make(name: str) -> Client:
-        folder = tmp_path_factory.mktemp(name)
+        folder = _folder(workspace, name)
         if name == "skopeo":
             return Skopeo(registry, folder, environment)
         if name == "crane":
@@ -184,9 +208,9 @@ def crane(clients: Callable[[str], Client]) -> Crane:
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> bytes:
+def program(workspace: Path, environment: dict[str, str]) -> bytes:
     """Build the one program that the test images have: it prints files."""
-    binary = tmp_path_factory.mktemp("payload") / "cat"
+    binary = workspace / "cat"
     source = HERE / "payload" / "cat.c"
     run(["gcc", "-static", "-Os", "-s", "-o", binary, source], env=environment)
     return binary.read_bytes()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.process import Command, Daemon, run
@@ -17,15 +15,13 @@ class Engine:
     """dockerd without a network of its own: images are built from nothing and run without one."""
 
     def __init__(self, sandbox: Sandbox, environment: dict[str, str]) -> None:
-        # A socket's path is at most 108 bytes long, which the folder of a test run may well exceed.
-        self._sockets = tempfile.TemporaryDirectory(prefix="e2e-")
-        sockets = Path(self._sockets.name)
-        self.docker_host = f"unix://{sockets / 'docker.sock'}"
-        self.containerd_socket = sockets / "exec" / "containerd" / "containerd.sock"
+        root = sandbox.root
+        self.docker_host = f"unix://{root / 'docker.sock'}"
+        self.containerd_socket = root / "exec" / "containerd" / "containerd.sock"
         options: dict[str, str | Path] = {
-            "--data-root": sandbox.root / "docker",
-            "--exec-root": sockets / "exec",
-            "--pidfile": sockets / "docker.pid",
+            "--data-root": root / "data",
+            "--exec-root": root / "exec",
+            "--pidfile": root / "docker.pid",
             "--host": self.docker_host,
             "--bridge": "none",
         }
@@ -45,5 +41,3 @@ class Engine:
 
     def stop(self) -> None:
         self._daemon.stop()
-        with suppress(FileNotFoundError):
-            self._sockets.cleanup()

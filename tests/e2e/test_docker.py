@@ -46,20 +46,20 @@ def pushed_digest(push: Result) -> str:
 
 @pytest.mark.slow
 def test_two_images_of_one_base_are_built_pushed_pulled_and_run(
-    docker: Docker, registry: Registry, program: bytes, tmp_path: Path
+    docker: Docker, registry: Registry, program: bytes, scratch: Path
 ) -> None:
     # A base with a layer that is empty, which Docker's builder leaves out, and 300 MB that no
     # compression helps; two images on top of it.
     base_layers = [
         tar({"bin/cat": program}),
         EMPTY_LAYER,
-        tar({"data": incompressible(BIG, tmp_path)}),
+        tar({"data": incompressible(BIG, scratch)}),
     ]
     base = Image([Layer(archive) for archive in base_layers])
     docker.load(base, "base:1")
     web, worker = (f"{registry.address}/team/app/{name}:1" for name in ("web", "worker"))
     for reference, words in ((web, b"I serve\n"), (worker, b"I work\n")):
-        context = write_context(tmp_path / words.decode().strip(), DOCKERFILE, greeting=words)
+        context = write_context(scratch / words.decode().strip(), DOCKERFILE, greeting=words)
         docker.build(context, reference)
     ids = {reference: docker.config_digest(reference) for reference in (web, worker)}
     shared = {layer.diff_id.removeprefix("sha256:")[:12] for layer in base.layers}
