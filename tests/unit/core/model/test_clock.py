@@ -1,0 +1,88 @@
+import re
+import threading
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_core.model.clock import HybridClock
+
+NOW = 1_700_000_000_000
+moments = st.integers(0, 2**47)
+
+
+def clock(times: Iterable[int], region: str = "local") -> HybridClock:
+    remaining = iter(times)
+    return HybridClock(region, lambda: next(remaining))
+
+
+@given(st.lists(moments, min_size=2, max_size=50))
+def test_stamps_only_grow_whatever_the_wall_clock_does(times: list[int]) -> None:
+    ours = clock(times)
+    stamps = [ours.stamp() for _ in times]
+    assert stamps == sorted(set(stamps))
+
+
+@given(st.lists(st.tuples(moments, st.integers(0, 0xFFFF)), min_size=1, max_size=10), moments)
+def test_a_stamp_is_later_than_every_stamp_it_was_shown(
+    seen: list[tuple[int, int]], now: int
+) -> None:
+    remote = [f"{millis:012x}-{counter:04x}-elsewhere" for millis, counter in seen]
+    ours = clock([now, 0])
+    first = ours.stamp(*remote)
+    assert first[:17] > max(stamp[:17] for stamp in remote)
+    assert ours.stamp()[:17] > first[:17]
+
+
+@given(st.lists(st.tuples(st.booleans(), moments), min_size=1, max_size=30))
+def test_a_row_that_two_regions_write_in_turn_is_stamped_in_order(
+    writes: list[tuple[bool, int]],
+) -> None:
+    moment = [0]
+    clocks = {region: HybridClock(region, lambda: moment[0]) for region in ("east", "west")}
+    row = ""
+    for in_the_east, moment[0] in writes:
+        following = clocks["east" if in_the_east else "west"].stamp(row)
+        assert following > row
+        row = following
+
+
+def test_a_stamp_follows_the_wall_clock_where_it_can() -> None:
+    assert clock([NOW, NOW + 1]).stamp() == f"{NOW:012x}-0000-local"
+    ours = clock([NOW, NOW + 1])
+    ours.stamp()
+    assert ours.stamp() == f"{NOW + 1:012x}-0000-local"
+
+
+def test_the_counter_overflows_into_the_time() -> None:
+    assert clock([NOW]).stamp(f"{NOW:012x}-ffff-x") == f"{NOW + 1:012x}-0000-local"
+
+
+def test_a_burst_within_one_millisecond_stays_in_order() -> None:
+    ours = HybridClock("local", lambda: NOW)
+    stamps = [ours.stamp() for _ in range(0x10000 + 10)]
+    assert stamps == sorted(set(stamps))
+
+
+def test_rows_without_a_stamp_do_not_count() -> None:
+    assert clock([NOW]).stamp(None, "", None) == clock([NOW]).stamp()
+
+
+@pytest.mark.parametrize("region", ["local", "westeurope", "eastus2"])
+def test_a_stamp_is_of_fixed_width_and_names_its_region(region: str) -> None:
+    assert re.fullmatch(rf"[0-9a-f]{{12}}-[0-9a-f]{{4}}-{region}", HybridClock(region).stamp())
+
+
+def test_threads_never_get_the_same_stamp() -> None:
+    ours = HybridClock("local", lambda: NOW)
+    stamps: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: stamps.extend([ours.stamp() for _ in range(500)]))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(stamps)) == 2000
