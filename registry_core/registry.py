@@ -24,6 +24,7 @@ from registry_core.storage.uploads import Uploads
 class Registry:
     """Everything a handler needs. `open` must have been awaited before the services are used."""
 
+    connection: Connection
     blobs: Blobs
     content: Content
     uploads: Uploads
@@ -36,7 +37,7 @@ class Registry:
     def __init__(self, settings: Settings, hook: CallHook | None = None) -> None:
         self.settings = settings
         self.hook = hook or CallHook()
-        self._connection: Connection | None = None
+        self._connected = False
         self._opening = asyncio.Lock()
         self._opened = asyncio.Event()
 
@@ -51,12 +52,13 @@ class Registry:
         async with self._opening:
             if self._opened.is_set():
                 return
-            if self._connection is None:
-                self._connection = Connection(self.settings.storage, self.hook)
-            self.system = System(self._connection)
+            if not self._connected:
+                self.connection = Connection(self.settings.storage, self.hook)
+                self._connected = True
+            self.system = System(self.connection)
             with traced():
                 upload_keys = await self.system.open()
-            self._build(self._connection, upload_keys)
+            self._build(self.connection, upload_keys)
             self._opened.set()
 
     def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
@@ -80,5 +82,5 @@ class Registry:
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        if self._connected:
+            await self.connection.close()

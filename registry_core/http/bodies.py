@@ -25,7 +25,7 @@ async def read_limited(request: Request, limit: int, what: str) -> bytes:
     if announced is not None and announced > limit:
         raise SizeInvalid(f"{what} is larger than {limit} bytes")
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _counted(request):
         body += chunk
         if len(body) > limit:
             raise SizeInvalid(f"{what} is larger than {limit} bytes")
@@ -38,13 +38,23 @@ async def flow(request: Request) -> AsyncIterator[bytes]:
     Raises `LengthInvalid` if it ends before it is as long as announced, `ClientDisconnect` if the
     client goes away.
     """
-    announced, received = content_length(request), 0
-    async for chunk in request.stream():
-        received += len(chunk)
+    async for chunk in _counted(request):
         if chunk:
             yield chunk
-    if announced is not None and received != announced:
-        raise LengthInvalid(f"{announced} bytes were announced, {received} came")
+    announced, came = content_length(request), received(request)
+    if announced is not None and came != announced:
+        raise LengthInvalid(f"{announced} bytes were announced, {came} came")
+
+
+def received(request: Request) -> int:
+    """How many bytes of the body have been taken in."""
+    return int(getattr(request.state, "received_bytes", 0))
+
+
+async def _counted(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        request.state.received_bytes = received(request) + len(chunk)
+        yield chunk
 
 
 async def drain(request: Request) -> None:
@@ -53,12 +63,12 @@ async def drain(request: Request) -> None:
     Clients that write it all before they read the answer would see a broken connection instead.
     Bounded: a large upload sent without signing in is cut off.
     """
-    received = 0
+    drained = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for chunk in request.stream():
-                received += len(chunk)
-                if received > _DRAIN_BYTES:
+                drained += len(chunk)
+                if drained > _DRAIN_BYTES:
                     return
     except (ClientDisconnect, RuntimeError, TimeoutError):
         return  # RuntimeError: it was read to the end already.

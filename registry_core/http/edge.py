@@ -83,7 +83,7 @@ async def handle(registry: Registry, request: Request, path: str) -> Response:
         status=response.status_code,
         trace=trace,
         started=started,
-        bytes_in=bodies.content_length(request),
+        bytes_in=bodies.received(request),
         correlation_id=correlation_id,
     )
     return _logged(response, entry)

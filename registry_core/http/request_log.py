@@ -24,8 +24,8 @@ class Entry:
     status: int
     trace: CallTrace
     started: float
-    bytes_in: int | None
-    """As announced by the client; None for a body of unknown length."""
+    bytes_in: int
+    """How much of the body was taken in."""
     correlation_id: str
 
     def write(self, bytes_out: int) -> None:

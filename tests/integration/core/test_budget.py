@@ -1,0 +1,109 @@
+"""How many storage calls and sequential rounds each request may take: the product's promise.
+
+The figures are those of `docs/architecture.md`. Cold means: an instance that has opened its
+storage and has nothing in its caches.
+"""
+
+import secrets
+
+import pytest
+
+from registry_core.storage.content import APPEND_BLOCK
+from tests.integration.core.support import Client, Image, digest_of, pieces
+
+
+async def test_an_upload_begins_without_a_storage_call(client: Client, repository: str) -> None:
+    await client.begin(repository)
+    assert client.cost == (0, 0)
+
+
+async def test_20_mib_in_one_patch_take_one_call_to_create_and_one_a_block(
+    client: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(20 * 1024 * 1024)
+    location = (await client.patch(await client.begin(repository), pieces(content))).headers[
+        "location"
+    ]
+    blocks = -(-len(content) // APPEND_BLOCK)
+    assert client.cost == (1 + blocks, 1 + blocks)
+    await client.commit(location, digest_of(content))
+    assert client.cost == (2, 2)
+
+
+async def test_a_small_blob_in_one_put_takes_two_calls(client: Client, repository: str) -> None:
+    content = secrets.token_bytes(1000)
+    await client.commit(await client.begin(repository), digest_of(content), content)
+    assert client.cost == (2, 2)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_a_blob_takes_one_call_cold_and_none_warm(
+    client: Client, other: Client, repository: str, method: str
+) -> None:
+    digest = await client.push_blob(repository, secrets.token_bytes(100))
+    url = f"/v2/{repository}/blobs/{digest}"
+    await other.send(method, url)
+    assert other.cost == (1, 1)
+    await other.send(method, url)
+    assert other.cost == (0, 0)
+
+
+async def test_a_manifest_by_digest_takes_one_call_cold_and_none_warm(
+    client: Client, other: Client, repository: str
+) -> None:
+    image = await client.push_image(repository)
+    for cost in ((1, 1), (0, 0)):
+        await other.send("GET", f"/v2/{repository}/manifests/{image.digest}")
+        assert other.cost == cost
+
+
+async def test_a_manifest_by_tag_takes_two_calls_cold_and_one_warm(
+    client: Client, other: Client, repository: str
+) -> None:
+    await client.push_image(repository)
+    for cost in ((2, 2), (1, 1)):
+        await other.send("GET", f"/v2/{repository}/manifests/latest")
+        assert other.cost == cost
+
+
+async def test_the_head_of_a_tag_takes_one_call(
+    client: Client, other: Client, repository: str
+) -> None:
+    await client.push_image(repository)
+    for _ in range(2):
+        await other.send("HEAD", f"/v2/{repository}/manifests/latest")
+        assert other.cost == (1, 1)
+
+
+async def test_a_manifest_takes_three_rounds_and_a_fourth_in_a_new_repository(
+    client: Client, repository: str
+) -> None:
+    for rounds in (4, 3):
+        image = Image.make()
+        for blob in image.blobs:
+            await client.push_blob(repository, blob)
+        await client.put_manifest(repository, "v1", image.manifest)
+        assert client.trace.rounds == rounds
+
+
+async def test_a_mount_takes_two_calls(client: Client, repository: str) -> None:
+    digest = await client.push_blob(repository, secrets.token_bytes(100))
+    query = {"mount": digest, "from": repository}
+    await client.send("POST", f"/v2/{repository}/two/blobs/uploads/", params=query)
+    assert client.cost == (2, 2)
+
+
+@pytest.mark.parametrize("listing", ["{}/tags/list", "_catalog", "{}/referrers/{}"])
+async def test_a_page_of_a_listing_takes_one_call(
+    client: Client, repository: str, listing: str
+) -> None:
+    image = await client.push_image(repository)
+    await client.send("GET", f"/v2/{listing.format(repository, image.digest)}")
+    assert client.cost == (1, 1)
+
+
+async def test_the_first_request_of_an_instance_is_not_charged_for_its_opening(
+    client: Client, repository: str
+) -> None:
+    await client.send("GET", "/v2/")
+    assert client.cost == (0, 0)

@@ -1,0 +1,167 @@
+"""Listings through the edge: tags, repositories and referrers, page by page."""
+
+import json
+
+import pytest
+
+from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of
+
+
+async def test_tags_come_in_lexical_order_page_by_page(client: Client, repository: str) -> None:
+    image = await client.push_image(repository, "b")
+    names = ["B", "a", "a-1", "a.1", "a1", "a_1", "b"]
+    for name in names:
+        await client.put_manifest(repository, name, image.manifest)
+    listed: list[str] = []
+    url = f"/v2/{repository}/tags/list?n=3"
+    pages = 0
+    while url:
+        answer = await client.send("GET", url)
+        assert answer.json()["name"] == repository
+        listed += answer.json()["tags"]
+        url = answer.links.get("next", {}).get("url", "")
+        assert url.startswith(f"/v2/{repository}/tags/list?") or not url
+        pages += 1
+    assert listed == sorted(names)
+    assert pages == 3
+
+
+async def test_repositories_come_in_the_order_of_their_plain_names(
+    client: Client, repository: str
+) -> None:
+    names = [f"{repository}{suffix}" for suffix in ("", "-x", ".x", "/x", "0", "_x")]
+    for name in names:
+        await client.push_image(name)
+    url, listed = "/v2/_catalog?n=2", []
+    while url:
+        answer = await client.send("GET", url)
+        listed += answer.json()["repositories"]
+        url = answer.links.get("next", {}).get("url", "")
+    assert [name for name in listed if name.startswith(repository)] == sorted(names)
+    assert listed == sorted(listed)
+
+
+async def test_a_last_that_does_not_exist_begins_where_it_would_stand(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "a")
+    await client.put_manifest(repository, "c", image.manifest)
+    for last, expected in (("b", ["c"]), ("c", []), ("zzz", []), ("", ["a", "c"])):
+        answer = await client.send("GET", f"/v2/{repository}/tags/list", params={"last": last})
+        assert answer.json()["tags"] == expected
+
+
+@pytest.mark.parametrize("path", ["_catalog", "{}/tags/list"])
+async def test_n_is_clamped_or_refused(client: Client, repository: str, path: str) -> None:
+    await client.push_image(repository, "a")
+    url = f"/v2/{path.format(repository)}"
+    for number in ("-1", "abc", "", "1.5", "٣"):
+        answer = await client.send("GET", url, params={"n": number})
+        assert answer.status_code == 400, number
+        assert answer.json()["errors"][0]["code"] == "PAGINATION_NUMBER_INVALID"
+    answer = await client.send("GET", url, params={"n": "9999999999"})
+    assert answer.status_code == 200
+    answer = await client.send("GET", url, params={"n": "0"})
+    assert (answer.status_code, "link" in answer.headers) == (200, False)
+    assert answer.json().get("tags", answer.json().get("repositories")) == []
+
+
+async def test_the_tags_of_a_repository_without_tags_are_none_and_of_none_unknown(
+    client: Client, repository: str
+) -> None:
+    await client.push_image(repository, "")
+    assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == []
+    unknown = await client.send("GET", f"/v2/{repository}/none/tags/list")
+    assert (unknown.status_code, unknown.json()["errors"][0]["code"]) == (404, "NAME_UNKNOWN")
+
+
+async def test_blobs_alone_do_not_make_a_repository(client: Client, repository: str) -> None:
+    await client.push_blob(repository, b"content")
+    assert (await client.send("GET", f"/v2/{repository}/tags/list")).status_code == 404
+
+
+async def test_referrers_of_a_subject_are_listed_whether_it_exists_or_not(
+    client: Client, repository: str
+) -> None:
+    subject = Image.make()
+    url = f"/v2/{repository}/referrers/{subject.digest}"
+    empty = await client.send("GET", url)
+    assert (empty.status_code, empty.json()["manifests"]) == (200, [])
+    annotations = {"org.example": "x" * 100_000}
+    images = [
+        await client.push_image(
+            repository,
+            "",
+            subject=subject.descriptor,
+            artifactType=f"application/vnd.example.{kind}",
+            annotations=annotations,
+        )
+        for kind in ("one", "two")
+    ]
+    answer = await client.send("GET", url)
+    assert answer.headers["content-type"] == OCI_INDEX
+    found = {entry["digest"]: entry for entry in answer.json()["manifests"]}
+    assert set(found) == {image.digest for image in images}
+    entry = found[images[0].digest]
+    assert entry["artifactType"] == "application/vnd.example.one"
+    assert entry["annotations"] == annotations
+    assert entry["size"] == len(images[0].manifest)
+    filtered = await client.send("GET", url, params={"artifactType": entry["artifactType"]})
+    assert filtered.headers["oci-filters-applied"] == "artifactType"
+    assert [e["digest"] for e in filtered.json()["manifests"]] == [images[0].digest]
+    await client.send("DELETE", f"/v2/{repository}/manifests/{images[0].digest}")
+    remaining = (await client.send("GET", url)).json()["manifests"]
+    assert [entry["digest"] for entry in remaining] == [images[1].digest]
+
+
+async def test_a_push_with_a_subject_says_so(client: Client, repository: str) -> None:
+    subject = Image.make()
+    image = Image.make(subject=subject.descriptor)
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    answer = await client.put_manifest(repository, "v1", image.manifest)
+    assert (answer.status_code, answer.headers["oci-subject"]) == (201, subject.digest)
+
+
+async def test_annotations_too_large_for_a_row_are_listed_all_the_same(
+    client: Client, repository: str
+) -> None:
+    subject = Image.make()
+    annotations = {"org.example": "y" * 200_000}
+    await client.push_image(repository, "", subject=subject.descriptor, annotations=annotations)
+    answer = await client.send("GET", f"/v2/{repository}/referrers/{subject.digest}")
+    assert answer.json()["manifests"][0]["annotations"] == annotations
+
+
+async def test_referrers_beyond_a_page_follow_a_link(client: Client, repository: str) -> None:
+    subject = Image.make()
+    fill = {"org.example": "z" * 120_000}
+    pushed = set()
+    config = await client.push_blob(repository, b"{}")
+    for number in range(30):
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.empty.v1+json",
+                "digest": config,
+                "size": 2,
+            },
+            "layers": [],
+            "subject": subject.descriptor,
+            "annotations": {**fill, "number": str(number)},
+        }
+        content = json.dumps(manifest).encode()
+        answer = await client.put_manifest(repository, digest_of(content), content)
+        assert answer.status_code == 201
+        pushed.add(digest_of(content))
+    url, listed, pages = f"/v2/{repository}/referrers/{subject.digest}", [], 0
+    while url:
+        answer = await client.send("GET", url)
+        assert len(answer.content) < 4 * 1024 * 1024
+        listed += [entry["digest"] for entry in answer.json()["manifests"]]
+        url = answer.links.get("next", {}).get("url", "")
+        pages += 1
+    assert set(listed) == pushed
+    assert len(listed) == 30
+    assert pages > 1

@@ -1,0 +1,487 @@
+"""Manifests through the edge: pushing, reading, tagging, deleting, and the races between them."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from registry_core.model.names import RepositoryName
+from registry_core.settings import Settings
+from registry_core.storage import keys
+from registry_core.storage.calls import Drop, Fault, Refuse, StorageCall
+from registry_core.storage.tables import Row, merge
+from tests.integration.core.support import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Client,
+    Image,
+    connect,
+    descriptor,
+    digest_of,
+    index_of,
+)
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+
+
+async def rows(client: Client, repository: str) -> dict[str, Row]:
+    """Every row of a repository, by key."""
+    table = client.registry.connection.table(keys.REPOSITORIES)
+    partition = keys.repository(RepositoryName(repository))
+    return {row.key: row for row in await table.query(partition, " ", "~")}
+
+
+async def kinds(client: Client, repository: str) -> list[str]:
+    """The kinds of rows of a repository, with repetitions."""
+    return sorted(key.partition(":")[0] for key in await rows(client, repository))
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+async def test_a_manifest_comes_back_byte_for_byte(
+    client: Client, other: Client, repository: str, by: str
+) -> None:
+    image = await client.push_image(repository)
+    reference = "latest" if by == "tag" else image.digest
+    for instance in (client, other, other):
+        answer = await instance.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert answer.status_code == 200
+        assert answer.content == image.manifest
+        assert answer.headers["content-type"] == OCI_MANIFEST
+        assert answer.headers["docker-content-digest"] == image.digest
+        assert answer.headers["etag"] == f'"{image.digest}"'
+        head = await instance.send("HEAD", f"/v2/{repository}/manifests/{reference}")
+        assert head.headers["content-length"] == str(len(image.manifest))
+        assert head.headers["content-type"] == OCI_MANIFEST
+        assert head.headers["docker-content-digest"] == image.digest
+
+
+@pytest.mark.parametrize(
+    "size", [64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 512 * 1024, 512 * 1024 + 1, 4 * 1024 * 1024]
+)
+async def test_a_manifest_of_any_size_up_to_4_mib_comes_back_byte_for_byte(
+    client: Client, other: Client, repository: str, size: int
+) -> None:
+    bare = Image.make(annotations={"fill": ""})
+    fill = "x" * (size - len(bare.manifest))
+    image = bare.with_manifest(annotations={"fill": fill})
+    assert len(image.manifest) == size
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    answer = await client.put_manifest(repository, "big", image.manifest)
+    assert answer.status_code == 201
+    answer = await other.send("GET", f"/v2/{repository}/manifests/big")
+    assert answer.content == image.manifest
+    deleted = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    assert deleted.status_code == 202
+
+
+async def test_a_manifest_over_4_mib_is_413(client: Client, repository: str) -> None:
+    content = b" " * (4 * 1024 * 1024 + 1)
+    answer = await client.put_manifest(repository, "big", content)
+    assert answer.status_code == 413
+
+
+async def test_the_rows_of_an_image_are_those_of_the_protocol(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1", subject=Image.make().descriptor)
+    stored = await rows(client, repository)
+    assert await kinds(client, repository) == ["M", "T", "g", "h", "hw", "m", "s", "t"]
+    manifest = stored[f"m:{image.digest}"]
+    assert manifest.text("Os") == "linux"
+    assert manifest.text("Architecture") == "amd64"
+    assert manifest.number("ImageSize") == sum(map(len, image.blobs))
+    assert stored["t:v1"].text("Digest") == image.digest
+    assert stored["t:v1"].text("Stamp") == manifest.text("Stamp") == stored["h"].text("Stamp")
+
+
+async def test_moving_a_tag_leaves_one_row_of_each_kind_for_it(
+    client: Client, repository: str
+) -> None:
+    first = await client.push_image(repository, "v1")
+    second = await client.push_image(repository, "v1")
+    stored = await rows(client, repository)
+    assert stored["t:v1"].text("Digest") == second.digest
+    assert stored["t:v1"].text("Created") < stored["t:v1"].text("Updated")
+    assert [key for key in stored if key.startswith("g:")] == [f"g:{second.digest}:v1"]
+    assert len([key for key in stored if key.startswith("T:")]) == 1
+    assert len([key for key in stored if key.startswith("M:")]) == 2
+    assert stored[f"m:{first.digest}"].text("Untagged")
+
+
+async def test_pushing_the_same_image_again_changes_nothing_but_times(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1")
+    before = await kinds(client, repository)
+    answer = await client.put_manifest(repository, "v1", image.manifest)
+    assert answer.status_code == 201
+    assert await kinds(client, repository) == before
+
+
+async def test_several_tags_are_set_at_once_all_or_none(client: Client, repository: str) -> None:
+    image = await client.push_image(repository, "")
+    query = "&".join(f"tag=t{number}" for number in range(10))
+    answer = await client.put_manifest(repository, f"{image.digest}?{query}", image.manifest)
+    assert answer.status_code == 201
+    assert answer.headers.get_list("oci-tag") == [f"t{number}" for number in range(10)]
+    bad = await client.put_manifest(repository, f"{image.digest}?tag=new&tag=-bad", image.manifest)
+    assert (bad.status_code, bad.json()["errors"][0]["code"]) == (400, "TAG_INVALID")
+    many = "&".join(f"tag=m{number}" for number in range(1000))
+    refused = await client.put_manifest(repository, f"{image.digest}?{many}", image.manifest)
+    assert refused.status_code == 413
+    listed = (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert listed == [f"t{number}" for number in range(10)]
+
+
+async def test_a_manifest_under_a_digest_not_its_own_is_not_stored(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository)
+    wrong = digest_of(b"something else")
+    answer = await client.put_manifest(repository, wrong, image.manifest)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "DIGEST_INVALID")
+    for reference in (wrong,):
+        missing = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert missing.status_code == 404
+
+
+async def test_a_sha512_reference_names_the_manifest(client: Client, repository: str) -> None:
+    image = await client.push_image(repository)
+    digest = digest_of(image.manifest, "sha512")
+    answer = await client.put_manifest(repository, digest, image.manifest)
+    assert answer.headers["docker-content-digest"] == digest
+    answer = await client.send("GET", f"/v2/{repository}/manifests/{digest}")
+    assert answer.content == image.manifest
+
+
+async def test_a_manifest_whose_blobs_are_missing_is_refused_and_names_one(
+    client: Client, repository: str
+) -> None:
+    image = Image.make()
+    await client.push_blob(f"{repository}/elsewhere", image.layer)
+    await client.push_blob(repository, image.config)
+    answer = await client.put_manifest(repository, "v1", image.manifest)
+    assert answer.status_code == 400
+    error = answer.json()["errors"][0]
+    assert error["code"] == "MANIFEST_BLOB_UNKNOWN"
+    assert error["detail"]["digest"] == digest_of(image.layer)
+    assert (await client.send("GET", f"/v2/{repository}/manifests/v1")).status_code == 404
+
+
+async def test_foreign_layers_need_not_be_pushed_and_the_image_keeps_its_os_version(
+    client: Client, repository: str
+) -> None:
+    config = json.dumps(
+        {"os": "windows", "architecture": "amd64", "os.version": "10.0.20348.1"}
+    ).encode()
+    foreign = descriptor(FOREIGN_LAYER, secrets.token_bytes(64))
+    foreign["urls"] = ["https://example.com/base"]
+    own = secrets.token_bytes(64)
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": descriptor("application/vnd.docker.container.image.v1+json", config),
+            "layers": [
+                foreign,
+                descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", own),
+            ],
+        }
+    ).encode()
+    for blob in (config, own):
+        await client.push_blob(repository, blob)
+    answer = await client.put_manifest(repository, "win", manifest, DOCKER_MANIFEST)
+    assert answer.status_code == 201
+    row = (await rows(client, repository))[f"m:{digest_of(manifest)}"]
+    assert (row.text("Os"), row.text("OsVersion")) == ("windows", "10.0.20348.1")
+    answer = await client.send("GET", f"/v2/{repository}/manifests/win")
+    assert answer.content == manifest
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+async def test_an_index_is_stored_and_its_children_know_it(
+    client: Client, repository: str, media_type: str
+) -> None:
+    images = [await client.push_image(repository, "") for _ in range(2)]
+    content = index_of([image.descriptor for image in images], mediaType=media_type)
+    answer = await client.put_manifest(repository, "multi", content, media_type)
+    assert answer.status_code == 201
+    parents = [key for key in await rows(client, repository) if key.startswith("c:")]
+    assert sorted(parents) == sorted(f"c:{image.digest}:{digest_of(content)}" for image in images)
+    answer = await client.send("GET", f"/v2/{repository}/manifests/multi")
+    assert (answer.content, answer.headers["content-type"]) == (content, media_type)
+    await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(content)}")
+    assert "c" not in await kinds(client, repository)
+
+
+async def test_a_tag_can_move_from_a_manifest_to_the_index_that_holds_it(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1")
+    content = index_of([image.descriptor])
+    answer = await client.put_manifest(repository, "v1", content, OCI_INDEX)
+    assert answer.status_code == 201
+
+
+async def test_an_index_of_500_children_of_which_some_do_not_exist_is_stored_and_deleted(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "")
+    ghosts = [descriptor(OCI_MANIFEST, f"{number}".encode()) for number in range(499)]
+    content = index_of([image.descriptor, *ghosts])
+    answer = await client.put_manifest(repository, "huge", content, OCI_INDEX)
+    assert answer.status_code == 201
+    assert len([k for k in await kinds(client, repository) if k == "c"]) == 500
+    url = f"/v2/{repository}/manifests/{digest_of(content)}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    assert "c" not in await kinds(client, repository)
+
+
+async def test_a_manifest_of_127_layers_with_one_twice_is_stored(
+    client: Client, repository: str
+) -> None:
+    layers = [secrets.token_bytes(16) for _ in range(126)]
+    config = b'{"os":"linux","architecture":"arm64"}'
+    for blob in (config, *layers):
+        await client.commit(await client.begin(repository), digest_of(blob), blob)
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(OCI_CONFIG, config),
+            "layers": [descriptor(OCI_LAYER, layer) for layer in [*layers, layers[0]]],
+        }
+    ).encode()
+    assert (await client.put_manifest(repository, "v1", manifest)).status_code == 201
+
+
+async def test_deleting_a_tag_keeps_the_manifest(client: Client, repository: str) -> None:
+    image = await client.push_image(repository, "v1")
+    await client.put_manifest(repository, "v2", image.manifest)
+    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 202
+    for reference, status in (("v1", 404), ("v2", 200), (image.digest, 200)):
+        answer = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert answer.status_code == status
+    assert await kinds(client, repository) == ["M", "T", "g", "h", "hw", "m", "t"]
+    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 404
+
+
+async def test_deleting_the_last_manifest_removes_the_repository_and_all_its_rows(
+    client: Client, other: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1", subject=Image.make().descriptor)
+    await client.put_manifest(repository, "v2", image.manifest)
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    assert await rows(client, repository) == {}
+    for instance in (client, other):
+        tags = await instance.send("GET", f"/v2/{repository}/tags/list")
+        assert tags.json()["errors"][0]["code"] == "NAME_UNKNOWN"
+        catalog = await instance.send("GET", "/v2/_catalog")
+        assert repository not in catalog.json()["repositories"]
+        assert (await instance.send("GET", url)).status_code == 404
+    assert (await client.send("DELETE", url)).status_code == 404
+    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
+
+
+async def test_a_manifest_with_more_tags_than_a_transaction_holds_is_deleted(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "")
+    for batch in range(5):
+        query = "&".join(f"tag=t{batch}-{number}" for number in range(15))
+        await client.put_manifest(repository, f"{image.digest}?{query}", image.manifest)
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    assert await rows(client, repository) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "column", "method"),
+    [
+        ("t:v1", "WriteEnabled", "PUT"),
+        ("t:v1", "WriteEnabled", "DELETE"),
+        ("t:v1", "DeleteEnabled", "DELETE"),
+        ("t:v1", "ReadEnabled", "GET"),
+        ("h", "WriteEnabled", "PUT"),
+        ("h", "WriteEnabled", "DELETE"),
+    ],
+)
+async def test_a_lock_forbids_with_405_what_it_is_for(
+    client: Client, repository: str, key: str, column: str, method: str
+) -> None:
+    await client.push_image(repository, "v1")
+    newer = await client.push_image(repository, "v2")
+    table = client.registry.connection.table(keys.REPOSITORIES)
+    partition = keys.repository(RepositoryName(repository))
+    await table.transact(partition, [merge(key, **{column: False})])
+    if method == "PUT":
+        answer = await client.put_manifest(repository, "v1", newer.manifest)
+    else:
+        answer = await client.send(method, f"/v2/{repository}/manifests/v1")
+    assert answer.status_code == 405
+    assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
+
+
+async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1")
+    table = client.registry.connection.table(keys.REPOSITORIES)
+    partition = keys.repository(RepositoryName(repository))
+    await table.transact(partition, [merge("t:v1", WriteEnabled=False)])
+    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
+    row = (await rows(client, repository))["t:v1"]
+    assert row.values["WriteEnabled"] is False
+
+
+async def test_pushes_of_one_tag_at_once_all_succeed_and_the_rows_agree(
+    client: Client, other: Client, repository: str
+) -> None:
+    images = [Image.make() for _ in range(6)]
+    for image in images:
+        for blob in image.blobs:
+            await client.push_blob(repository, blob)
+    answers = await asyncio.gather(
+        *(
+            instance.put_manifest(repository, "race", image.manifest)
+            for instance, image in zip((client, other) * 3, images, strict=True)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    stored = await rows(client, repository)
+    winner = stored["t:race"].text("Digest")
+    assert [key for key in stored if key.startswith("g:")] == [f"g:{winner}:race"]
+    assert len([key for key in stored if key.startswith("T:")]) == 1
+
+
+async def test_a_push_and_a_deletion_at_once_leave_the_image_whole_or_gone(
+    client: Client, other: Client, repository: str
+) -> None:
+    await client.push_image(f"{repository}/keep", "keep")
+    image = await client.push_image(repository, "v0")
+    for attempt in range(8):
+        pushed, deleted = await asyncio.gather(
+            client.put_manifest(repository, f"v{attempt}", image.manifest),
+            other.send("DELETE", f"/v2/{repository}/manifests/{image.digest}"),
+        )
+        assert pushed.status_code == 201
+        assert deleted.status_code in (202, 404)
+        stored = await rows(client, repository)
+        there = f"m:{image.digest}" in stored
+        tags = [key for key in stored if key.startswith("t:")]
+        assert bool(tags) == there
+        assert ("h" in stored, "hw" in stored) == (there, there)
+        if not there:
+            assert stored == {}
+            await client.put_manifest(repository, f"v{attempt}", image.manifest)
+
+
+class AtNth(Fault):
+    """Plans a fault for the n-th call of every trace, once."""
+
+    def __init__(self, client: Client, number: int, fault: Fault) -> None:
+        self.hits = 0
+
+        def plan(call: StorageCall) -> Fault | None:
+            if call.number == number and not self.hits:
+                self.hits += 1
+                return fault
+            return None
+
+        client.registry.hook.plan = plan
+
+
+@pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
+@pytest.mark.parametrize("operation", ["push", "retag", "untag", "delete"])
+async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
+    client: Client, other: Client, repository: str, operation: str, fault: Fault
+) -> None:
+    for number in range(1, 40):
+        name = f"{repository}/n{number}"
+        image = Image.make()
+        for blob in image.blobs:
+            await client.push_blob(name, blob)
+        if operation != "push":
+            assert (await client.put_manifest(name, "v1", image.manifest)).status_code == 201
+        planned = AtNth(client, number, fault)
+        if operation in ("push", "retag"):
+            tag = "v1" if operation == "push" else "v2"
+            answer = await client.put_manifest(name, tag, image.manifest)
+        else:
+            reference = "v1" if operation == "untag" else image.digest
+            answer = await client.send("DELETE", f"/v2/{name}/manifests/{reference}")
+        client.registry.hook.plan = None
+        assert answer.status_code in (201, 202, 503), answer.text
+        stored = await rows(other, name)
+        manifest_there = f"m:{image.digest}" in stored
+        for key, row in stored.items():
+            if key.startswith("t:"):
+                assert manifest_there
+                assert f"g:{row.text('Digest')}:{key[2:]}" in stored
+        assert ("h" in stored) == ("hw" in stored) == manifest_there
+        if answer.status_code == 201:
+            assert "t:v1" in stored
+        if answer.status_code == 202:
+            assert ("t:v1" in stored) is False
+        if not planned.hits:
+            return  # The operation has fewer calls than this.
+    raise AssertionError("an operation of 40 calls")
+
+
+async def test_a_head_by_somebody_who_may_push_touches_an_old_manifest(
+    settings: Settings, repository: str
+) -> None:
+    async with connect(replace(settings, gc_grace=timedelta(hours=1))) as client:
+        image = await client.push_image(repository)
+        before = (await rows(client, repository))[f"m:{image.digest}"]
+        later = datetime.now(UTC) + timedelta(hours=2)
+        client.registry.manifests._now = lambda: later
+        client.registry.blobs._now = lambda: later
+        head = await client.send("HEAD", f"/v2/{repository}/manifests/{image.digest}")
+        assert head.status_code == 200
+        after = (await rows(client, repository))[f"m:{image.digest}"]
+        assert after.timestamp > before.timestamp
+        layer = digest_of(image.layer)
+        head = await client.send("HEAD", f"/v2/{repository}/blobs/{layer}")
+        assert head.status_code == 200
+        assert [call.method for call in client.trace.calls] == ["GET", "POST"]
+
+
+@pytest.mark.parametrize(
+    "reference", ["absent", digest_of(b"absent"), "x" * 129, "-dash", "sha256:short"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+async def test_what_does_not_or_cannot_exist_is_unknown(
+    client: Client, repository: str, method: str, reference: str
+) -> None:
+    answer = await client.send(method, f"/v2/{repository}/manifests/{reference}")
+    assert answer.status_code == 404
+    if method != "HEAD":
+        assert answer.json()["errors"][0]["code"] == "MANIFEST_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type"),
+    [
+        ({"schemaVersion": 2, "manifests": [], "layers": [{}]}, OCI_INDEX),
+        ({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, OCI_MANIFEST),
+        ({"schemaVersion": 1, "config": {}, "layers": []}, OCI_MANIFEST),
+        ([], OCI_MANIFEST),
+    ],
+)
+async def test_a_manifest_that_contradicts_itself_or_its_type_is_refused(
+    client: Client, repository: str, document: Any, media_type: str
+) -> None:
+    content = json.dumps(document).encode()
+    answer = await client.put_manifest(repository, "v1", content, media_type)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "MANIFEST_INVALID")

@@ -1,0 +1,62 @@
+"""The first request on empty storage, by many instances at once, and on storage of another kind."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+
+from devhost.azurite import Azurite
+from registry_core.registry import Registry
+from registry_core.settings import Settings, StorageSettings
+from registry_core.storage import keys
+from registry_core.storage.system import SchemaError
+from registry_core.storage.tables import merge
+from tests.integration.core.support import connect
+
+
+@pytest.fixture
+def empty(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a storage account where nothing is."""
+    with Azurite(tmp_path_factory.mktemp("empty")) as azurite:
+        yield replace(settings, storage=StorageSettings(azurite.connection_string))
+
+
+async def test_instances_that_start_at_once_on_empty_storage_agree_on_the_key(
+    empty: Settings,
+) -> None:
+    registries = [Registry(empty) for _ in range(4)]
+    try:
+        await asyncio.gather(*(registry.open() for registry in registries))
+    finally:
+        await asyncio.gather(*(registry.close() for registry in registries))
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(connect(empty)) for _ in range(2)]
+        location = await one.begin("team/app")
+        assert (await two.patch(location, b"abc")).status_code == 202
+
+
+async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(empty: Settings) -> None:
+    async with connect(empty) as client:
+        catalog = client.registry.connection.table(keys.CATALOG)
+        await catalog.transact(keys.SCHEMA_PARTITION, [merge(keys.SCHEMA, Version=999)])
+    registry = Registry(empty)
+    try:
+        with pytest.raises(SchemaError, match="version 999"):
+            await registry.open()
+    finally:
+        await registry.close()
+
+
+async def test_opening_storage_that_exists_takes_one_round(settings: Settings) -> None:
+    async with connect(settings):
+        pass
+    registry = Registry(settings)
+    try:
+        await registry.open()
+        assert registry.hook.total == 2
+        await registry.open()
+        assert registry.hook.total == 2
+    finally:
+        await registry.close()
