@@ -1,0 +1,286 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import AsyncHTTPPolicy
+from azure.core.rest import HttpRequest
+
+from registry_core.storage.calls import (
+    CallHook,
+    CallPolicy,
+    CallTrace,
+    Drop,
+    Fault,
+    Hold,
+    Refuse,
+    StorageCall,
+    adopt,
+    traced,
+)
+
+URL = "https://acct.blob.core.windows.net/content/uploads/x"
+
+
+@dataclass
+class Answer:
+    status_code: int = 201
+    is_stream_consumed: bool = False
+
+    async def read(self) -> None:
+        self.is_stream_consumed = True
+
+
+@dataclass
+class Wire(AsyncHTTPPolicy[Any, Any]):
+    """Stands for all that comes after the policy: answers when it is let."""
+
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    answer: Answer = field(default_factory=Answer)
+    error: Exception | None = None
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        url = request.http_request.url
+        self.seen.append(url)
+        await asyncio.sleep(0)
+        if url in self.gates:
+            await self.gates[url].wait()
+        if self.error:
+            raise self.error
+        return PipelineResponse(request.http_request, self.answer, request.context)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def hook() -> CallHook:
+    return CallHook()
+
+
+@pytest.fixture
+def policy(hook: CallHook, wire: Wire) -> CallPolicy:
+    made = hook.policy()
+    made.next = wire
+    return made
+
+
+async def call(policy: CallPolicy, url: str = URL, method: str = "GET") -> Any:
+    request = PipelineRequest(HttpRequest(method, url), PipelineContext(None))
+    return await policy.send(request)
+
+
+async def test_calls_one_after_another_are_as_many_rounds(policy: CallPolicy) -> None:
+    with traced() as trace:
+        for _ in range(3):
+            await call(policy)
+    assert [one.depth for one in trace.calls] == [1, 2, 3]
+    assert [one.number for one in trace.calls] == [1, 2, 3]
+    assert (trace.count, trace.rounds) == (3, 3)
+
+
+async def test_calls_at_the_same_time_are_one_round(policy: CallPolicy) -> None:
+    with traced() as trace:
+        await asyncio.gather(*(call(policy) for _ in range(5)))
+    assert (trace.count, trace.rounds) == (5, 1)
+
+
+async def test_parallel_calls_between_sequential_ones_are_a_round_of_their_own(
+    policy: CallPolicy,
+) -> None:
+    with traced() as trace:
+        await call(policy)
+        await asyncio.gather(call(policy), call(policy))
+        await call(policy)
+    assert [one.depth for one in trace.calls] == [1, 2, 2, 3]
+    assert (trace.count, trace.rounds) == (4, 3)
+
+
+async def test_a_chain_beside_a_long_call_counts_by_its_own_length(
+    policy: CallPolicy, wire: Wire
+) -> None:
+    wire.gates[URL] = asyncio.Event()
+    with traced() as trace:
+        long = asyncio.create_task(call(policy))
+        await asyncio.sleep(0)
+        for number in range(2):
+            await call(policy, f"{URL}{number}")
+        wire.gates[URL].set()
+        await long
+    assert [one.depth for one in trace.calls] == [1, 1, 2]
+    assert trace.rounds == 2
+
+
+async def test_a_trace_without_calls_has_no_rounds() -> None:
+    with traced() as trace:
+        pass
+    assert (trace.count, trace.rounds) == (0, 0)
+
+
+async def test_calls_of_tasks_belong_to_the_request_that_started_them(policy: CallPolicy) -> None:
+    async def request(calls: int) -> CallTrace:
+        with traced() as trace:
+            await asyncio.create_task(call(policy))
+            await asyncio.gather(*(call(policy) for _ in range(calls)))
+        return trace
+
+    traces = await asyncio.gather(*(request(number) for number in range(4)))
+    assert [trace.count for trace in traces] == [1, 2, 3, 4]
+
+
+async def test_an_inner_trace_keeps_its_calls_to_itself(policy: CallPolicy) -> None:
+    with traced() as outer:
+        await call(policy)
+        with traced() as inner:
+            await call(policy)
+        await call(policy)
+    assert (outer.count, inner.count) == (2, 1)
+
+
+async def test_the_hook_counts_calls_that_no_trace_gathers(
+    hook: CallHook, policy: CallPolicy
+) -> None:
+    await call(policy)
+    with traced():
+        await call(policy)
+    assert hook.total == 2
+
+
+async def test_a_call_is_described_by_method_service_path_and_status(policy: CallPolicy) -> None:
+    with traced() as trace:
+        await call(policy, f"{URL}?comp=appendblock", "PUT")
+    (one,) = trace.calls
+    assert str(one) == "PUT blob:/content/uploads/x?comp=appendblock"
+    assert one.status == 201
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        (URL, "blob"),
+        ("https://acct.table.core.windows.net/repositories(PartitionKey='a',RowKey='h')", "table"),
+        ("https://acct.queue.core.windows.net/q/messages", "queue"),
+        ("https://acct.privatelink.blob.core.windows.net/content", "blob"),
+        ("http://127.0.0.1:10002/devstoreaccount1/repositories()", "table"),
+        ("http://127.0.0.1:10002/devstoreaccount1/$batch", "table"),
+        ("http://127.0.0.1:10002/devstoreaccount1/Tables", "table"),
+        ("http://127.0.0.1:10000/devstoreaccount1/content/uploads/x", "blob"),
+    ],
+)
+async def test_the_service_is_told_by_the_address(
+    policy: CallPolicy, url: str, service: str
+) -> None:
+    with traced() as trace:
+        await call(policy, url)
+    assert trace.calls[0].service == service
+
+
+@pytest.mark.parametrize(
+    "query", ["sig=s3cret%3D", "sp=r&sig=s3cret%3D&se=x", "sig=s3cret", "sp=r&sig=s3cret"]
+)
+async def test_a_signature_is_never_recorded(policy: CallPolicy, query: str) -> None:
+    with traced() as trace:
+        await call(policy, f"{URL}?{query}")
+    (one,) = trace.calls
+    assert "s3cret" not in repr(one) + str(one)
+    assert ("sp=r" in one.query) is ("sp=r" in query)
+
+
+async def test_a_refused_call_never_reaches_storage(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    hook.fail_nth(2, Refuse())
+    with traced() as trace:
+        await call(policy)
+        with pytest.raises(ServiceRequestError):
+            await call(policy)
+        await call(policy)
+    assert len(wire.seen) == 2
+    assert [one.status for one in trace.calls] == [201, None, 201]
+    assert [one.depth for one in trace.calls] == [1, 2, 3]
+
+
+async def test_a_dropped_answer_was_applied_and_its_connection_is_left_clean(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    hook.fail_nth(1, Drop())
+    with traced() as trace, pytest.raises(ServiceResponseError):
+        await call(policy)
+    assert len(wire.seen) == 1
+    assert wire.answer.is_stream_consumed
+    assert trace.calls[0].status == 201
+
+
+async def test_the_planned_fault_happens_once(hook: CallHook, policy: CallPolicy) -> None:
+    hook.fail_nth(1, Refuse())
+    with traced(), pytest.raises(ServiceRequestError):
+        await call(policy)
+    with traced():
+        await call(policy)
+
+
+async def test_a_held_call_waits_before_it_goes_out_and_before_its_answer_is_seen(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    before, after = asyncio.Event(), asyncio.Event()
+    hook.plan = lambda _: Hold(before.wait, after.wait)
+    task = asyncio.create_task(call(policy))
+    await asyncio.sleep(0)
+    assert wire.seen == []
+    before.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (len(wire.seen), task.done()) == (1, False)
+    after.set()
+    assert (await task).http_response is wire.answer
+
+
+async def test_a_fault_that_does_nothing_lets_the_call_pass(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    asked: list[StorageCall] = []
+
+    def plan(one: StorageCall) -> Fault:
+        asked.append(one)
+        return Fault() if len(asked) == 1 else Hold()
+
+    hook.plan = plan
+    for _ in range(2):
+        assert (await call(policy)).http_response is wire.answer
+    assert len(asked) == 2
+
+
+async def test_a_call_that_failed_by_itself_has_ended_too(policy: CallPolicy, wire: Wire) -> None:
+    wire.error = ServiceRequestError("no connection")
+    with traced() as trace:
+        with pytest.raises(ServiceRequestError):
+            await call(policy)
+        wire.error = None
+        await call(policy)
+    assert [one.depth for one in trace.calls] == [1, 2]
+    assert trace.calls[0].status is None
+
+
+async def test_a_body_streamed_after_its_request_can_adopt_the_requests_trace(
+    policy: CallPolicy,
+) -> None:
+    async def chunks(trace: CallTrace) -> AsyncIterator[bytes]:
+        adopt(trace)
+        await call(policy)
+        yield b"x"
+
+    async def respond(trace: CallTrace) -> list[bytes]:
+        return [chunk async for chunk in chunks(trace)]
+
+    with traced() as trace:
+        await call(policy)
+    with traced() as other:
+        assert await asyncio.create_task(respond(trace)) == [b"x"]
+        await call(policy)
+    assert (trace.count, trace.rounds, other.count) == (2, 2, 1)

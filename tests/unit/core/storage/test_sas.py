@@ -1,0 +1,255 @@
+import asyncio
+import hashlib
+import hmac
+import uuid
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.storage.blob import UserDelegationKey
+
+from registry_core.errors import Unavailable
+from registry_core.storage import keys
+from registry_core.storage.connection import Connection
+from registry_core.storage.content import Content
+from registry_core.storage.keys import Location
+from registry_core.storage.sas import KEY_LIFETIME, LIFETIME, SasSigner
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+ACCOUNT = "acct"
+ACCOUNT_KEY = b64encode(b"account key of 32 bytes, or more").decode()
+LOCATION = Location(ACCOUNT, keys.CONTENT, keys.upload_object(date(2026, 3, 1), uuid.UUID(int=7)))
+HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct"
+
+
+@dataclass
+class Service:
+    """The blob service as far as it hands out keys."""
+
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    error: Exception | None = None
+
+    async def get_user_delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        self.asked.append((start, expiry))
+        key = UserDelegationKey()  # type: ignore[no-untyped-call]
+        key.signed_oid, key.signed_tid = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+        key.signed_start, key.signed_expiry = text(start), text(expiry)
+        key.signed_service, key.signed_version = "b", "2026-02-06"
+        key.value = b64encode(b"delegation key %02d of thirty-two b" % len(self.asked)).decode()
+        return key
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def text(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time(text_: str) -> datetime:
+    return datetime.strptime(text_, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def signer(service: Service, clock: Clock, account_key: str | None, base: str) -> SasSigner:
+    connection: Any = SimpleNamespace(
+        blob_service=service, account=ACCOUNT, account_key=account_key
+    )
+    content: Any = SimpleNamespace(
+        client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
+    )
+    return SasSigner(cast("Connection", connection), cast("Content", content), clock)
+
+
+def query(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def signature(key: str, fields: list[str]) -> str:
+    message = "\n".join(fields).encode()
+    return b64encode(hmac.new(b64decode(key), message, hashlib.sha256).digest()).decode()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["account key", "delegation key"])
+def either(request: pytest.FixtureRequest, service: Service, clock: Clock) -> SasSigner:
+    key = ACCOUNT_KEY if request.param == "account key" else None
+    return signer(service, clock, key, HTTPS)
+
+
+@pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
+async def test_an_account_keys_signature_is_that_of_a_service_sas(
+    service: Service, clock: Clock, base: str, protocol: str
+) -> None:
+    sent = query(await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION))
+    # "Create a service SAS", the string to sign of version 2020-12-06 and later.
+    assert sent["sv"] >= "2020-12-06"
+    fields = [
+        "r",
+        sent["st"],
+        sent["se"],
+        f"/blob/{ACCOUNT}/content/{LOCATION.name}",
+        "",  # Signed identifier.
+        "",  # Addresses it may be used from.
+        protocol,
+        sent["sv"],
+        "b",
+        "",  # Snapshot.
+        "",  # Encryption scope.
+        "",  # Cache-Control.
+        "",  # Content-Disposition.
+        "",  # Content-Encoding.
+        "",  # Content-Language.
+        "application/octet-stream",
+    ]
+    assert sent["sig"] == signature(ACCOUNT_KEY, fields)
+    assert sent.keys() == {"sp", "st", "se", "spr", "sv", "sr", "rsct", "sig"}
+    assert service.asked == []
+
+
+@pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
+async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
+    service: Service, clock: Clock, base: str, protocol: str
+) -> None:
+    sent = query(await signer(service, clock, None, base).url(LOCATION))
+    # "Create a user delegation SAS", the string to sign of version 2026-04-06 and later.
+    assert sent["sv"] >= "2026-04-06"
+    ((key_start, key_expiry),) = service.asked
+    key = await Service().get_user_delegation_key(key_start, key_expiry)
+    fields = [
+        "r",
+        sent["st"],
+        sent["se"],
+        f"/blob/{ACCOUNT}/content/{LOCATION.name}",
+        str(uuid.UUID(int=1)),
+        str(uuid.UUID(int=2)),
+        text(key_start),
+        text(key_expiry),
+        "b",
+        "2026-02-06",
+        "",  # Authorized user.
+        "",  # Unauthorized user.
+        "",  # Correlation id.
+        "",  # Tenant of the user that the key is delegated to.
+        "",  # The user that the signature is delegated to.
+        "",  # Addresses it may be used from.
+        protocol,
+        sent["sv"],
+        "b",
+        "",  # Snapshot.
+        "",  # Encryption scope.
+        "",  # Request headers.
+        "",  # Request query parameters.
+        "",  # Cache-Control.
+        "",  # Content-Disposition.
+        "",  # Content-Encoding.
+        "",  # Content-Language.
+        "application/octet-stream",
+    ]
+    assert sent["sig"] == signature(str(key.value), fields)
+    assert (sent["skoid"], sent["sktid"]) == (fields[4], fields[5])
+    assert (sent["skt"], sent["ske"], sent["sks"], sent["skv"]) == tuple(fields[6:10])
+
+
+async def test_an_address_is_for_reading_one_blob_over_https_for_minutes(
+    either: SasSigner,
+) -> None:
+    url = await either.url(LOCATION)
+    sent = query(url)
+    assert (sent["sr"], sent["sp"], sent["spr"]) == ("b", "r", "https")
+    assert timedelta(minutes=1) < time(sent["se"]) - NOW == LIFETIME < timedelta(hours=1)
+    assert url.startswith(f"{HTTPS}/content/{LOCATION.name}?")
+    assert sent["rsct"] == "application/octet-stream"
+
+
+async def test_an_address_works_for_clocks_that_are_behind(either: SasSigner) -> None:
+    assert time(query(await either.url(LOCATION))["st"]) <= NOW - timedelta(minutes=5)
+
+
+async def test_an_address_says_nothing_of_the_repository_nor_the_digest(
+    either: SasSigner,
+) -> None:
+    parts = urlsplit(await either.url(LOCATION))
+    assert parts.path == f"/content/{LOCATION.name}"
+    known = {"sp", "st", "se", "spr", "sv", "sr", "rsct", "sig"}
+    assert query(parts.geturl()).keys() - known <= {"skoid", "sktid", "skt", "ske", "sks", "skv"}
+
+
+async def test_an_address_shows_no_key(service: Service, clock: Clock) -> None:
+    for account_key in (ACCOUNT_KEY, None):
+        url = await signer(service, clock, account_key, HTTPS).url(LOCATION)
+        for secret in (ACCOUNT_KEY, b64encode(b"delegation key 01").decode()[:12]):
+            assert secret not in url
+
+
+async def test_a_key_signs_many_addresses_and_is_renewed_before_it_ends(
+    service: Service, clock: Clock
+) -> None:
+    ours = signer(service, clock, None, HTTPS)
+    for minutes in range(0, 48 * 60, 10):
+        clock.now = NOW + timedelta(minutes=minutes)
+        sent = query(await ours.url(LOCATION))
+        assert time(sent["skt"]) <= time(sent["st"])
+        assert time(sent["se"]) <= time(sent["ske"])
+    assert len(service.asked) == 3
+
+
+async def test_a_key_is_asked_for_from_the_past_on_and_for_less_than_seven_days(
+    service: Service, clock: Clock
+) -> None:
+    await signer(service, clock, None, HTTPS).url(LOCATION)
+    ((start, expiry),) = service.asked
+    assert start <= NOW - timedelta(minutes=5)
+    assert expiry == NOW + KEY_LIFETIME
+    assert expiry - start < timedelta(days=7)
+
+
+async def test_of_many_callers_one_renews_the_key_and_the_others_wait(
+    service: Service, clock: Clock
+) -> None:
+    ours = signer(service, clock, None, HTTPS)
+    for moment in (NOW, NOW + timedelta(days=3)):
+        clock.now = moment
+        service.asked.clear()
+        urls = await asyncio.gather(*(ours.url(LOCATION) for _ in range(20)))
+        assert len(service.asked) == 1
+        assert len(set(urls)) == 1
+
+
+async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
+    service: Service, clock: Clock
+) -> None:
+    ours = signer(service, clock, None, HTTPS)
+    service.error = ServiceRequestError("no connection")
+    outcomes = await asyncio.gather(*(ours.url(LOCATION) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    service.error = None
+    assert "sig=" in await ours.url(LOCATION)
+
+
+async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, clock: Clock) -> None:
+    service.error = HttpResponseError("not authorized")
+    service.error.status_code = 403
+    with pytest.raises(HttpResponseError):
+        await signer(service, clock, None, HTTPS).url(LOCATION)
