@@ -129,9 +129,8 @@ def parent_watch() -> Callable[[], bool]:
 
 
 def configure_logging() -> None:
-    """Log to standard error: requests, failures of functions, and what uvicorn finds wrong."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("devhost").setLevel(logging.INFO)
+    """Log to standard error what the app says from INFO on, as the worker does, and our own."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import os
@@ -30,8 +31,7 @@ ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 90.0
 REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
-LOG_LINE = re.compile(r"([A-Z]+) (/\S*) ([0-9]{3}) in ")
-UPLOADS = "/blobs/uploads/"
+LOG_LINE = re.compile(r'\{"method": .*\}')
 READY = "devhost ready http://"
 
 
@@ -70,22 +70,33 @@ class LoggedRequest:
     """One line of the request log."""
 
     method: str
-    path: str
+    kind: str
+    repository: str
     status: int
+    bytes_in: int
+
+    @classmethod
+    def parse(cls, line: str) -> LoggedRequest | None:
+        """The request that a line of the registry's output tells of, if it tells of one."""
+        found = LOG_LINE.search(line)
+        if found is None:
+            return None
+        entry = json.loads(found[0])
+        return cls(**{field.name: entry[field.name] for field in dataclasses.fields(cls)})
 
     @property
     def is_mount(self) -> bool:
         """Whether this request linked a blob that another repository has."""
-        return self.method == "POST" and self.path.endswith(UPLOADS) and self.status == 201
+        return (self.method, self.kind, self.status) == ("POST", "upload", 201)
 
     @property
     def brings_bytes(self) -> bool:
         """Whether this request carried a blob, or a part of one."""
-        return self.method == "PATCH" and UPLOADS in self.path
+        return self.method == "PATCH"
 
     @property
     def ends_upload(self) -> bool:
-        return self.method == "PUT" and UPLOADS in self.path
+        return (self.method, self.kind) == ("PUT", "upload-session")
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,11 @@ class Traffic:
         """The number of blobs of which at least a part was sent."""
         parts = sum(request.brings_bytes for request in self.requests)
         return max(parts, sum(request.ends_upload for request in self.requests))
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of blobs and manifests came in."""
+        return sum(request.bytes_in for request in self.requests)
 
 
 class Registry:
@@ -203,8 +219,8 @@ class Registry:
 
     def has_blob(self, repository: str, digest: str) -> bool:
         answer = self.request("HEAD", f"/v2/{repository}/blobs/{digest}")
-        assert answer.status in (200, 307, 404), answer
-        return answer.status != 404
+        assert answer.status in (200, 404), answer
+        return answer.status == 200
 
     def push_blob(self, repository: str, content: bytes) -> None:
         """Push a blob the simplest way there is: one POST, one PUT."""
@@ -247,9 +263,8 @@ class Registry:
     def traffic_since(self, position: int, repository: str) -> Traffic:
         """Return every request to a repository answered since `position`."""
         self._catch_up()
-        found = (LOG_LINE.search(line) for line in self._daemon.lines(position))
-        requests = (LoggedRequest(m[1], m[2], int(m[3])) for m in found if m is not None)
-        return Traffic([r for r in requests if r.path.startswith(f"/v2/{repository}/")])
+        requests = map(LoggedRequest.parse, self._daemon.lines(position))
+        return Traffic([r for r in requests if r and r.repository == repository])
 
     def _catch_up(self) -> None:
         """Wait until the log has all that was answered before this call.

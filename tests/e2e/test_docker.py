@@ -13,6 +13,8 @@ from tests.e2e.process import Result
 from tests.e2e.registry import Registry
 
 BIG = 300 * 1000 * 1000
+# More than manifest, config and a layer of one file, far less than the shared layers.
+SMALL = 100_000
 
 DOCKERFILE = """\
 FROM base:1
@@ -70,6 +72,7 @@ def test_two_images_of_one_base_are_built_pushed_pulled_and_run(
     assert set(fates(push).values()) == {"Pushed"}
     traffic = registry.traffic_since(position, "team/app/web")
     assert traffic.uploaded == len(shared | {"own layer", "config"}), traffic
+    assert traffic.bytes_sent > BIG
     web_digest = pushed_digest(push)
     assert registry.manifest("team/app/web", "1").digest == web_digest
 
@@ -82,6 +85,7 @@ def test_two_images_of_one_base_are_built_pushed_pulled_and_run(
     traffic = registry.traffic_since(position, "team/app/worker")
     assert traffic.mounted == len(shared), traffic
     assert traffic.uploaded == len({"own layer", "config"}), traffic
+    assert traffic.bytes_sent < SMALL
 
     # Pushed again, nothing is sent at all.
     position = registry.log_position()
