@@ -1,0 +1,265 @@
+import secrets
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from registry_core.settings import AdminSettings, Settings, SettingsError
+
+PASSWORD, PASSWORD2 = "vR7-kQ2_tW9-xZ4_bN6", "hJ3_mL8-pD5_gS1-cF0"
+URIS = {
+    "RegistryStorage__blobServiceUri": "https://acct.blob.core.windows.net",
+    "RegistryStorage__tableServiceUri": "https://acct.table.core.windows.net",
+}
+CONNECTION = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ=="
+ADMIN = {
+    "REGISTRY_ADMIN_USER_ENABLED": "on",
+    "REGISTRY_ADMIN_USERNAME": "admin",
+    "REGISTRY_ADMIN_PASSWORD": PASSWORD,
+}
+
+
+def read(**environment: str) -> Settings:
+    return Settings.from_environment({**URIS, **environment})
+
+
+def refusal(**environment: str) -> str:
+    with pytest.raises(SettingsError) as raised:
+        read(**environment)
+    return str(raised.value)
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    settings = read()
+    assert settings.login_servers == ("localhost:7071",)
+    assert settings.admin is None
+    assert settings.blob_redirect is True
+    assert settings.delete_enabled is True
+    assert settings.gc_grace == timedelta(hours=24)
+    assert settings.upload_expiry == timedelta(days=7)
+    assert settings.cache_ttl == timedelta(seconds=60)
+    assert settings.region == "local"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("REGISTRY_BLOB_REDIRECT", "off", "blob_redirect", False),
+        ("REGISTRY_DELETE_ENABLED", "off", "delete_enabled", False),
+        ("REGISTRY_GC_GRACE", "1h", "gc_grace", timedelta(hours=1)),
+        ("REGISTRY_GC_GRACE", "90m", "gc_grace", timedelta(minutes=90)),
+        ("REGISTRY_UPLOAD_EXPIRY", " 2 D ", "upload_expiry", timedelta(days=2)),
+        ("REGISTRY_CACHE_TTL", "0s", "cache_ttl", timedelta(0)),
+        ("REGISTRY_CACHE_TTL", "5s", "cache_ttl", timedelta(seconds=5)),
+        ("REGISTRY_LOGIN_SERVERS", "r.example.com", "login_servers", ("r.example.com",)),
+        (
+            "REGISTRY_LOGIN_SERVERS",
+            " R.example.com , localhost:7071,,[::1]:7071",
+            "login_servers",
+            ("r.example.com", "localhost:7071", "[::1]:7071"),
+        ),
+        ("WEBSITE_HOSTNAME", "x.azurewebsites.net", "login_servers", ("x.azurewebsites.net",)),
+        ("REGION_NAME", "West Europe", "region", "westeurope"),
+        ("REGION_NAME", "!", "region", "local"),
+    ],
+)
+def test_each_setting_sets_one_thing(name: str, value: str, field: str, expected: object) -> None:
+    settings, default = read(**{name: value}), read()
+    assert getattr(settings, field) == expected
+    for other in fields(Settings):
+        if other.name != field:
+            assert getattr(settings, other.name) == getattr(default, other.name)
+
+
+def test_the_operators_login_servers_win_over_the_platforms() -> None:
+    settings = read(REGISTRY_LOGIN_SERVERS="a.example", WEBSITE_HOSTNAME="b.example")
+    assert settings.login_servers == ("a.example",)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "REGISTRY_ADMIN_USER_ENABLED",
+        "REGISTRY_BLOB_REDIRECT",
+        "REGISTRY_DELETE_ENABLED",
+        "REGISTRY_GC_GRACE",
+        "REGISTRY_UPLOAD_EXPIRY",
+        "REGISTRY_CACHE_TTL",
+        "RegistryStorage",
+        "RegistryStorage__credential",
+        "REGION_NAME",
+    ],
+)
+def test_an_empty_setting_is_as_good_as_none(name: str, text: str) -> None:
+    assert read(**{name: text}) == read()
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [(word, True) for word in ("on", "true", "1", "yes", "enabled", " ON ", "True")]
+    + [(word, False) for word in ("off", "false", "0", "no", "disabled", "OFF")],
+)
+def test_a_switch_knows_the_usual_words(text: str, on: bool) -> None:
+    assert read(REGISTRY_DELETE_ENABLED=text).delete_enabled is on
+
+
+SWITCHES = ["REGISTRY_ADMIN_USER_ENABLED", "REGISTRY_BLOB_REDIRECT", "REGISTRY_DELETE_ENABLED"]
+DURATIONS = ["REGISTRY_GC_GRACE", "REGISTRY_UPLOAD_EXPIRY", "REGISTRY_CACHE_TTL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in SWITCHES for value in ("maybe", "2", "onn", "o n")),
+        *(
+            (name, value)
+            for name in DURATIONS
+            for value in ("24", "h", "-1h", "1.5h", "1w", "1h30m", "1234567h", "1 h x")
+        ),
+        ("REGISTRY_GC_GRACE", "59m"),
+        ("REGISTRY_GC_GRACE", "0s"),
+        *(
+            ("REGISTRY_LOGIN_SERVERS", value)
+            for value in ("https://x", "a b", "a/b", "a:b", "-a", "a:123456", 'a"b', "a\nb", "ok,é")
+        ),
+        ("RegistryStorage__blobServiceUri", "http://acct.blob.core.windows.net"),
+        ("RegistryStorage__tableServiceUri", "acct.table.core.windows.net"),
+        ("RegistryStorage__blobServiceUri", ""),
+        ("RegistryStorage__tableServiceUri", " "),
+        ("RegistryStorage__credential", "password"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_its_name(name: str, value: str) -> None:
+    assert name in refusal(**{name: value})
+
+
+def test_without_storage_the_app_does_not_start() -> None:
+    with pytest.raises(SettingsError, match="RegistryStorage"):
+        Settings.from_environment({})
+
+
+def test_the_processes_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RegistryStorage", "UseDevelopmentStorage=true")
+    monkeypatch.setenv("REGISTRY_CACHE_TTL", "7s")
+    assert Settings.from_environment().cache_ttl == timedelta(seconds=7)
+
+
+def test_a_connection_string_is_taken_as_it_is() -> None:
+    settings = Settings.from_environment({"RegistryStorage": f" {CONNECTION} "})
+    assert settings.storage.connection_string == CONNECTION
+    assert (settings.storage.blob_uri, settings.storage.table_uri) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["UseDevelopmentStorage=true", "usedevelopmentstorage=TRUE;", "UseDevelopmentStorage=true;;"],
+)
+def test_the_shorthand_for_development_storage_is_spelt_out(text: str) -> None:
+    connection = Settings.from_environment({"RegistryStorage": text}).storage.connection_string
+    parts = dict(part.split("=", 1) for part in connection.split(";"))
+    assert parts["AccountName"] == "devstoreaccount1"
+    assert {name: parts[f"{name}Endpoint"] for name in ("Blob", "Queue", "Table")} == {
+        "Blob": "http://127.0.0.1:10000/devstoreaccount1",
+        "Queue": "http://127.0.0.1:10001/devstoreaccount1",
+        "Table": "http://127.0.0.1:10002/devstoreaccount1",
+    }
+
+
+def test_an_identity_based_connection_has_addresses_and_an_identity() -> None:
+    storage = read(
+        RegistryStorage__blobServiceUri="https://acct.blob.core.windows.net/",
+        RegistryStorage__credential="ManagedIdentity",
+        RegistryStorage__clientId=" 1234 ",
+    ).storage
+    assert storage.blob_uri == "https://acct.blob.core.windows.net"
+    assert storage.table_uri == "https://acct.table.core.windows.net"
+    assert (storage.credential, storage.client_id) == ("managedidentity", "1234")
+    assert storage.connection_string == ""
+
+
+def test_an_account_name_stands_for_the_addresses_not_given() -> None:
+    storage = Settings.from_environment(
+        {
+            "RegistryStorage__accountName": "acct",
+            "RegistryStorage__tableServiceUri": "https://t.example",
+        }
+    ).storage
+    assert storage.blob_uri == "https://acct.blob.core.windows.net"
+    assert storage.table_uri == "https://t.example"
+
+
+@pytest.mark.parametrize(
+    ("more", "passwords"),
+    [
+        ({}, (PASSWORD,)),
+        ({"REGISTRY_ADMIN_PASSWORD2": PASSWORD2}, (PASSWORD, PASSWORD2)),
+        (
+            {"REGISTRY_ADMIN_PASSWORD": "", "REGISTRY_ADMIN_PASSWORD2": PASSWORD2},
+            (PASSWORD2,),
+        ),
+    ],
+)
+def test_the_admin_account_has_one_password_or_two(
+    more: dict[str, str], passwords: tuple[str, ...]
+) -> None:
+    assert read(**ADMIN | more).admin == AdminSettings("admin", passwords)
+
+
+def test_while_the_admin_account_is_off_its_other_settings_are_not_looked_at() -> None:
+    assert read(**ADMIN | {"REGISTRY_ADMIN_USER_ENABLED": "off"}).admin is None
+    assert read(REGISTRY_ADMIN_PASSWORD="short").admin is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REGISTRY_ADMIN_USERNAME", ""),
+        ("REGISTRY_ADMIN_USERNAME", " "),
+        ("REGISTRY_ADMIN_USERNAME", "a:b"),
+        ("REGISTRY_ADMIN_PASSWORD", ""),
+        *(
+            (name, value)
+            for name in ("REGISTRY_ADMIN_PASSWORD", "REGISTRY_ADMIN_PASSWORD2")
+            for value in (
+                PASSWORD[:15],
+                "change-me-change-me",
+                "ChangeMe-vR7kQ2tW9xZ4",
+                "my-Password-is-vR7kQ2",
+                "a-sample-vR7kQ2tW9xZ4",
+                "vR7kQ2tW9xZ4-example-",
+                "replace-this-vR7kQ2tW",
+                "<vR7kQ2tW9xZ4bN6hJ3m>",
+                "vR7kQ2aaaaaa9xZ4bN6hJ",
+                "vR7kQ2tW1234569xZ4bN6",
+                "the-secret-vR7kQ2tW9x",
+                "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/x/)",
+            )
+        ),
+    ],
+)
+def test_an_admin_account_that_is_not_safe_is_refused_by_the_settings_name(
+    name: str, value: str
+) -> None:
+    text = refusal(**ADMIN | {name: value})
+    assert text.startswith(f"{name}:")
+    assert len(value) < 4 or value not in text
+
+
+def test_passwords_are_in_no_representation() -> None:
+    settings: Any = read(**ADMIN, REGISTRY_ADMIN_PASSWORD2=PASSWORD2)
+    shown = f"{settings!r}{settings}{settings.admin!r}{settings.admin}"
+    assert PASSWORD not in shown
+    assert PASSWORD2 not in shown
+    assert "admin" in shown
+
+
+def test_the_account_key_is_in_no_representation() -> None:
+    settings = Settings.from_environment({"RegistryStorage": CONNECTION})
+    assert "c2VjcmV0" not in f"{settings!r}{settings}{settings.storage!r}{settings.storage}"
+
+
+def test_a_random_password_is_practically_never_refused() -> None:
+    for _ in range(10_000):
+        read(**ADMIN | {"REGISTRY_ADMIN_PASSWORD": secrets.token_urlsafe(32)})
