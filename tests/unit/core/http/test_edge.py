@@ -1,0 +1,182 @@
+import json
+import logging
+import uuid
+from base64 import b64encode
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from registry_core import errors
+from registry_core.http import edge
+from registry_core.registry import Registry
+from registry_core.settings import Settings
+from registry_core.storage.faults import Ambiguous, RowMissing
+from tests.unit.core.http.requests import Body, error_of, request
+
+PASSWORD = "vR7-kQ2_tW9-xZ4_bN6"
+SETTINGS = Settings.from_environment(
+    {
+        "RegistryStorage": "UseDevelopmentStorage=true",
+        "REGISTRY_LOGIN_SERVERS": "registry.example.com,localhost:7071",
+        "REGISTRY_ADMIN_USER_ENABLED": "on",
+        "REGISTRY_ADMIN_USERNAME": "admin",
+        "REGISTRY_ADMIN_PASSWORD": PASSWORD,
+    }
+)
+SIGNED_IN = {"Authorization": "Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()}
+CORRELATION = "X-Ms-Correlation-Request-Id"
+
+
+def registry(error: BaseException | None = None) -> Registry:
+    """A registry that opens at once, or fails to."""
+
+    async def open_() -> None:
+        if error:
+            raise error
+
+    stand_in: Any = SimpleNamespace(settings=SETTINGS, open=open_)
+    return cast("Registry", stand_in)
+
+
+async def answer(
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    error: BaseException | None = None,
+    query: str = "",
+    body: Body | None = None,
+) -> Response:
+    sent = SIGNED_IN if headers is None else headers
+    return await edge.handle(registry(error), request(method, path, sent, body, query), path)
+
+
+async def test_whoever_is_signed_in_is_told_that_this_is_a_registry() -> None:
+    response = await answer("/")
+    assert (response.status_code, bytes(response.body)) == (200, b"{}")
+    assert response.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Basic x", "Bearer x", "Basic YWRtaW46d3Jvbmc="]
+)
+async def test_without_signing_in_all_paths_and_methods_are_answered_alike(
+    authorization: str | None,
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answers = set()
+    for path in ("/", "/_catalog", "/a/manifests/x", "/A/../x", "/nowhere", "/a/blobs/uploads/"):
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            response = await answer(path, method, headers)
+            assert error_of(response) == (401, "UNAUTHORIZED")
+            del response.headers[CORRELATION]
+            answers.add((bytes(response.body), tuple(response.headers.items())))
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "realm"),
+    [
+        ("localhost:7071", "localhost:7071"),
+        ("evil.example.com", "registry.example.com"),
+        ('"><script>', "registry.example.com"),
+    ],
+)
+async def test_the_challenge_names_a_login_server_and_echoes_no_other(
+    host: str, realm: str
+) -> None:
+    response = await answer("/", headers={"Host": host})
+    assert response.headers["WWW-Authenticate"] == f'Basic realm="{realm}", charset="UTF-8"'
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("/nowhere", "GET", 404, "NOT_FOUND"),
+        ("/_catalog", "POST", 405, "UNSUPPORTED"),
+        ("/A/manifests/x", "GET", 400, "NAME_INVALID"),
+        ("/a//b/manifests/x", "GET", 400, "NAME_INVALID"),
+        ("/../x/manifests/x", "GET", 400, "NAME_INVALID"),
+        ("/a%00/manifests/x", "GET", 400, "NAME_INVALID"),
+        (f"/{'a' * 256}/tags/list", "GET", 400, "NAME_INVALID"),
+        ("/%41/tags/list", "GET", 400, "NAME_INVALID"),
+    ],
+)
+async def test_what_can_be_refused_is_refused_before_storage_is_touched(
+    path: str, method: str, status: int, code: str
+) -> None:
+    response = await answer(path, method, error=AssertionError("storage was touched"))
+    assert error_of(response) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (errors.Unavailable(), 503, "UNAVAILABLE"),
+        (errors.NameUnknown(), 404, "NAME_UNKNOWN"),
+        (Ambiguous("PUT table:/x"), 503, "UNAVAILABLE"),
+        (RowMissing("GET blob:/x"), 503, "UNAVAILABLE"),
+        (ValueError("a secret detail"), 500, "UNKNOWN"),
+        (KeyError("a secret detail"), 500, "UNKNOWN"),
+    ],
+)
+async def test_every_failure_is_an_error_body_that_tells_no_inner_detail(
+    error: Exception, status: int, code: str
+) -> None:
+    response = await answer("/", error=error)
+    assert error_of(response) == (status, code)
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert ("Retry-After" in response.headers) is (status == 503)
+    assert b"secret" not in bytes(response.body)
+    assert b"table:" not in bytes(response.body)
+
+
+async def test_an_unexpected_failure_can_be_found_in_the_log_by_its_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    response = await answer("/", error=ValueError("inner"))
+    (error,) = json.loads(bytes(response.body))["errors"]
+    correlation_id = error["detail"]["correlationId"]
+    assert response.headers[CORRELATION] == correlation_id
+    (record,) = [r for r in caplog.records if r.exc_info]
+    assert correlation_id in record.getMessage()
+
+
+async def test_a_client_that_has_gone_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    response = await answer("/", error=ClientDisconnect())
+    assert response.status_code == 499
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("given", ["abc-123", "a" * 64, str(uuid.UUID(int=7))])
+async def test_a_clients_correlation_id_is_answered(given: str) -> None:
+    response = await answer("/", headers=SIGNED_IN | {CORRELATION: given})
+    assert response.headers[CORRELATION] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "a" * 65, "a\nb", "é", '"', "../x"])
+async def test_a_correlation_id_of_another_form_is_replaced(given: str) -> None:
+    response = await answer("/", headers=SIGNED_IN | {CORRELATION: given})
+    assert uuid.UUID(response.headers[CORRELATION]).version == 4
+
+
+async def test_each_request_is_one_line_in_the_log_without_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="slipway.requests"):
+        await answer("/team/app/blobs/uploads/x", "OPTIONS", query="_state=s3cret-state")
+        await answer("/nowhere", headers={"Authorization": "Basic s3cret"})
+    lines = [json.loads(r.getMessage()) for r in caplog.records if r.name == "slipway.requests"]
+    facts = [(line["kind"], line["repository"], line["identity"], line["status"]) for line in lines]
+    assert facts == [("upload-session", "", "admin", 405), ("unknown", "", "", 401)]
+    for secret in ("s3cret", PASSWORD, SIGNED_IN["Authorization"]):
+        assert secret not in caplog.text
+
+
+async def test_a_refused_request_has_its_body_drained() -> None:
+    body = Body([b"x"] * 5)
+    await answer("/a/blobs/uploads/", "POST", {}, body=body)
+    assert body.taken == 6

@@ -1,0 +1,66 @@
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_core.auth.identity import Identity, IdentityKind
+from registry_core.auth.policy import Action
+from registry_core.http.exchange import Exchange, Query
+from registry_core.model.names import RepositoryName
+
+NAME = RepositoryName("team/app")
+
+
+def exchange(name: RepositoryName | None) -> Exchange:
+    nothing: Any = None
+    identity = Identity(IdentityKind.ADMIN, "admin")
+    return Exchange(nothing, nothing, identity, Query(""), {}, name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "values"),
+    [
+        ("", []),
+        ("tag", [""]),
+        ("tag=", [""]),
+        ("tag=a", ["a"]),
+        ("tag=a&tag=b&tag=a", ["a", "b", "a"]),
+        ("tag=a,b", ["a,b"]),
+        ("x=1&tag=a&&y", ["a"]),
+        ("tag=a%26tag%3Db", ["a&tag=b"]),
+        ("tag=a%2Fb%3Ac", ["a/b:c"]),
+        ("tag=a+b", ["a b"]),
+        ("tag=%FF", ["\ufffd"]),
+        ("tag=%zz", ["%zz"]),
+        ("tag=a;tag=b", ["a;tag=b"]),
+        ("Tag=a", []),
+    ],
+)
+def test_every_value_of_a_repeated_parameter_is_kept_in_order(raw: str, values: list[str]) -> None:
+    query = Query(raw)
+    assert query.all("tag") == values
+    assert query.get("tag") == (values[0] if values else None)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=10)), max_size=8))
+def test_a_query_says_what_was_encoded_into_it(pairs: list[tuple[str, str]]) -> None:
+    query = Query(urlencode(pairs))
+    for name in "ab":
+        assert query.all(name) == [value for key, value in pairs if key == name]
+
+
+def test_a_thousand_parameters_are_all_there() -> None:
+    assert len(Query("&".join(f"tag={n}" for n in range(1000))).all("tag")) == 1000
+
+
+def test_a_route_without_a_name_has_no_repository() -> None:
+    assert exchange(NAME).repository == NAME
+    with pytest.raises(LookupError):
+        _ = exchange(None).repository
+
+
+@pytest.mark.parametrize("action", Action)
+def test_what_the_sender_may_do_is_the_policys_to_say(action: Action) -> None:
+    assert exchange(NAME).may(action, RepositoryName("other"))
