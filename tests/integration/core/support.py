@@ -177,8 +177,8 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
         auth=(settings.admin.username, settings.admin.passwords[0]),
         timeout=60,
     ) as http:
-        await registry.open()
         try:
+            await registry.open()
             yield Client(http, registry, traces)
         finally:
             await registry.close()

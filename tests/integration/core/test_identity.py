@@ -1,25 +1,28 @@
 """Storage by identity, without an account key: bearer tokens and user delegation SAS, over TLS.
 
-The string to sign is held against the documentation in the unit tests of `sas`. Azurite goes along
-up to the last step: it takes bearer tokens and issues delegation keys, but knows the signed fields
-of versions up to its own only, so what it makes of the address depends on the SDK's version.
+Azurite takes bearer tokens, issues delegation keys and checks what is signed with them, so the
+whole path is walked here; the unit tests of `sas` hold the string to sign against Microsoft's
+documentation.
 """
 
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import jwt
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.pipeline.transport import AioHttpTransport
 
 from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage import connection
-from tests.integration.core.support import Client, connect
+from tests.integration.core.support import Client, connect, digest_of
 
 
 class LocalCredential:
@@ -43,12 +46,26 @@ class LocalCredential:
 
 
 @pytest.fixture
+def certificates(tmp_path: Path) -> CertificateDirectory:
+    made = CertificateDirectory(tmp_path / "certificates")
+    made.ensure()
+    return made
+
+
+@pytest.fixture
+def trust(certificates: CertificateDirectory) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates.authority)
+
+
+@pytest.fixture
 async def by_identity(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    certificates: CertificateDirectory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Client]:
-    certificates = CertificateDirectory(tmp_path / "certificates")
-    certificates.ensure()
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    verify = {"connection_verify": str(certificates.authority)}
+    monkeypatch.setattr(connection, "_transport", lambda o: AioHttpTransport(**o, **verify))
     monkeypatch.setattr(connection, "_identity", lambda _: LocalCredential())
     with Azurite(
         tmp_path / "azurite", certificate=certificates.certificate, key=certificates.key
@@ -70,7 +87,7 @@ async def test_an_image_goes_in_and_comes_out_without_an_account_key(
 
 
 async def test_blobs_are_redirected_with_a_delegation_key_that_is_fetched_once(
-    by_identity: Client, repository: str
+    by_identity: Client, trust: ssl.SSLContext, repository: str
 ) -> None:
     digests = [await by_identity.push_blob(repository, f"blob {n}".encode()) for n in range(3)]
     costs = []
@@ -84,4 +101,7 @@ async def test_blobs_are_redirected_with_a_delegation_key_that_is_fetched_once(
         assert query["sp"] == ["r"]
         assert query["skoid"] == ["00000000-0000-0000-0000-000000000002"]
         costs.append(by_identity.trace.count)
+        async with httpx.AsyncClient(verify=trust) as plain:
+            stored = await plain.get(answer.headers["location"])
+        assert digest_of(stored.content) == digest
     assert costs == [2, 1, 1]
