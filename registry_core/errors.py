@@ -6,7 +6,8 @@ The tree::
     ├── BlobUnknown, BlobUploadInvalid, BlobUploadUnknown, DigestInvalid, ManifestBlobUnknown,
     │   ManifestInvalid, ManifestUnknown, NameInvalid, NameUnknown, SizeInvalid, Unauthorized,
     │   Unsupported                                 OCI distribution-spec 1.1, "Error Codes"
-    ├── TagInvalid, RangeInvalid, PaginationNumberInvalid, UnknownRoute
+    ├── TagInvalid, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
+    │   UnknownRoute
     │                                               CNCF distribution's, which clients know
     ├── DisallowedOperation                         Azure Container Registry's lock
     └── Unavailable, InternalError                  storage or we ourselves failed
@@ -156,6 +157,12 @@ class DisallowedOperation(RegistryError):
 
     status, code = 405, "REGISTRY_DISALLOWED_OPERATION"
     message = "the operation is disallowed: the repository or image is locked"
+
+
+class RequestInvalid(RegistryError):
+    """The request's query cannot be read."""
+
+    status, code, message = 400, "REQUEST_INVALID", "the query cannot be read"
 
 
 class UnknownRoute(RegistryError):

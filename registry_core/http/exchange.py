@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from registry_core.auth.identity import Identity
 from registry_core.auth.policy import Action, decide
+from registry_core.errors import RequestInvalid
 from registry_core.model.names import RepositoryName
 
 if TYPE_CHECKING:
@@ -20,10 +21,16 @@ _MAX_QUERY_FIELDS = 2000
 
 
 class Query:
-    """The query's parameters, from the raw query: hosts fold repeated ones."""
+    """The query's parameters, from the raw query: hosts fold repeated ones.
+
+    Raises `RequestInvalid`.
+    """
 
     def __init__(self, raw: str) -> None:
-        self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
+        try:
+            self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
+        except ValueError as error:
+            raise RequestInvalid("the query has too many parameters") from error
 
     def get(self, name: str) -> str | None:
         """The first value of a parameter; None if it is not there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from registry_core.errors import DigestInvalid, ManifestInvalid
 from registry_core.model import media_types
@@ -17,6 +17,10 @@ from registry_core.model.digest import Digest
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """The largest manifest accepted (distribution-spec, "Pushing Manifests"; ACR's limit too)."""
+MAX_DESCRIPTORS = 2000
+"""The most layers or children of one manifest: each costs storage calls when it is pushed."""
+_MAX_TYPE_LENGTH = 255
+"""RFC 6838, 4.2: a type and a subtype of at most 127 characters each."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Manifest:
         media_type = _media_type(document, content_type)
         _check_shape(document, media_type)
         config = _optional_descriptor(document, "config")
-        artifact_type = _text(document, "artifactType")
+        artifact_type = _type(document.get("artifactType", ""), "artifactType")
         if not artifact_type and config and media_type in media_types.IMAGE_MANIFESTS:
             artifact_type = config.media_type
         return cls(
@@ -106,7 +110,7 @@ def parse_platform(config: bytes) -> Platform:
         return Platform()
     keys = ("os", "architecture", "os.version", "variant")
     values = (document.get(key) for key in keys)
-    return Platform(*(value[:256] if isinstance(value, str) else "" for value in values))
+    return Platform(*(value[:256] if _is_plain(value) else "" for value in values))
 
 
 def _invalid(reason: str) -> NoReturn:
@@ -132,7 +136,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _media_type(document: dict[str, Any], content_type: str | None) -> str:
-    declared = _text(document, "mediaType")
+    declared = _type(document.get("mediaType", ""), "mediaType")
     sent = (content_type or "").partition(";")[0].strip()
     if declared and sent and declared != sent:
         _invalid(f"its mediaType is {declared[:100]}, but Content-Type says {sent[:100]}")
@@ -158,17 +162,33 @@ def _check_shape(document: dict[str, Any], media_type: str) -> None:
             _invalid(f"a {media_type} does not have the property {key}")
 
 
-def _text(document: dict[str, Any], key: str) -> str:
-    value = document.get(key, "")
-    if not isinstance(value, str):
-        _invalid(f"{key} is not a string")
+def _is_plain(value: object) -> TypeGuard[str]:
+    """Whether it is text without control characters and lone surrogates, which rows can't hold."""
+    return isinstance(value, str) and value.isprintable()
+
+
+def _type(value: object, where: str) -> str:
+    """A media type or artifact type; empty where there is none."""
+    if not _is_plain(value) or len(value) > _MAX_TYPE_LENGTH:
+        _invalid(f"{where} is not a media type")
     return value
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether it is Unicode: JSON can spell lone surrogates, which are not (RFC 8259, 8.2)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _annotations(document: dict[str, Any]) -> dict[str, str]:
     value = document.get("annotations") or {}
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         _invalid("annotations are not a map of strings")
+    if not all(_is_encodable(key) and _is_encodable(text) for key, text in value.items()):
+        _invalid("annotations are not Unicode")
     return value
 
 
@@ -176,6 +196,8 @@ def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
     value = document.get(key) or []
     if not isinstance(value, list):
         _invalid(f"{key} is not a list")
+    if len(value) > MAX_DESCRIPTORS:
+        _invalid(f"{key} has more than {MAX_DESCRIPTORS} entries")
     return tuple(_descriptor(item, f"{key}[{index}]") for index, item in enumerate(value))
 
 
@@ -187,8 +209,9 @@ def _optional_descriptor(document: dict[str, Any], key: str) -> Descriptor | Non
 def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(value, dict):
         _invalid(f"{where} is not a descriptor")
-    media_type, digest, size = value.get("mediaType", ""), value.get("digest"), value.get("size", 0)
-    if not isinstance(media_type, str) or not isinstance(digest, str):
+    digest, size = value.get("digest"), value.get("size", 0)
+    media_type = _type(value.get("mediaType", ""), f"the mediaType of {where}")
+    if not isinstance(digest, str):
         _invalid(f"{where} is not a descriptor")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**63:
         _invalid(f"the size of {where} is not a number of bytes")

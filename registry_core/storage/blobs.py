@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from registry_core.errors import BlobUnknown, Unavailable, Unsupported
 from registry_core.model.digest import Digest
@@ -26,6 +27,8 @@ from registry_core.storage.faults import (
 from registry_core.storage.keys import Location
 from registry_core.storage.tables import Row, Table
 
+T = TypeVar("T")
+
 PUSH_DEADLINE = timedelta(minutes=10)
 """A manifest push that has run longer gives up. Garbage collection waits three times as long."""
 _PUSH_OVER = PUSH_DEADLINE * 1.5
@@ -33,6 +36,7 @@ _PUSH_OVER = PUSH_DEADLINE * 1.5
 _ATTEMPTS = 5
 _MOUNT_ATTEMPTS = 3
 _RELEASED = "Released"
+_PARALLEL = 32
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,10 @@ class Blobs:
         """The versions of the rows that say a manifest needs these blobs."""
         key = keys.requirement(repository, manifest)
         wanted = tuple(dict.fromkeys(digests))
-        rows = await asyncio.gather(*(self._table.get(str(d), key, ()) for d in wanted))
+        limit = asyncio.Semaphore(_PARALLEL)
+        rows = await asyncio.gather(
+            *(_limited(limit, self._table.get(str(digest), key, ())) for digest in wanted)
+        )
         return {digest: row.etag for digest, row in zip(wanted, rows, strict=True) if row}
 
     async def release(
@@ -210,14 +217,12 @@ class Blobs:
         rows themselves go with garbage collection, when no push that saw them can be under way.
         """
         key = keys.requirement(repository, manifest)
-        await asyncio.gather(
-            *(
-                _ignoring_faults(
-                    self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
-                )
-                for digest, etag in etags.items()
-            )
+        limit = asyncio.Semaphore(_PARALLEL)
+        changes = (
+            self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
+            for digest, etag in etags.items()
         )
+        await asyncio.gather(*(_limited(limit, _ignoring_faults(change)) for change in changes))
 
     async def unlink(
         self,
@@ -276,6 +281,11 @@ class Blobs:
 async def back_off(attempt: int) -> None:
     """Waits a little, longer each time, before a conflict is tried again."""
     await asyncio.sleep(0.05 * 2**attempt)
+
+
+async def _limited(limit: asyncio.Semaphore, call: Awaitable[T]) -> T:
+    async with limit:
+        return await call
 
 
 async def _ignoring_faults(change: Awaitable[None]) -> None:

@@ -99,15 +99,16 @@ class ManifestPush:
     ) -> _Known:
         """One round: protects each blob, and reads the rows to be written."""
         partition = keys.repository(repository)
+        limit = asyncio.Semaphore(_PARALLEL)
         protections = asyncio.gather(
-            *(self._protect(repository, blob, manifest) for blob in manifest.blobs)
+            *(self._protect(repository, blob, manifest, limit) for blob in manifest.blobs)
         )
         stored = asyncio.gather(*(self._tag(partition, tag) for tag in tags))
         head, row, tag_rows, children, config, _ = await asyncio.gather(
             self._repositories.get(partition, keys.HEAD),
             self._repositories.get(partition, keys.manifest(manifest.digest), MANIFEST_FACTS),
             stored,
-            self._existing(partition, manifest.children),
+            self._existing(partition, manifest.children, limit),
             self._config(repository, manifest),
             protections,
         )
@@ -118,12 +119,17 @@ class ManifestPush:
         return _Known(head, row, dict(zip(tags, tag_rows, strict=True)), config, children)
 
     async def _protect(
-        self, repository: RepositoryName, blob: Descriptor, manifest: Manifest
+        self,
+        repository: RepositoryName,
+        blob: Descriptor,
+        manifest: Manifest,
+        limit: asyncio.Semaphore,
     ) -> None:
         required = not blob.need_not_be_pushed
-        found = await self._blobs.protect(
-            repository, blob.digest, manifest.digest, required=required
-        )
+        async with limit:
+            found = await self._blobs.protect(
+                repository, blob.digest, manifest.digest, required=required
+            )
         if required and not found:
             raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
 
@@ -131,9 +137,9 @@ class ManifestPush:
         row = await self._repositories.get(partition, keys.tag(tag))
         return StoredTag.from_row(row) if row else None
 
-    async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
-        limit = asyncio.Semaphore(_PARALLEL)
-
+    async def _existing(
+        self, partition: str, children: Sequence[Descriptor], limit: asyncio.Semaphore
+    ) -> frozenset[Digest]:
         async def find(digest: Digest) -> Row | None:
             async with limit:
                 return await self._repositories.get(partition, keys.manifest(digest), ())

@@ -110,7 +110,7 @@ def manifest_changes(
         "Created": moment,
         "MediaType": manifest.media_type,
         "ConfigMediaType": manifest.config.media_type if manifest.config else "",
-        "ArtifactType": manifest.artifact_type[:1024],
+        "ArtifactType": manifest.artifact_type,
         "Subject": str(manifest.subject.digest) if manifest.subject else "",
         "Os": platform.os,
         "Architecture": platform.architecture,
@@ -174,7 +174,7 @@ def referrer_changes(manifest: Manifest) -> list[Change]:
     values: dict[str, Any] = {
         "MediaType": manifest.media_type,
         "Size": tables.int64(len(manifest.content)),
-        "ArtifactType": manifest.artifact_type[:1024],
+        "ArtifactType": manifest.artifact_type,
     }
     annotations = json.dumps(dict(manifest.annotations)) if manifest.annotations else ""
     if len(annotations) <= _ANNOTATION_CHARACTERS:

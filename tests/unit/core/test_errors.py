@@ -26,6 +26,7 @@ TABLE = {
     "TagInvalid": (400, "TAG_INVALID"),
     "RangeInvalid": (416, "RANGE_INVALID"),
     "PaginationNumberInvalid": (400, "PAGINATION_NUMBER_INVALID"),
+    "RequestInvalid": (400, "REQUEST_INVALID"),
     "UnknownRoute": (404, "NOT_FOUND"),
     "DisallowedOperation": (405, "REGISTRY_DISALLOWED_OPERATION"),
     "Unavailable": (503, "UNAVAILABLE"),
