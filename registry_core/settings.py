@@ -27,7 +27,7 @@ _SAMPLES = re.compile(
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOST = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?"
+    r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?|\[[0-9a-fA-F:]+\](?::[0-9]{1,5})?"
 )
 
 
@@ -106,7 +106,15 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
     connection = env.get("RegistryStorage", "").strip()
     if connection:
         development = connection.rstrip(";").lower() == "usedevelopmentstorage=true"
-        return StorageSettings(_DEVELOPMENT_STORAGE if development else connection)
+        if development:
+            return StorageSettings(_DEVELOPMENT_STORAGE)
+        names = {part.partition("=")[0].strip().lower() for part in connection.split(";")}
+        if not {"accountname", "accountkey"} <= names:
+            raise SettingsError(
+                "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
+                "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
+            )
+        return StorageSettings(connection)
     account = env.get("RegistryStorage__accountName", "").strip()
     uris = {}
     for service in ("blob", "table"):
@@ -135,11 +143,10 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
 def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
     text = env.get("REGISTRY_LOGIN_SERVERS") or env.get("WEBSITE_HOSTNAME") or "localhost:7071"
     servers = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    for server in servers:
-        if not _HOST.fullmatch(server):
-            raise SettingsError(
-                "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
-            )
+    if not servers or not all(_HOST.fullmatch(server) for server in servers):
+        raise SettingsError(
+            "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
+        )
     return servers
 
 

@@ -19,7 +19,8 @@ def page_size(query: Query) -> int:
         return MAX_ENTRIES
     if not text.isascii() or not text.isdigit():
         raise PaginationNumberInvalid(detail={"n": text[:40]})
-    return MAX_ENTRIES if len(text) > 6 else min(int(text), MAX_ENTRIES)
+    digits = text.lstrip("0") or "0"
+    return MAX_ENTRIES if len(digits) > 6 else min(int(digits), MAX_ENTRIES)
 
 
 def cursor(query: Query) -> str:

@@ -19,6 +19,7 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """The largest manifest accepted (distribution-spec, "Pushing Manifests"; ACR's limit too)."""
 MAX_DESCRIPTORS = 2000
 """The most layers or children of one manifest: each costs storage calls when it is pushed."""
+_MAX_SIZE = 2**63 - 1
 _MAX_TYPE_LENGTH = 255
 """RFC 6838, 4.2: a type and a subtype of at most 127 characters each."""
 
@@ -71,7 +72,8 @@ class Manifest:
     @property
     def image_size(self) -> int:
         """The sizes of config and layers added up, in bytes, as ACR reports `imageSize`."""
-        return sum(d.size for d in self.layers) + (self.config.size if self.config else 0)
+        size = sum(d.size for d in self.layers) + (self.config.size if self.config else 0)
+        return min(size, _MAX_SIZE)
 
     @classmethod
     def parse(cls, content: bytes, content_type: str | None, algorithm: str = "sha256") -> Manifest:
@@ -155,7 +157,7 @@ def _check_shape(document: dict[str, Any], media_type: str) -> None:
     required = ("manifests",) if is_index else ("config", "layers")
     foreign = ("config", "layers", "fsLayers") if is_index else ("manifests", "fsLayers")
     for key in required:
-        if key not in document:
+        if key not in document or (key == "config" and document[key] is None):
             _invalid(f"a {media_type} has the property {key}")
     for key in foreign:
         if document.get(key):
@@ -184,7 +186,8 @@ def _is_encodable(text: str) -> bool:
 
 
 def _annotations(document: dict[str, Any]) -> dict[str, str]:
-    value = document.get("annotations") or {}
+    value = document.get("annotations")
+    value = {} if value is None else value
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         _invalid("annotations are not a map of strings")
     if not all(_is_encodable(key) and _is_encodable(text) for key, text in value.items()):
@@ -193,7 +196,8 @@ def _annotations(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
-    value = document.get(key) or []
+    value = document.get(key)
+    value = [] if value is None else value
     if not isinstance(value, list):
         _invalid(f"{key} is not a list")
     if len(value) > MAX_DESCRIPTORS:
@@ -213,9 +217,10 @@ def _descriptor(value: object, where: str) -> Descriptor:
     media_type = _type(value.get("mediaType", ""), f"the mediaType of {where}")
     if not isinstance(digest, str):
         _invalid(f"{where} is not a descriptor")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**63:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
         _invalid(f"the size of {where} is not a number of bytes")
-    urls = value.get("urls") or []
+    urls = value.get("urls")
+    urls = [] if urls is None else urls
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         _invalid(f"the urls of {where} are not a list of strings")
     try:

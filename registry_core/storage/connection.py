@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
-from registry_core.settings import SettingsError, StorageSettings
+from registry_core.settings import StorageSettings
 from registry_core.storage import keys
 from registry_core.storage.calls import CallHook
 from registry_core.storage.tables import Table
@@ -119,15 +119,10 @@ def _identity(settings: StorageSettings) -> AsyncTokenCredential:
 
 
 def _parse(connection_string: str) -> tuple[str, str, str, str]:
-    """Blob endpoint, table endpoint, account name and key. Raises `SettingsError`."""
+    """Blob endpoint, table endpoint, account name and key, which the settings have made sure of."""
     pairs = (part.split("=", 1) for part in connection_string.split(";") if part.strip())
     values = {pair[0].strip().lower(): pair[1].strip() for pair in pairs if len(pair) == 2}
-    name, key = values.get("accountname"), values.get("accountkey")
-    if not name or not key:
-        raise SettingsError(
-            "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
-            "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
-        )
+    name, key = values["accountname"], values["accountkey"]
     scheme = values.get("defaultendpointsprotocol", "https")
     suffix = values.get("endpointsuffix", "core.windows.net")
     blob = values.get("blobendpoint") or f"{scheme}://{name}.blob.{suffix}"

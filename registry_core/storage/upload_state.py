@@ -101,7 +101,7 @@ class StateSealer:
         nonce = secrets.token_bytes(12)
         prefix = _PREFIX.pack(_VERSION, self._newest, nonce)
         sealed = self._ciphers[self._newest].encrypt(nonce, body, _associated(prefix, repository))
-        return urlsafe_b64encode(prefix + sealed).decode().rstrip("=")
+        return _encoded(prefix + sealed)
 
     def open(self, token: str, upload_id: str, repository: RepositoryName) -> UploadState:
         """The state in `token`, sent for the session `upload_id` of `repository`.
@@ -114,7 +114,8 @@ class StateSealer:
         try:
             sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             version, number, nonce = _PREFIX.unpack_from(sealed)
-            if version != _VERSION:
+            # Base64 has several spellings of the same bytes; just the one we wrote is taken.
+            if version != _VERSION or _encoded(sealed) != token:
                 raise BlobUploadUnknown
             prefix = sealed[: _PREFIX.size]
             body = self._ciphers[number].decrypt(
@@ -126,6 +127,10 @@ class StateSealer:
         if str(state.upload_id) != upload_id.lower() or state.expires <= self._now():
             raise BlobUploadUnknown
         return state
+
+
+def _encoded(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 def _associated(prefix: bytes, repository: RepositoryName) -> bytes:

@@ -263,3 +263,18 @@ def test_the_account_key_is_in_no_representation() -> None:
 def test_a_random_password_is_practically_never_refused() -> None:
     for _ in range(10_000):
         read(**ADMIN | {"REGISTRY_ADMIN_PASSWORD": secrets.token_urlsafe(32)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REGISTRY_LOGIN_SERVERS", ","),
+        ("REGISTRY_LOGIN_SERVERS", "registry.example:\u0663"),
+        ("RegistryStorage", "garbage"),
+        ("RegistryStorage", "AccountName=a"),
+    ],
+)
+def test_what_would_fail_at_the_first_request_is_refused_at_start(name: str, value: str) -> None:
+    environment = {"RegistryStorage": "UseDevelopmentStorage=true", name: value}
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environment(environment)

@@ -412,3 +412,36 @@ def test_the_platform_is_what_the_config_says(config: object, platform: Platform
 @pytest.mark.parametrize("config", [b"", b"{", b"\xff\xfe\xff", b"[" * 10_000, b"\x1f\x8b\x08"])
 def test_a_config_that_is_not_json_has_no_platform(config: bytes) -> None:
     assert parse_platform(config) == Platform()
+
+
+def test_sizes_that_add_up_to_more_than_a_row_can_hold_are_capped() -> None:
+    layers = [
+        {"mediaType": "a/b", "digest": f"sha256:{number:064x}", "size": 2**62}
+        for number in range(4)
+    ]
+    document = {"schemaVersion": 2, "config": layers[0], "layers": layers}
+    manifest = Manifest.parse(json.dumps(document).encode(), media_types.OCI_MANIFEST)
+    assert manifest.image_size == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": None},
+        {"layers": {}},
+        {"layers": 0},
+        {"layers": ""},
+        {"annotations": []},
+        {"annotations": ""},
+        {"annotations": {"a": "\ud800"}},
+        {"artifactType": "\ud800"},
+        {"artifactType": "a/" + "x" * 300},
+        {"layers": [{"mediaType": "a/b", "digest": "sha256:" + "0" * 64}] * 2001},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_what_no_row_can_hold_or_has_the_wrong_shape_is_refused(change: dict[str, Any]) -> None:
+    descriptor = {"mediaType": "a/b", "digest": "sha256:" + "0" * 64, "size": 1}
+    document = {"schemaVersion": 2, "config": descriptor, "layers": [descriptor], **change}
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(json.dumps(document).encode(), media_types.OCI_MANIFEST)

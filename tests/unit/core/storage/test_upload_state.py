@@ -221,3 +221,13 @@ def test_going_on_keeps_the_upload_and_its_name() -> None:
     further = first.at(8, ETAG, (b"i",))
     assert (further.offset, further.etag, further.hashes) == (8, ETAG, (b"i",))
     assert (further.object_name, further.nonce) == (first.object_name, first.nonce)
+
+
+@pytest.mark.parametrize("position", range(-4, 0))
+def test_no_other_spelling_of_a_token_is_taken(position: int) -> None:
+    """The last character's spare bits, a stray character and padding all decode to the same."""
+    for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_!=":
+        token = TOKEN[:position] + character + (TOKEN[position + 1 :] if position < -1 else "")
+        if token != TOKEN:
+            with pytest.raises(BlobUploadUnknown):
+                opened(token)
