@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from registry_core.errors import ManifestBlobUnknown, Unavailable
 from registry_core.model import media_types
@@ -34,6 +34,7 @@ _MAX_CHILDREN_INLINE = 40
 _CHILDREN_A_TRANSACTION = 50
 _MAX_CONFIG_BYTES = 1024 * 1024
 _PARALLEL = 32
+_YOUNG = timedelta(hours=1)
 _ATTEMPTS = 8
 
 
@@ -81,8 +82,10 @@ class ManifestPush:
         for attempt in range(_ATTEMPTS):
             deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
             known = await self._prepare(repository, manifest, tags)
-            platform, location = await asyncio.gather(
-                self._platform(known), self._store_large(repository, manifest, known)
+            platform, location, _ = await asyncio.gather(
+                self._platform(known),
+                self._store_large(repository, manifest, known),
+                self._list_again(repository, known),
             )
             try:
                 await self._write(repository, manifest, known, platform, location, deadline)
@@ -239,6 +242,11 @@ class ManifestPush:
                 group.append(tables.merge(keys.manifest(digest), Touched=moment))
             groups.append(group)
         return groups
+
+    async def _list_again(self, repository: RepositoryName, known: _Known) -> None:
+        """Enters a young repository once more: its first push may have died before it did."""
+        if known.head is not None and self._now() - known.head.timestamp < _YOUNG:
+            await self._list(repository)
 
     async def _list(self, repository: RepositoryName) -> None:
         """Puts a repository that has just come to be into the catalogue."""

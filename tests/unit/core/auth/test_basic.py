@@ -85,6 +85,12 @@ def test_an_overlong_header_is_not_even_decoded() -> None:
     assert basic.authenticate(header("admin", "p" * 10_000), admin) is None
 
 
+def test_credentials_without_a_colon_have_no_password_not_an_empty_one() -> None:
+    admin = AdminSettings("admin", ("",))
+    assert basic.authenticate(f"Basic {encoded('admin:')}", admin) == IDENTITY
+    assert basic.authenticate(f"Basic {encoded('admin')}", admin) is None
+
+
 @pytest.mark.parametrize("password", [FIRST, "", "None"])
 def test_while_the_admin_account_is_off_everybody_is_nobody(password: str) -> None:
     assert basic.authenticate(header("admin", password), None) is None

@@ -165,6 +165,10 @@ def test_what_is_not_a_token_is_an_unknown_upload(token: str) -> None:
     assert refused(token)
 
 
+def test_a_token_longer_than_any_of_ours_is_not_even_decrypted() -> None:
+    assert refused(sealer().seal(state(hashes=(b"h" * 2000,)), REPOSITORY))
+
+
 @given(st.text(max_size=200))
 def test_arbitrary_text_is_an_unknown_upload(token: str) -> None:
     assert refused(token)
