@@ -136,6 +136,11 @@ async def test_every_failure_is_an_error_body_that_tells_no_inner_detail(
     assert b"table:" not in bytes(response.body)
 
 
+async def test_a_query_that_cannot_be_read_is_the_clients_fault() -> None:
+    response = await answer("/", query="&".join(["tag=a"] * 2001))
+    assert error_of(response) == (400, "REQUEST_INVALID")
+
+
 async def test_an_unexpected_failure_can_be_found_in_the_log_by_its_id(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

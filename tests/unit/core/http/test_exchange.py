@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.auth.policy import Action
+from registry_core.errors import RequestInvalid
 from registry_core.http.exchange import Exchange, Query
 from registry_core.model.names import RepositoryName
 
@@ -53,6 +54,12 @@ def test_a_query_says_what_was_encoded_into_it(pairs: list[tuple[str, str]]) -> 
 
 def test_a_thousand_parameters_are_all_there() -> None:
     assert len(Query("&".join(f"tag={n}" for n in range(1000))).all("tag")) == 1000
+
+
+@pytest.mark.parametrize("raw", ["&".join(["tag=a"] * 2001), "&" * 1_000_000])
+def test_a_query_of_endless_parameters_is_the_clients_fault(raw: str) -> None:
+    with pytest.raises(RequestInvalid):
+        Query(raw)
 
 
 def test_a_route_without_a_name_has_no_repository() -> None:

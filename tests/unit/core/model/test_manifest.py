@@ -381,6 +381,34 @@ def test_an_arbitrary_manifest_is_parsed_or_refused_as_invalid(
     assert manifest.image_size >= 0
 
 
+any_text = st.text(st.characters(exclude_categories=()), max_size=8)
+
+
+@given(st.dictionaries(any_text, any_text, max_size=3), any_text, any_text)
+def test_whatever_text_is_accepted_can_be_answered(
+    annotations: dict[str, str], artifact_type: str, config_type: str
+) -> None:
+    config = descriptor(mediaType=config_type)
+    document = image(annotations=annotations, artifactType=artifact_type, config=config)
+    try:
+        manifest = parse(document)
+    except ManifestInvalid:
+        return
+    for text in (*annotations, *annotations.values(), artifact_type, config_type):
+        assert text.encode().decode() == text
+    assert manifest.annotations == annotations
+    assert manifest.artifact_type == (artifact_type or config_type)
+
+
+@pytest.mark.parametrize("where", ["layers", "manifests"])
+def test_a_manifest_has_at_most_2000_entries(where: str) -> None:
+    build = index if where == "manifests" else image
+    many = [descriptor(str(number)) for number in range(2001)]
+    manifest = parse(build(**{where: many[:-1]}))
+    assert len(manifest.layers + manifest.children) == 2000
+    assert where in refused(encoded(build(**{where: many})))
+
+
 @given(st.binary(max_size=100))
 def test_arbitrary_bytes_are_refused_as_invalid(content: bytes) -> None:
     refused(content, OCI_MANIFEST)
@@ -390,6 +418,7 @@ def test_arbitrary_bytes_are_refused_as_invalid(content: bytes) -> None:
     ("config", "platform"),
     [
         ({}, Platform()),
+        ({"os": "\ud800", "architecture": "a\x00", "variant": "v8"}, Platform(variant="v8")),
         ({"os": "linux", "architecture": "amd64"}, Platform("linux", "amd64")),
         (
             {"os": "linux", "architecture": "arm", "variant": "v7"},

@@ -125,17 +125,16 @@ def test_a_sessions_id_may_be_written_in_capitals() -> None:
     assert opened(TOKEN, str(UPLOAD).upper()).upload_id == UPLOAD
 
 
-@pytest.mark.parametrize("index", range(len(decoded(TOKEN))))
-def test_no_byte_of_a_token_can_be_altered(index: int) -> None:
-    for bit in range(8):
+def test_no_bit_of_a_token_can_be_altered() -> None:
+    for bit in range(len(decoded(TOKEN)) * 8):
         sealed = bytearray(decoded(TOKEN))
-        sealed[index] ^= 1 << bit
+        sealed[bit // 8] ^= 1 << bit % 8
         assert refused(encoded(bytes(sealed)))
 
 
-@pytest.mark.parametrize("length", range(len(TOKEN)))
-def test_no_beginning_of_a_token_opens(length: int) -> None:
-    assert refused(TOKEN[:length])
+def test_no_beginning_of_a_token_opens() -> None:
+    for length in range(len(TOKEN)):
+        assert refused(TOKEN[:length])
 
 
 @given(st.binary(min_size=1, max_size=40))
