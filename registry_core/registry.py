@@ -76,7 +76,12 @@ class Registry:
             repositories, catalog, self.content, Cache(settings.cache_ttl), settings.gc_grace
         )
         self.pushes = ManifestPush(
-            repositories, catalog, self.blobs, self.content, sealer, HybridClock(settings.region)
+            repositories,
+            catalog,
+            self.blobs,
+            self.content,
+            self.uploads,
+            HybridClock(settings.region),
         )
         self.deletions = ManifestDelete(repositories, catalog, self.blobs, self.manifests)
 

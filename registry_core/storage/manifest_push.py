@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, 
 from registry_core.storage.keys import Location
 from registry_core.storage.repository_rows import INLINE_BYTES, MANIFEST_FACTS, StoredTag
 from registry_core.storage.tables import Change, Row, Table
-from registry_core.storage.upload_state import StateSealer
+from registry_core.storage.uploads import Uploads
 
 MAX_TAGS = 15
 """The most tags that one push can set: with all that belongs to them they fit one transaction."""
@@ -59,7 +59,7 @@ class ManifestPush:
         catalog: Table,
         blobs: Blobs,
         content: Content,
-        sealer: StateSealer,
+        uploads: Uploads,
         clock: HybridClock,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -67,7 +67,7 @@ class ManifestPush:
         self._catalog = catalog
         self._blobs = blobs
         self._content = content
-        self._sealer = sealer
+        self._uploads = uploads
         self._clock = clock
         self._now = now
 
@@ -171,17 +171,8 @@ class ManifestPush:
         if len(manifest.content) <= INLINE_BYTES or known.manifest is not None:
             return None
         digest = manifest.digest
-        upload = self._sealer.begin(())
-        metadata = {"nonce": upload.nonce.hex(), "digest": str(digest)}
-        try:
-            await self._content.put(upload.object_name, manifest.content, metadata)
-        except (Ambiguous, RowExists) as fault:
-            raise Unavailable from fault
-        location = await self._blobs.record(
-            repository,
-            digest,
-            self._content.location(upload.object_name),
-            len(manifest.content),
+        location = await self._uploads.commit(
+            self._uploads.begin(), _whole(manifest.content), digest, repository
         )
         await self._blobs.protect(repository, digest, digest, required=True)
         return location
@@ -264,3 +255,7 @@ class ManifestPush:
             except Ambiguous:
                 await back_off(attempt)
         raise Unavailable
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -18,6 +18,7 @@ from registry_core.storage.blobs import Blobs
 from registry_core.storage.content import APPEND_BLOCK, AppendRefused, Content, ObjectState
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.hashing import RunningHash
+from registry_core.storage.keys import Location
 from registry_core.storage.upload_state import StateSealer, UploadState
 
 CATCH_UP_BYTES = 256 * 1024 * 1024
@@ -82,8 +83,10 @@ class Uploads:
         body: AsyncIterator[bytes],
         digest: Digest,
         repository: RepositoryName,
-    ) -> None:
+    ) -> Location:
         """Appends the rest and makes the upload the blob `digest` of `repository`.
+
+        Answers where the blob lies, which is elsewhere if the registry had it already.
 
         Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
         `BlobUploadUnknown`.
@@ -96,7 +99,7 @@ class Uploads:
             size = state.offset
             await self._seal_object(state, digest)
         location = self._content.location(state.object_name)
-        await self._blobs.record(repository, digest, location, size)
+        return await self._blobs.record(repository, digest, location, size)
 
     async def cancel(self, state: UploadState) -> None:
         """Ends the upload for good: an empty object marks it. Raises `BlobUploadUnknown`."""
