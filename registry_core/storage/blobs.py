@@ -6,11 +6,9 @@ transaction. Rows: `blob`, `l:<repo>`, `r:<repo>:<manifest digest>`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from registry_core.errors import BlobUnknown, Unavailable, Unsupported
 from registry_core.model.digest import Digest
@@ -25,9 +23,8 @@ from registry_core.storage.faults import (
     StorageFault,
 )
 from registry_core.storage.keys import Location
+from registry_core.storage.pacing import back_off, together
 from registry_core.storage.tables import Row, Table
-
-T = TypeVar("T")
 
 PUSH_DEADLINE = timedelta(minutes=10)
 """A manifest push that has run longer gives up. Garbage collection waits three times as long."""
@@ -36,7 +33,6 @@ _PUSH_OVER = PUSH_DEADLINE * 1.5
 _ATTEMPTS = 5
 _MOUNT_ATTEMPTS = 3
 _RELEASED = "Released"
-_PARALLEL = 32
 
 
 @dataclass(frozen=True)
@@ -202,10 +198,7 @@ class Blobs:
         """The versions of the rows that say a manifest needs these blobs."""
         key = keys.requirement(repository, manifest)
         wanted = tuple(dict.fromkeys(digests))
-        limit = asyncio.Semaphore(_PARALLEL)
-        rows = await asyncio.gather(
-            *(_limited(limit, self._table.get(str(digest), key, ())) for digest in wanted)
-        )
+        rows = await together(self._table.get(str(digest), key, ()) for digest in wanted)
         return {digest: row.etag for digest, row in zip(wanted, rows, strict=True) if row}
 
     async def release(
@@ -217,12 +210,12 @@ class Blobs:
         rows themselves go with garbage collection, when no push that saw them can be under way.
         """
         key = keys.requirement(repository, manifest)
-        limit = asyncio.Semaphore(_PARALLEL)
-        changes = (
-            self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
+        await together(
+            _ignoring_faults(
+                self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
+            )
             for digest, etag in etags.items()
         )
-        await asyncio.gather(*(_limited(limit, _ignoring_faults(change)) for change in changes))
 
     async def unlink(
         self,
@@ -263,7 +256,7 @@ class Blobs:
         is_manifest_live: Callable[[Digest], Awaitable[bool]],
     ) -> None:
         manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in needs]
-        live = await asyncio.gather(*(is_manifest_live(manifest) for manifest in manifests))
+        live = await together(is_manifest_live(manifest) for manifest in manifests)
         for row, manifest, is_live in zip(needs, manifests, live, strict=True):
             pushing = not row.values.get(_RELEASED) and self._now() - row.timestamp < _PUSH_OVER
             if is_live or pushing:
@@ -276,16 +269,6 @@ class Blobs:
     def forget(self, repository: RepositoryName, digest: Digest) -> None:
         """Drops a link from this instance's cache."""
         self._cache.discard((repository, digest))
-
-
-async def back_off(attempt: int) -> None:
-    """Waits a little, longer each time, before a conflict is tried again."""
-    await asyncio.sleep(0.05 * 2**attempt)
-
-
-async def _limited(limit: asyncio.Semaphore, call: Awaitable[T]) -> T:
-    async with limit:
-        return await call
 
 
 async def _ignoring_faults(change: Awaitable[None]) -> None:

@@ -13,7 +13,7 @@ from registry_core.model.digest import Digest
 from registry_core.model.manifest import Manifest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
-from registry_core.storage.blobs import Blobs, back_off
+from registry_core.storage.blobs import Blobs
 from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
@@ -21,6 +21,7 @@ from registry_core.storage.faults import (
     StorageFault,
 )
 from registry_core.storage.manifest_read import ManifestReader
+from registry_core.storage.pacing import back_off, together
 from registry_core.storage.repository_rows import StoredManifest, StoredTag
 from registry_core.storage.tables import Change, Row, Table
 
@@ -142,7 +143,7 @@ class ManifestDelete:
         manifest = Manifest.parse(content, stored.media_type, digest.algorithm)
         names = [tag_row.key.removeprefix(tagged) for tag_row in tag_rows]
         tags, needs = await asyncio.gather(
-            asyncio.gather(*(self._repositories.get(partition, keys.tag(n)) for n in names)),
+            together(self._repositories.get(partition, keys.tag(name)) for name in names),
             self._blobs.requirement_etags(
                 repository, (blob.digest for blob in manifest.blobs), digest
             ),

@@ -20,10 +20,11 @@ from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Manifest, Platform, parse_platform
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
-from registry_core.storage.blobs import PUSH_DEADLINE, Blobs, Link, back_off
+from registry_core.storage.blobs import PUSH_DEADLINE, Blobs, Link
 from registry_core.storage.content import Content
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.keys import Location
+from registry_core.storage.pacing import back_off, together
 from registry_core.storage.repository_rows import INLINE_BYTES, MANIFEST_FACTS, StoredTag
 from registry_core.storage.tables import Change, Row, Table
 from registry_core.storage.uploads import Uploads
@@ -33,7 +34,6 @@ MAX_TAGS = 15
 _MAX_CHILDREN_INLINE = 40
 _CHILDREN_A_TRANSACTION = 50
 _MAX_CONFIG_BYTES = 1024 * 1024
-_PARALLEL = 32
 _YOUNG = timedelta(hours=1)
 _ATTEMPTS = 8
 
@@ -102,18 +102,13 @@ class ManifestPush:
     ) -> _Known:
         """One round: protects each blob, and reads the rows to be written."""
         partition = keys.repository(repository)
-        limit = asyncio.Semaphore(_PARALLEL)
-        protections = asyncio.gather(
-            *(self._protect(repository, blob, manifest, limit) for blob in manifest.blobs)
-        )
-        stored = asyncio.gather(*(self._tag(partition, tag) for tag in tags))
         head, row, tag_rows, children, config, _ = await asyncio.gather(
             self._repositories.get(partition, keys.HEAD),
             self._repositories.get(partition, keys.manifest(manifest.digest), MANIFEST_FACTS),
-            stored,
-            self._existing(partition, manifest.children, limit),
+            together(self._tag(partition, tag) for tag in tags),
+            self._existing(partition, manifest.children),
             self._config(repository, manifest),
-            protections,
+            together(self._protect(repository, blob, manifest) for blob in manifest.blobs),
         )
         Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
         for tag in filter(None, tag_rows):
@@ -122,17 +117,12 @@ class ManifestPush:
         return _Known(head, row, dict(zip(tags, tag_rows, strict=True)), config, children)
 
     async def _protect(
-        self,
-        repository: RepositoryName,
-        blob: Descriptor,
-        manifest: Manifest,
-        limit: asyncio.Semaphore,
+        self, repository: RepositoryName, blob: Descriptor, manifest: Manifest
     ) -> None:
         required = not blob.need_not_be_pushed
-        async with limit:
-            found = await self._blobs.protect(
-                repository, blob.digest, manifest.digest, required=required
-            )
+        found = await self._blobs.protect(
+            repository, blob.digest, manifest.digest, required=required
+        )
         if required and not found:
             raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
 
@@ -140,15 +130,11 @@ class ManifestPush:
         row = await self._repositories.get(partition, keys.tag(tag))
         return StoredTag.from_row(row) if row else None
 
-    async def _existing(
-        self, partition: str, children: Sequence[Descriptor], limit: asyncio.Semaphore
-    ) -> frozenset[Digest]:
-        async def find(digest: Digest) -> Row | None:
-            async with limit:
-                return await self._repositories.get(partition, keys.manifest(digest), ())
-
+    async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
         digests = tuple({child.digest for child in children})
-        rows = await asyncio.gather(*(find(digest) for digest in digests))
+        rows = await together(
+            self._repositories.get(partition, keys.manifest(digest), ()) for digest in digests
+        )
         return frozenset(digest for digest, row in zip(digests, rows, strict=True) if row)
 
     async def _config(self, repository: RepositoryName, manifest: Manifest) -> Link | None:

@@ -126,7 +126,7 @@ class Uploads:
         """A whole blob of less than a block: hashed first, then written by one Put Blob."""
         if await asyncio.to_thread(Digest.of, content, digest.algorithm) != digest:
             raise DigestInvalid(detail={"digest": str(digest)})
-        metadata = {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+        metadata = _committed(state, digest)
         try:
             await self._content.put(state.object_name, content, metadata)
         except RowExists:
@@ -139,7 +139,7 @@ class Uploads:
         """Checks the digest and marks the object with it: its new ETag outdates every state."""
         if await self._digest(state, digest.algorithm) != digest:
             raise DigestInvalid(detail={"digest": str(digest)})
-        metadata = {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+        metadata = _committed(state, digest)
         try:
             await self._content.set_metadata(state.object_name, metadata, state.etag)
         except (ConditionFailed, RowMissing, Ambiguous) as fault:
@@ -256,6 +256,11 @@ class _Flow:
         if task is not None:
             await asyncio.wait([task])
             task.exception()
+
+
+def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
+    """The metadata that marks the object of a committed upload."""
+    return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
 
 
 async def _first_block(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
