@@ -10,6 +10,7 @@ from registry_core.storage import keys
 from registry_core.storage.blobs import Blobs
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
+from registry_core.storage.catalogue import Catalogue
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
 from registry_core.storage.manifest_delete import ManifestDelete
@@ -75,15 +76,16 @@ class Registry:
         self.manifests = ManifestReader(
             repositories, catalog, self.content, Cache(settings.cache_ttl), settings.gc_grace
         )
+        catalogue = Catalogue(catalog)
         self.pushes = ManifestPush(
             repositories,
-            catalog,
+            catalogue,
             self.blobs,
             self.content,
             self.uploads,
             HybridClock(settings.region),
         )
-        self.deletions = ManifestDelete(repositories, catalog, self.blobs, self.manifests)
+        self.deletions = ManifestDelete(repositories, catalogue, self.blobs, self.manifests)
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -32,6 +32,7 @@ _PUSH_OVER = PUSH_DEADLINE * 1.5
 """A push that protected a blob this long ago has ended, whatever clocks say."""
 _ATTEMPTS = 5
 _MOUNT_ATTEMPTS = 3
+_CHECKED_AT_ONCE = 32
 _RELEASED = "Released"
 
 
@@ -74,6 +75,7 @@ class Blobs:
         does not take it in the meantime. Raises `BlobUnknown`.
         """
         link = self._cache.get((repository, digest))
+        ticket = self._cache.ticket()
         if link is None or (relied_on and self._is_old(link)):
             link = await self._read_link(repository, digest)
             if relied_on and self._is_old(link):
@@ -84,7 +86,7 @@ class Blobs:
                 except RowMissing as fault:
                     raise BlobUnknown(detail={"digest": str(digest)}) from fault
                 link = Link(link.location, link.size, self._now())
-            self._cache.put((repository, digest), link)
+            self._cache.put((repository, digest), link, ticket=ticket)
         return link
 
     async def find_link(self, repository: RepositoryName, digest: Digest) -> Link | None:
@@ -103,6 +105,10 @@ class Blobs:
 
     def _time(self) -> str:
         return tables.time_value(self._now())
+
+    async def is_doomed(self, digest: Digest, location: Location) -> bool:
+        """Whether the object is one that garbage collection will delete: no row names it."""
+        return await self._table.get(str(digest), keys.doomed(location), ()) is not None
 
     async def record(
         self, repository: RepositoryName, digest: Digest, location: Location, size: int
@@ -162,11 +168,16 @@ class Blobs:
         return False
 
     async def protect(
-        self, repository: RepositoryName, digest: Digest, manifest: Digest, *, required: bool
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        manifest: Digest,
+        *,
+        required: bool,
     ) -> bool:
         """Checks that `repository` has the blob and records that `manifest` needs it, in one.
 
-        False if it has it not, which is no fault unless `required`. Safe to repeat.
+        False if the repository has it not, which is no fault unless `required`. Safe to repeat.
         """
         changes = [
             tables.merge(keys.link(repository), Touched=self._time()),
@@ -178,19 +189,12 @@ class Blobs:
                 return True
             except RowMissing:
                 if not required:
-                    await self._note_absent(repository, digest, manifest)
+                    # A layer that need not be pushed may be pushed later: it is protected already.
+                    await self._table.transact(str(digest), changes[1:])
                 return False
             except Ambiguous:
                 await back_off(attempt)
         raise Unavailable
-
-    async def _note_absent(
-        self, repository: RepositoryName, digest: Digest, manifest: Digest
-    ) -> None:
-        """A layer that need not be pushed may be pushed later: then it is protected already."""
-        await self._table.transact(
-            str(digest), [tables.upsert(keys.requirement(repository, manifest))]
-        )
 
     async def requirement_etags(
         self, repository: RepositoryName, digests: Iterable[Digest], manifest: Digest
@@ -206,8 +210,9 @@ class Blobs:
     ) -> None:
         """Marks that a manifest, now deleted, no longer needs these blobs.
 
-        A push of the same manifest under way has changed the row, and so keeps it unmarked. The
-        rows themselves go with garbage collection, when no push that saw them can be under way.
+        `etags` were read before the deletion. A push that succeeds after it protects its blobs
+        after it: it writes the rows anew, unmarked, and changes their versions. The rows go with
+        garbage collection, when no push that saw them can be under way.
         """
         key = keys.requirement(repository, manifest)
         await together(
@@ -230,20 +235,25 @@ class Blobs:
         """
         partition, link_key = str(digest), keys.link(repository)
         prefix = keys.requirements(repository)
+        lost_answer = False
         for attempt in range(_ATTEMPTS):
             # The link is read first: a push that protects the blob after this changes it.
             link = await self._table.get(partition, link_key, ())
             if link is None:
-                if attempt:
-                    break  # Our own earlier try, whose answer was lost.
+                if lost_answer:
+                    break
                 raise BlobUnknown(detail={"digest": str(digest)})
-            needs = await self._table.query(partition, prefix, keys.end_of(prefix), (_RELEASED,))
-            await self._refuse_if_needed(needs, prefix, digest, is_manifest_live)
+            end = keys.end_of(prefix)
+            async for needs in self._table.pages(partition, prefix, end, (_RELEASED,)):
+                await self._refuse_if_needed(needs, prefix, digest, is_manifest_live)
             try:
                 await self._table.transact(partition, [tables.delete(link_key, link.etag)])
                 break
-            except (ConditionFailed, RowMissing, Ambiguous):
-                await back_off(attempt)
+            except (ConditionFailed, RowMissing):
+                pass
+            except Ambiguous:
+                lost_answer = True
+            await back_off(attempt)
         else:
             raise Unavailable
         self.forget(repository, digest)
@@ -255,16 +265,19 @@ class Blobs:
         digest: Digest,
         is_manifest_live: Callable[[Digest], Awaitable[bool]],
     ) -> None:
-        manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in needs]
-        live = await together(is_manifest_live(manifest) for manifest in manifests)
-        for row, manifest, is_live in zip(needs, manifests, live, strict=True):
-            pushing = not row.values.get(_RELEASED) and self._now() - row.timestamp < _PUSH_OVER
-            if is_live or pushing:
-                state = "needs it" if is_live else "is being pushed with it, or was a moment ago"
-                raise Unsupported(
-                    f"the blob cannot be deleted: manifest {manifest} {state}",
-                    detail={"digest": str(digest), "manifest": str(manifest)},
-                )
+        # A marked row is of a manifest that was deleted and not pushed since.
+        rows = [row for row in needs if not row.values.get(_RELEASED)]
+        for first in range(0, len(rows), _CHECKED_AT_ONCE):
+            some = rows[first : first + _CHECKED_AT_ONCE]
+            manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in some]
+            live = await together(is_manifest_live(manifest) for manifest in manifests)
+            for row, manifest, is_live in zip(some, manifests, live, strict=True):
+                if is_live or self._now() - row.timestamp < _PUSH_OVER:
+                    state = "needs it" if is_live else "is being pushed with it, or just was"
+                    raise Unsupported(
+                        f"the blob cannot be deleted: manifest {manifest} {state}",
+                        detail={"digest": str(digest), "manifest": str(manifest)},
+                    )
 
     def forget(self, repository: RepositoryName, digest: Digest) -> None:
         """Drops a link from this instance's cache."""

@@ -27,6 +27,11 @@ class Cache(Generic[V]):
         self._now = now
         self._entries: OrderedDict[Hashable, tuple[float, int, V]] = OrderedDict()
         self._bytes = 0
+        self._forgotten = 0
+
+    def ticket(self) -> int:
+        """To be taken before a value is read that is to be put: see `put`."""
+        return self._forgotten
 
     def get(self, key: Hashable) -> V | None:
         """The value, unless it was never put, is too old or made room for others."""
@@ -34,23 +39,32 @@ class Cache(Generic[V]):
         if entry is None:
             return None
         if entry[0] <= self._now():
-            self.discard(key)
+            self._remove(key)
             return None
         self._entries.move_to_end(key)
         return entry[2]
 
-    def put(self, key: Hashable, value: V, size: int = 0) -> None:
-        """Keeps `value`, of `size` bytes, from now on."""
-        self.discard(key)
-        if self._ttl <= 0 or size > self._max_bytes // 4:
+    def put(self, key: Hashable, value: V, size: int = 0, *, ticket: int | None = None) -> None:
+        """Keeps `value`, of `size` bytes, from now on.
+
+        Unless something was discarded since `ticket` was taken, if one was: it may have been this
+        value, which was read before it was deleted.
+        """
+        self._remove(key)
+        is_late = ticket is not None and ticket != self._forgotten
+        if self._ttl <= 0 or size > self._max_bytes // 4 or is_late:
             return
         self._entries[key] = (self._now() + self._ttl, size, value)
         self._bytes += size
         while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
-            self.discard(next(iter(self._entries)))
+            self._remove(next(iter(self._entries)))
 
     def discard(self, key: Hashable) -> None:
-        """Forgets the value, if it is there."""
+        """Forgets the value, if it is there, and keeps those from being put that are being read."""
+        self._forgotten += 1
+        self._remove(key)
+
+    def _remove(self, key: Hashable) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= entry[1]

@@ -11,12 +11,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import (
+    ServiceRequestError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
+
+from registry_core.storage.operations import Operation, operations_of
+
+Response = PipelineResponse[Any, Any]
+Send = Callable[[PipelineRequest[Any]], Awaitable[Response]]
 
 
 @dataclass
@@ -35,8 +45,12 @@ class StorageCall:
     """How many calls of the trace had to end one after another before this could begin, plus 1."""
     status: int | None = None
     """The HTTP status answered; None while under way or if no answer came."""
+    operations: tuple[Operation, ...] = ()
+    """What it reads or writes; told only while faults are planned."""
 
     def __str__(self) -> str:
+        if self.operations:
+            return ", ".join(map(str, self.operations))
         return f"{self.method} {self.service}:{self.path}{'?' + self.query if self.query else ''}"
 
 
@@ -102,6 +116,10 @@ class Fault:
     async def before(self, call: StorageCall, /) -> None:
         """Runs before the call goes out; what it raises is the call's outcome, unapplied."""
 
+    async def forward(self, request: PipelineRequest[Any], send: Send, /) -> Response:
+        """Hands the call to storage."""
+        return await send(request)
+
     async def after(self, call: StorageCall, /) -> None:
         """Runs when the answer has come; what it raises replaces it: applied, but unseen."""
 
@@ -122,6 +140,35 @@ class Drop(Fault):
     async def after(self, call: StorageCall) -> None:
         """Raises what a connection raises that breaks off before the answer."""
         raise ServiceResponseError(f"injected: answer lost of {call}")
+
+
+@dataclass
+class Divert(Fault):
+    """Another server answers in storage's place, say with a status that storage may give."""
+
+    url: str
+
+    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
+        """Sends the call to the other server."""
+        request.http_request.url = self.url
+        return await send(request)
+
+
+@dataclass
+class Postpone(Fault):
+    """The caller gives up waiting, and storage applies the call later: at `deliver`."""
+
+    _delivery: Callable[[], Awaitable[Response]] | None = None
+
+    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
+        """Raises what a timeout raises, and keeps the call."""
+        self._delivery = partial(send, request)
+        raise ServiceResponseTimeoutError("injected: no answer in time")
+
+    async def deliver(self) -> int | None:
+        """Has storage apply the call now, once; the status it answered, None if none was kept."""
+        delivery, self._delivery = self._delivery, None
+        return (await delivery()).http_response.status_code if delivery else None
 
 
 @dataclass
@@ -172,26 +219,31 @@ class CallPolicy(AsyncHTTPPolicy[Any, Any]):
         super().__init__()
         self._hook = hook
 
-    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+    async def send(self, request: PipelineRequest[Any]) -> Response:
         """Sends the request on, between the hook's `before` and `after`."""
         self._hook.total += 1
         trace = _current.get() or CallTrace()
         call = trace.begin(request.http_request.method, request.http_request.url)
-        fault = self._hook.plan(call) if self._hook.plan else None
+        fault = None
+        if self._hook.plan:
+            call.operations = operations_of(request.http_request)
+            fault = self._hook.plan(call)
         try:
-            if fault:
-                await fault.before(call)
-            response = await self.next.send(request)
+            if not fault:
+                response: Response = await self.next.send(request)
+                call.status = response.http_response.status_code
+                return response
+            await fault.before(call)
+            response = await fault.forward(request, self.next.send)
             call.status = response.http_response.status_code
-            if fault:
-                await _settle(response)
-                await fault.after(call)
+            await _settle(response)
+            await fault.after(call)
             return response
         finally:
             trace.end(call)
 
 
-async def _settle(response: PipelineResponse[Any, Any]) -> None:
+async def _settle(response: Response) -> None:
     """Reads the answer whole where it can be, so that a dropped one leaves its connection clean."""
     answer = response.http_response
     if not getattr(answer, "is_stream_consumed", True):

@@ -101,8 +101,24 @@ class Connection:
             await self._credential.close()
 
 
+# Exported lazily, and so without a type.
+class _OnceTransport(AioHttpTransport):  # type: ignore[misc]
+    """Puts each request on the wire once.
+
+    aiohttp by itself sends an idempotent request again when a kept connection breaks off, and so
+    would apply a PUT twice and report the second answer: "the condition is not met", for a write
+    that succeeded. Whether to send again is the protocol's decision, and the SDK's for reads.
+    """
+
+    async def open(self) -> None:
+        """Opens the session."""
+        await super().open()
+        if self.session is not None:
+            self.session._retry_connection = False  # noqa: SLF001 - aiohttp has no public switch
+
+
 def _transport(options: dict[str, Any]) -> AioHttpTransport:
-    return AioHttpTransport(**options)
+    return _OnceTransport(**options)
 
 
 def _identity(settings: StorageSettings) -> AsyncTokenCredential:

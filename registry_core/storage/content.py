@@ -16,11 +16,14 @@ from azure.core import MatchConditions
 from azure.storage.blob import BlobType
 from azure.storage.blob.aio import BlobClient
 
+from registry_core.errors import SizeInvalid
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import (
     NO_RETRY,
     Ambiguous,
     ConditionFailed,
+    Full,
+    RowExists,
     RowMissing,
     reading,
     translated,
@@ -29,7 +32,7 @@ from registry_core.storage.keys import CONTENT, Location
 
 APPEND_BLOCK = 8 * 1024 * 1024
 """How many bytes one append carries, except the last of a request. A request holds two such."""
-_APPEND_ATTEMPTS = 4
+_ATTEMPTS = 4
 _BACKOFF_SECONDS = 0.25
 
 
@@ -66,32 +69,43 @@ class Content:
     async def create(self, name: str, metadata: Mapping[str, str]) -> str:
         """Creates an empty append blob that must not exist; answers its ETag.
 
-        Raises `RowExists`; after a lost answer finds out by the metadata whether it is ours.
+        A lost answer is resolved by the metadata: the object is ours, or there is none and the
+        call is sent again. Raises `RowExists`, and `Ambiguous` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
-        try:
-            with translated():
-                answer = await client.create_append_blob(
-                    metadata=dict(metadata),
-                    match_condition=MatchConditions.IfMissing,
-                    **NO_RETRY,
-                )
-                return str(answer["etag"])
-        except Ambiguous:
-            found = await self.state(name)
-            if found and found.size == 0 and dict(found.metadata) == dict(metadata):
-                return found.etag
-            raise
+        unsure = False
+        for attempt in range(_ATTEMPTS):
+            try:
+                with translated():
+                    answer = await client.create_append_blob(
+                        metadata=dict(metadata),
+                        match_condition=MatchConditions.IfMissing,
+                        **NO_RETRY,
+                    )
+                    return str(answer["etag"])
+            except (Ambiguous, RowExists) as fault:
+                if isinstance(fault, RowExists) and not unsure:
+                    raise
+                unsure = True
+                found = await self.state(name)
+                if found and found.size == 0 and dict(found.metadata) == dict(metadata):
+                    return found.etag
+                if found or attempt + 1 == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
+        raise AssertionError("unreachable")
 
     async def append(self, name: str, data: bytes, offset: int, etag: str) -> str:
         """Appends `data` at `offset` to the object whose version is `etag`; answers the new ETag.
 
         A lost answer is resolved by reading back: the bytes at `offset` are ours, or there are
-        none and the append is sent again. Raises `AppendRefused`, and `Ambiguous` when storage
-        stays unreachable.
+        none and the append is sent again. Once sent again, it can be refused because the first
+        one was applied late: that is resolved in the same way. Raises `AppendRefused`, and
+        `Ambiguous` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
-        for attempt in range(_APPEND_ATTEMPTS):
+        unsure = False
+        for attempt in range(_ATTEMPTS):
             try:
                 with translated():
                     answer = await client.append_block(
@@ -103,13 +117,19 @@ class Content:
                         **NO_RETRY,
                     )
                     return str(answer["etag"])
-            except (ConditionFailed, RowMissing) as fault:
-                raise AppendRefused(str(fault)) from fault
-            except Ambiguous:
+            except Full as fault:
+                raise SizeInvalid(
+                    f"a blob of {offset} bytes already has as many parts as storage takes "
+                    "(50,000): send larger chunks"
+                ) from fault
+            except (ConditionFailed, RowMissing, Ambiguous) as fault:
+                if not unsure and not isinstance(fault, Ambiguous):
+                    raise AppendRefused(str(fault)) from fault
+                unsure = True
                 applied = await self._resolve(name, data, offset, etag)
                 if applied:
                     return applied
-                if attempt + 1 == _APPEND_ATTEMPTS:
+                if attempt + 1 == _ATTEMPTS:
                     raise
                 await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
@@ -188,7 +208,8 @@ class Content:
     ) -> AsyncIterator[bytes]:
         """The `length` bytes from `offset`, in chunks of at most `READ_BLOCK`.
 
-        Raises `RowMissing` if the object is not there.
+        Raises `RowMissing` if the object is not there, `ConditionFailed` if it is another version
+        than `if_match` or has no byte at `offset`.
         """
         if length <= 0:
             return

@@ -32,33 +32,58 @@ class RowMissing(StorageFault):
     """404: a row that had to exist does not."""
 
 
+class StoreMissing(StorageFault):
+    """404: the table or container itself. Of its rows nothing is known."""
+
+
+class Full(StorageFault):
+    """409: an object that has as many blocks as it can have."""
+
+
 class RowExists(StorageFault):
     """409: a row that had to be new exists."""
 
 
 class ConditionFailed(StorageFault):
-    """412: what was read before has changed."""
+    """412, or 416 of a range: what was read before has changed."""
 
 
 class Ambiguous(StorageFault):
     """No answer, or a 5xx: it may have been applied or not."""
 
 
+_STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound"})
+_EXISTING = frozenset({"EntityAlreadyExists", "BlobAlreadyExists", ""})
+_FULL = frozenset({"BlockCountExceedsLimit"})
+
+
 def classify(error: AzureError) -> StorageFault | None:
     """The fault that `error` is; None for a refusal that no rule expects."""
     if isinstance(error, (ServiceRequestError, ServiceResponseError, IncompleteReadError)):
         return Ambiguous(str(error))
-    if isinstance(error, HttpResponseError):
-        status = error.status_code or 0
-        if status == 404:
-            return RowMissing(str(error))
-        if status == 409:
-            return RowExists(str(error))
-        if status in (304, 412):
-            return ConditionFailed(str(error))
-        if status in (408, 429) or status >= 500:
-            return Ambiguous(str(error))
-    return None
+    if not isinstance(error, HttpResponseError):
+        return None
+    fault = _of_status(error.status_code or 0, _code(error))
+    return fault(str(error)) if fault else None
+
+
+def _of_status(status: int, code: str) -> type[StorageFault] | None:
+    if status == 404:
+        return StoreMissing if code in _STORE_MISSING else RowMissing
+    if status == 409 and code in _FULL:
+        return Full
+    if status == 409 and code in _EXISTING:
+        return RowExists
+    if status in (304, 412, 416):
+        return ConditionFailed
+    # Other conflicts are of storage with itself: a table or container that is being deleted.
+    return Ambiguous if status in (408, 409, 429) or status >= 500 else None
+
+
+def _code(error: HttpResponseError) -> str:
+    """Storage's own error code; empty where it gave none."""
+    code = getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))
 
 
 @contextmanager

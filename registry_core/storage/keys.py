@@ -133,6 +133,11 @@ def requirement(name: RepositoryName, needed_by: Digest) -> str:
     return f"r:{encode(name.text)}:{needed_by}"
 
 
+def doomed(location: Location) -> str:
+    """`x:<location>`: an object that no row names any more, to be deleted."""
+    return f"x:{encode(str(location))}"
+
+
 # Times.
 
 

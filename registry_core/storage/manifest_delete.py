@@ -14,6 +14,7 @@ from registry_core.model.manifest import Manifest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
 from registry_core.storage.blobs import Blobs
+from registry_core.storage.catalogue import Catalogue
 from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
@@ -22,11 +23,12 @@ from registry_core.storage.faults import (
 )
 from registry_core.storage.manifest_read import ManifestReader
 from registry_core.storage.pacing import back_off, together
-from registry_core.storage.repository_rows import StoredManifest, StoredTag
+from registry_core.storage.repository_rows import GONE, StoredManifest, StoredTag, live
 from registry_core.storage.tables import Change, Row, Table
 
-_ATTEMPTS = 8
+_ATTEMPTS = 20
 _TAGS_A_TRANSACTION = 20
+_FEW = 50
 _CONFLICTS = (RowMissing, ConditionFailed, Ambiguous)
 
 
@@ -34,13 +36,17 @@ _CONFLICTS = (RowMissing, ConditionFailed, Ambiguous)
 class _Found:
     """What a deletion of a manifest read, each row before those whose absence it must trust."""
 
-    head: Row | None
-    writable: Row | None
-    listing: Row | None
+    head: Row
+    writable: Row
+    listing: str | None
+    """The version of the repository's entry in the catalogue."""
     row: Row
     manifest: Manifest
     tags: Sequence[StoredTag]
     needs: dict[Digest, str]
+    """The versions of the `r:` rows, by blob."""
+    children: dict[str, str]
+    """The versions of the `c:` rows, by key."""
     is_last: bool
 
 
@@ -50,13 +56,13 @@ class ManifestDelete:
     def __init__(
         self,
         repositories: Table,
-        catalog: Table,
+        catalogue: Catalogue,
         blobs: Blobs,
         reader: ManifestReader,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._repositories = repositories
-        self._catalog = catalog
+        self._catalogue = catalogue
         self._blobs = blobs
         self._reader = reader
         self._now = now
@@ -78,7 +84,7 @@ class ManifestDelete:
                     return removed  # By our own earlier try, whose answer was lost.
                 raise ManifestUnknown(detail={"tag": str(tag)})
             found = StoredTag.from_row(row)
-            Attributes.from_row(head.values if head else None).check_write(
+            Attributes.from_row(head.values if head else None).check_delete(
                 f"repository {repository}"
             )
             found.attributes.check_delete(f"tag {tag}")
@@ -99,21 +105,25 @@ class ManifestDelete:
         Up to 20 tags go with it in one transaction; before that, the rest in batches. Raises
         `ManifestUnknown`, `DisallowedOperation`.
         """
-        lost_answer = False
+        lost: _Found | None = None
         for attempt in range(_ATTEMPTS):
-            found = await self._find(repository, digest)
-            if found is None:
-                if lost_answer:
-                    return
-                raise ManifestUnknown(detail={"digest": str(digest)})
+            found = None
             try:
-                await self._remove(repository, found)
-                return
-            except Ambiguous:
-                lost_answer = True
-            except _CONFLICTS:
-                pass
-            await back_off(attempt)
+                found = await self._find(repository, digest)
+                if found is None and lost is None:
+                    raise ManifestUnknown(detail={"digest": str(digest)})
+                if found is not None:
+                    await self._remove(repository, found)
+            except _CONFLICTS as fault:
+                lost = found if isinstance(fault, Ambiguous) else lost
+                await back_off(attempt)
+                continue
+            # Gone by this try, or by an earlier one of ours whose answer was lost.
+            removed = found or lost
+            if removed is not None:
+                self._reader.forget(repository, digest)
+                await self._clean_up(repository, removed)
+            return
         raise Unavailable
 
     async def _find(self, repository: RepositoryName, digest: Digest) -> _Found | None:
@@ -127,32 +137,49 @@ class ManifestDelete:
             self._repositories.get(partition, keys.HEAD),
             self._repositories.get(partition, keys.WRITABLE, ()),
             self._repositories.get(partition, keys.manifest(digest)),
-            self._catalog.get(keys.CATALOG_PARTITION, partition, ()),
+            self._catalogue.version(repository),
         )
-        if row is None:
+        if row is None or live(row) is None:
             return None
-        Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
+        Attributes.from_row(head.values if head else None).check_delete(f"repository {repository}")
         stored = StoredManifest.from_row(row)
         stored.attributes.check_delete(f"manifest {digest}")
+        if head is None or writable is None:
+            raise ConditionFailed(f"{repository} was locked, made or removed while it was read")
         tagged = keys.manifest_tags(digest)
-        content, tag_rows, manifests = await asyncio.gather(
+        content, tag_rows, is_last = await asyncio.gather(
             self._reader.content(stored),
             self._repositories.query(partition, tagged, keys.end_of(tagged), ()),
-            self._repositories.query(partition, "m:", keys.end_of("m:"), (), limit=2),
+            self._is_last(partition),
         )
         manifest = Manifest.parse(content, stored.media_type, digest.algorithm)
         names = [tag_row.key.removeprefix(tagged) for tag_row in tag_rows]
-        tags, needs = await asyncio.gather(
+        blobs = [blob.digest for blob in manifest.blobs] + [digest] * bool(stored.location)
+        tags, needs, children = await asyncio.gather(
             together(self._repositories.get(partition, keys.tag(name)) for name in names),
-            self._blobs.requirement_etags(
-                repository, (blob.digest for blob in manifest.blobs), digest
-            ),
+            self._blobs.requirement_etags(repository, blobs, digest),
+            self._child_etags(partition, manifest),
         )
         pointing = [StoredTag.from_row(tag) for tag in tags if tag is not None]
         pointing = [tag for tag in pointing if tag.digest == digest]
         for tag in pointing:
             tag.attributes.check_delete(f"tag {tag.name}")
-        return _Found(head, writable, listing, row, manifest, pointing, needs, len(manifests) == 1)
+        return _Found(head, writable, listing, row, manifest, pointing, needs, children, is_last)
+
+    async def _is_last(self, partition: str) -> bool:
+        """Whether the repository has fewer than two manifests."""
+        count = 0
+        first, end = "m:", keys.end_of("m:")
+        async for page in self._repositories.pages(partition, first, end, (GONE,), _FEW):
+            count += sum(live(row) is not None for row in page)
+            if count > 1:
+                return False
+        return True
+
+    async def _child_etags(self, partition: str, manifest: Manifest) -> dict[str, str]:
+        wanted = [keys.child(child.digest, manifest.digest) for child in manifest.children]
+        rows = await together(self._repositories.get(partition, key, ()) for key in set(wanted))
+        return {row.key: row.etag for row in rows if row}
 
     async def _remove(self, repository: RepositoryName, found: _Found) -> None:
         partition, manifest = keys.repository(repository), found.manifest
@@ -163,46 +190,37 @@ class ManifestDelete:
             await self._repositories.transact(
                 partition, [self._write_mark(), *self._untag(batch, touch=False)]
             )
-        changes = [*self._untag(tags, touch=False)]
-        changes.append(tables.delete(found.row.key, found.row.etag))
+        changes = [*self._untag(tags, touch=False), repository_rows.bury(found.row)]
         changes.append(
             tables.delete(keys.manifest_time(found.row.time("Updated"), manifest.digest))
         )
         if manifest.subject:
             changes.append(tables.delete(keys.referrer(manifest.subject.digest, manifest.digest)))
-        removes_repository = found.is_last and found.head is not None
-        if removes_repository and found.head and found.writable:
-            changes.append(tables.delete(keys.HEAD, found.head.etag))
+        if found.is_last:
+            changes.append(repository_rows.bury(found.head))
             changes.append(tables.delete(keys.WRITABLE, found.writable.etag))
         else:
+            # Another deletion at the same time may be that of the manifest which we saw remain.
+            moment = tables.time_value(self._now())
+            changes.append(tables.merge(keys.HEAD, found.head.etag, Deleted=moment))
             changes.append(self._write_mark())
-        children = [
-            tables.delete(keys.child(digest, manifest.digest))
-            for digest in dict.fromkeys(child.digest for child in manifest.children)
-        ]
-        room = tables.MAX_TRANSACTION_ROWS - len(changes)
-        await self._repositories.transact(partition, changes + children[:room])
-        self._reader.forget(repository, manifest.digest)
-        await self._clean_up(repository, found, children[room:], removes_repository)
+        await self._repositories.transact(partition, changes)
 
-    async def _clean_up(
-        self,
-        repository: RepositoryName,
-        found: _Found,
-        children: Sequence[Change],
-        removes_repository: bool,
-    ) -> None:
-        """What only hints at the manifest, now gone; what fails here is repaired by the sweep."""
+    async def _clean_up(self, repository: RepositoryName, found: _Found) -> None:
+        """What only hints at the manifest, now gone; what fails here is repaired by the sweep.
+
+        Each on the version read before, so that what a push writes from now on stays.
+        """
         partition = keys.repository(repository)
         steps = [self._blobs.release(repository, found.manifest.digest, found.needs)]
+        children = [tables.delete(key, etag) for key, etag in found.children.items()]
         size = tables.MAX_TRANSACTION_ROWS
         steps += [
             self._repositories.transact(partition, children[first : first + size])
             for first in range(0, len(children), size)
         ]
-        if removes_repository and found.listing:
-            unlist = tables.delete(partition, found.listing.etag)
-            steps.append(self._catalog.transact(keys.CATALOG_PARTITION, [unlist]))
+        if found.is_last and found.listing:
+            steps.append(self._catalogue.leave(repository, found.listing))
         for outcome in await asyncio.gather(*steps, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, StorageFault):
                 raise outcome

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from registry_core.errors import ManifestBlobUnknown, Unavailable
 from registry_core.model import media_types
@@ -21,11 +21,18 @@ from registry_core.model.manifest import Descriptor, Manifest, Platform, parse_p
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
 from registry_core.storage.blobs import PUSH_DEADLINE, Blobs, Link
+from registry_core.storage.catalogue import Catalogue
 from registry_core.storage.content import Content
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.keys import Location
 from registry_core.storage.pacing import back_off, together
-from registry_core.storage.repository_rows import INLINE_BYTES, MANIFEST_FACTS, StoredTag
+from registry_core.storage.repository_rows import (
+    GONE,
+    INLINE_BYTES,
+    MANIFEST_FACTS,
+    StoredTag,
+    live,
+)
 from registry_core.storage.tables import Change, Row, Table
 from registry_core.storage.uploads import Uploads
 
@@ -34,16 +41,16 @@ MAX_TAGS = 15
 _MAX_CHILDREN_INLINE = 40
 _CHILDREN_A_TRANSACTION = 50
 _MAX_CONFIG_BYTES = 1024 * 1024
-_YOUNG = timedelta(hours=1)
-_ATTEMPTS = 8
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the push found."""
+    """What an attempt to push found."""
 
     head: Row | None
     manifest: Row | None
+    """`h` and `m:`, tombstones too: a push fails if either has become one since."""
     tags: dict[Tag, StoredTag | None]
     config: Link | None
     children: frozenset[Digest]
@@ -56,7 +63,7 @@ class ManifestPush:
     def __init__(
         self,
         repositories: Table,
-        catalog: Table,
+        catalogue: Catalogue,
         blobs: Blobs,
         content: Content,
         uploads: Uploads,
@@ -64,7 +71,7 @@ class ManifestPush:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._repositories = repositories
-        self._catalog = catalog
+        self._catalogue = catalogue
         self._blobs = blobs
         self._content = content
         self._uploads = uploads
@@ -80,22 +87,25 @@ class ManifestPush:
         if the repository or a tag is locked, `Unavailable` if other writers keep winning.
         """
         for attempt in range(_ATTEMPTS):
-            deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
-            known = await self._prepare(repository, manifest, tags)
-            platform, location, _ = await asyncio.gather(
-                self._platform(known),
-                self._store_large(repository, manifest, known),
-                self._list_again(repository, known),
-            )
             try:
-                await self._write(repository, manifest, known, platform, location, deadline)
+                await self._attempt(repository, manifest, tags)
+                return
             except (RowExists, RowMissing, ConditionFailed, Ambiguous):
                 await back_off(attempt)
-                continue
-            if known.head is None:
-                await self._list(repository)
-            return
         raise Unavailable("the repository is being changed by others all the time; try again")
+
+    async def _attempt(
+        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
+    ) -> None:
+        deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
+        known = await self._prepare(repository, manifest, tags)
+        platform, location, _, _ = await asyncio.gather(
+            self._platform(known),
+            self._store_large(repository, manifest, known),
+            self._protect_again(repository, manifest, known),
+            self._enter(repository, known),
+        )
+        await self._write(repository, manifest, known, platform, location, deadline)
 
     async def _prepare(
         self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
@@ -108,13 +118,28 @@ class ManifestPush:
             together(self._tag(partition, tag) for tag in tags),
             self._existing(partition, manifest.children),
             self._config(repository, manifest),
-            together(self._protect(repository, blob, manifest) for blob in manifest.blobs),
+            self._protect_all(repository, manifest),
         )
         Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
         for tag in filter(None, tag_rows):
             if tag.digest != manifest.digest:
                 tag.attributes.check_write(f"tag {tag.name}")
-        return _Known(head, row, dict(zip(tags, tag_rows, strict=True)), config, children)
+        known_tags = dict(zip(tags, tag_rows, strict=True))
+        return _Known(head, row, known_tags, config, children)
+
+    async def _protect_all(self, repository: RepositoryName, manifest: Manifest) -> None:
+        await together(self._protect(repository, blob, manifest) for blob in manifest.blobs)
+
+    async def _protect_again(
+        self, repository: RepositoryName, manifest: Manifest, known: _Known
+    ) -> None:
+        """Protects the blobs of a manifest that was deleted lately.
+
+        The deletion may have read our rows and released them; what is protected after it was read
+        that the manifest has gone, no deletion has seen.
+        """
+        if known.manifest is not None and not live(known.manifest):
+            await self._protect_all(repository, manifest)
 
     async def _protect(
         self, repository: RepositoryName, blob: Descriptor, manifest: Manifest
@@ -133,9 +158,9 @@ class ManifestPush:
     async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
         digests = tuple({child.digest for child in children})
         rows = await together(
-            self._repositories.get(partition, keys.manifest(digest), ()) for digest in digests
+            self._repositories.get(partition, keys.manifest(digest), (GONE,)) for digest in digests
         )
-        return frozenset(digest for digest, row in zip(digests, rows, strict=True) if row)
+        return frozenset(digest for digest, row in zip(digests, rows, strict=True) if live(row))
 
     async def _config(self, repository: RepositoryName, manifest: Manifest) -> Link | None:
         config = manifest.config
@@ -146,7 +171,7 @@ class ManifestPush:
     async def _platform(self, known: _Known) -> Platform:
         """What the image runs on, from its config; nothing where that is no image's, or huge."""
         config = known.config
-        if known.manifest is not None or config is None or config.size > _MAX_CONFIG_BYTES:
+        if live(known.manifest) or config is None or config.size > _MAX_CONFIG_BYTES:
             return Platform()
         return parse_platform(await self._content.read_all(config.location, config.size))
 
@@ -154,13 +179,14 @@ class ManifestPush:
         self, repository: RepositoryName, manifest: Manifest, known: _Known
     ) -> Location | None:
         """Makes the bytes that do not fit a row an ordinary blob, which the manifest needs."""
-        if len(manifest.content) <= INLINE_BYTES or known.manifest is not None:
+        if len(manifest.content) <= INLINE_BYTES or live(known.manifest):
             return None
         digest = manifest.digest
         location = await self._uploads.commit(
             self._uploads.begin(), _whole(manifest.content), digest, repository
         )
-        await self._blobs.protect(repository, digest, digest, required=True)
+        if not await self._blobs.protect(repository, digest, digest, required=True):
+            raise RowMissing(f"{digest} was deleted as soon as it had been stored")
         return location
 
     async def _write(
@@ -202,12 +228,15 @@ class ManifestPush:
 
     def _head_changes(self, known: _Known, now: datetime, stamp: str) -> list[Change]:
         moment = tables.time_value(now)
-        if known.head is not None:
+        values = {"Created": moment, "Stamp": stamp}
+        if live(known.head):
             return [tables.merge(keys.WRITABLE, Updated=moment)]
-        return [
-            tables.insert(keys.HEAD, Created=moment, Stamp=stamp),
-            tables.insert(keys.WRITABLE, Updated=moment),
-        ]
+        head = (
+            tables.replace(keys.HEAD, known.head.etag, **values)
+            if known.head
+            else tables.insert(keys.HEAD, **values)
+        )
+        return [head, tables.insert(keys.WRITABLE, Updated=moment)]
 
     def _child_changes(self, manifest: Manifest, existing: frozenset[Digest]) -> list[list[Change]]:
         """For each child of an index: says who holds it, and touches it if it exists."""
@@ -220,27 +249,14 @@ class ManifestPush:
             groups.append(group)
         return groups
 
-    async def _list_again(self, repository: RepositoryName, known: _Known) -> None:
-        """Enters a young repository once more: its first push may have died before it did."""
-        if known.head is not None and self._now() - known.head.timestamp < _YOUNG:
-            await self._list(repository)
+    async def _enter(self, repository: RepositoryName, known: _Known) -> None:
+        """Enters a repository that is to be made into the catalogue.
 
-    async def _list(self, repository: RepositoryName) -> None:
-        """Puts a repository that has just come to be into the catalogue."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                await self._catalog.transact(
-                    keys.CATALOG_PARTITION,
-                    [
-                        tables.merge_or_insert(
-                            keys.repository(repository), Pushed=tables.time_value(self._now())
-                        )
-                    ],
-                )
-                return
-            except Ambiguous:
-                await back_off(attempt)
-        raise Unavailable
+        After it was read that there is none, and before it is made: a deletion in between, that
+        would remove our entry, makes this attempt fail.
+        """
+        if not live(known.head):
+            await self._catalogue.enter(repository)
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from registry_core.errors import ManifestUnknown, NameUnknown
+from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnknown
 from registry_core.model.digest import Digest
 from registry_core.model.names import Reference, RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
 from registry_core.storage.cache import Cache
 from registry_core.storage.content import Content
-from registry_core.storage.faults import RowMissing
-from registry_core.storage.repository_rows import StoredManifest, StoredTag
-from registry_core.storage.tables import Table
+from registry_core.storage.faults import ConditionFailed, RowMissing
+from registry_core.storage.repository_rows import GONE, StoredManifest, StoredTag, live
+from registry_core.storage.tables import Row, Table
 
 _PAGE_BYTES = 3 * 1024 * 1024
 _HIDDEN = "ListEnabled"
+_TAG_MOVES = 3
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,30 @@ class ManifestReader:
     ) -> tuple[Digest, str, bytes]:
         """Digest, media type and bytes. Raises `ManifestUnknown`, `DisallowedOperation`."""
         if isinstance(reference, Tag):
-            reference = (await self._tag(repository, reference)).digest
-        manifest = await self._manifest(repository, reference, relied_on=False)
-        return reference, manifest.media_type, await self.content(manifest)
+            digest, manifest = await self._tagged(repository, reference)
+        else:
+            digest = reference
+            manifest = await self._manifest(repository, reference, relied_on=False)
+        return digest, manifest.media_type, await self.content(manifest)
+
+    async def _tagged(self, repository: RepositoryName, tag: Tag) -> tuple[Digest, StoredManifest]:
+        """The manifest that a tag names: in between it may have moved, and its manifest gone."""
+        digest = (await self._tag(repository, tag)).digest
+        for _ in range(_TAG_MOVES):
+            try:
+                return digest, await self._manifest(repository, digest, relied_on=False)
+            except ManifestUnknown:
+                before, digest = digest, (await self._tag(repository, tag)).digest
+                if digest == before:
+                    raise
+        raise ManifestUnknown(detail={"name": str(repository), "tag": str(tag)})
 
     async def is_live(self, repository: RepositoryName, digest: Digest) -> bool:
         """Whether a manifest exists now, asked of the table itself."""
-        row = await self._repositories.get(keys.repository(repository), keys.manifest(digest), ())
-        return row is not None
+        row = await self._repositories.get(
+            keys.repository(repository), keys.manifest(digest), (GONE,)
+        )
+        return live(row) is not None
 
     async def content(self, manifest: StoredManifest) -> bytes:
         """The manifest's bytes, as they were pushed."""
@@ -109,25 +126,33 @@ class ManifestReader:
         self, repository: RepositoryName, digest: Digest, *, relied_on: bool
     ) -> StoredManifest:
         manifest = self._cache.get((repository, digest))
+        ticket = self._cache.ticket()
         if manifest is None or (relied_on and self._is_old(manifest.timestamp)):
             partition, key = keys.repository(repository), keys.manifest(digest)
-            row = await self._repositories.get(partition, key)
+            row = live(await self._repositories.get(partition, key))
             if row is None:
                 raise ManifestUnknown(detail={"name": str(repository), "digest": str(digest)})
             manifest = StoredManifest.from_row(row)
             if relied_on and self._is_old(manifest.timestamp):
-                await self._touch(partition, key)
+                await self._touch(row)
                 manifest = dataclasses.replace(manifest, timestamp=self._now())
-            self._cache.put((repository, digest), manifest, len(manifest.content or b""))
+            size = len(manifest.content or b"")
+            self._cache.put((repository, digest), manifest, size, ticket=ticket)
         manifest.attributes.check_read(f"manifest {digest}")
         return manifest
 
-    async def _touch(self, partition: str, key: str) -> None:
+    async def _touch(self, row: Row) -> None:
+        """Tells garbage collection that somebody relies on a manifest, if it is as it was read."""
         touched = tables.time_value(self._now())
         try:
-            await self._repositories.transact(partition, [tables.merge(key, Touched=touched)])
-        except RowMissing as fault:
-            raise ManifestUnknown from fault
+            await self._repositories.transact(
+                row.partition, [tables.merge(row.key, row.etag, Touched=touched)]
+            )
+        except (ConditionFailed, RowMissing) as fault:
+            still = live(await self._repositories.get(row.partition, row.key, (GONE,)))
+            if still is None:
+                raise ManifestUnknown from fault
+            # Whoever changed it touched it as well.
 
     def _is_old(self, time: datetime) -> bool:
         return self._now() - time > self._grace / 2
@@ -140,7 +165,9 @@ class ManifestReader:
         """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
         partition = keys.repository(repository)
         page = await self._names(self._repositories, partition, "t:", last, count)
-        if not page.entries and await self._repositories.get(partition, keys.HEAD, ()) is None:
+        if not page.entries and not live(
+            await self._repositories.get(partition, keys.HEAD, (GONE,))
+        ):
             raise NameUnknown(detail={"name": str(repository)})
         return page
 
@@ -175,7 +202,8 @@ class ManifestReader:
         """Descriptors of the manifests whose subject is `subject`, after the digest `last`."""
         partition, prefix = keys.repository(repository), keys.referrers(subject)
         first = f"{prefix}{last}\x20" if last else prefix
-        rows = await self._repositories.query(partition, first, keys.end_of(prefix))
+        end = keys.end_of(prefix)
+        rows = await self._repositories.query(partition, first, end, limit=tables.MAX_PAGE)
         descriptors: list[dict[str, Any]] = []
         size = 0
         for row in rows:
@@ -183,12 +211,21 @@ class ManifestReader:
                 continue
             descriptor = repository_rows.referrer_descriptor(row)
             if row.values.get("AnnotationsInManifest"):
-                digest = Digest.parse(descriptor["digest"])
-                _, _, content = await self.get(repository, digest)
-                descriptor["annotations"] = json.loads(content)["annotations"]
+                annotations = await self._annotations(repository, descriptor["digest"])
+                if annotations is None:
+                    continue
+                descriptor["annotations"] = annotations
             size += len(json.dumps(descriptor))
             if descriptors and size > _PAGE_BYTES:
                 return Page(descriptors, descriptors[-1]["digest"])
             descriptors.append(descriptor)
         is_full = len(rows) == tables.MAX_PAGE
         return Page(descriptors, repository_rows.referrer_digest(rows[-1]) if is_full else "")
+
+    async def _annotations(self, repository: RepositoryName, digest: str) -> Any:
+        """Annotations too large for their row; None if their manifest has gone or is locked."""
+        try:
+            _, _, content = await self.get(repository, Digest.parse(digest))
+        except (ManifestUnknown, DisallowedOperation):
+            return None
+        return json.loads(content)["annotations"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
 _PARALLEL = 32
 _BACK_OFF_SECONDS = 0.05
+_LONGEST_BACK_OFF_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -24,5 +26,10 @@ async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
 
 
 async def back_off(attempt: int) -> None:
-    """Waits a little, longer each time, before a conflict is tried again."""
-    await asyncio.sleep(_BACK_OFF_SECONDS * 2**attempt)
+    """Waits before a conflict is tried again: longer each time, up to a second.
+
+    A random part of that, so that those who met do not meet again ("full jitter", AWS Builders'
+    Library, "Timeouts, retries, and backoff with jitter").
+    """
+    longest = min(_BACK_OFF_SECONDS * 2**attempt, _LONGEST_BACK_OFF_SECONDS)
+    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - spreads load, keeps no secret

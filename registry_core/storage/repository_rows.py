@@ -29,8 +29,32 @@ _PROPERTY_BYTES = 64 * 1024
 _PROPERTY_CHARACTERS = 32 * 1024
 _ANNOTATION_CHARACTERS = 4 * _PROPERTY_CHARACTERS
 
-MANIFEST_FACTS = ("Created", "Updated", "Stamp", "DeleteEnabled", "WriteEnabled", "ReadEnabled")
+GONE = "Gone"
+"""The column of a tombstone: all that a deletion leaves of `h` and `m:`.
+
+It stays until no push can be under way that had read the row before the deletion, or read that
+there was none: such a push fails on the row, and so does a transaction that storage applies late.
+"""
+MANIFEST_FACTS = (
+    GONE,
+    "Created",
+    "Updated",
+    "Stamp",
+    "DeleteEnabled",
+    "WriteEnabled",
+    "ReadEnabled",
+)
 """The columns of `m:` that a push or a deletion decides by; none of the bytes."""
+
+
+def live(row: Row | None) -> Row | None:
+    """The row `h` or `m:`, unless it is a tombstone."""
+    return None if row is None or row.values.get(GONE) else row
+
+
+def bury(row: Row) -> Change:
+    """Leaves a tombstone in the place of a row, if it is still as it was read."""
+    return tables.replace(row.key, row.etag, **{GONE: True})
 
 
 @dataclass(frozen=True)
@@ -97,11 +121,14 @@ def manifest_changes(
     now: datetime,
     stamp: str,
 ) -> list[Change]:
-    """Writes `m:` and `M:`. Every push of a tag does, so that a deletion under way sees it."""
+    """Writes `m:` and `M:`. Every push of a tag does, so that a deletion under way sees it.
+
+    `known` is the row `m:` as it was read, a tombstone too.
+    """
     moment = tables.time_value(now)
     values: dict[str, Any] = {"Updated": moment, "Stamp": stamp, "Untagged": ""}
     by_time = tables.insert(keys.manifest_time(now, manifest.digest))
-    if known is not None:
+    if known is not None and live(known):
         changes = [tables.merge(keys.manifest(manifest.digest), known.etag, **values)]
         before = keys.manifest_time(known.time("Updated"), manifest.digest)
         # Within one microsecond the row by time is the same one and stays.
@@ -123,6 +150,8 @@ def manifest_changes(
         values["Location"] = str(location)
     else:
         values |= _split_bytes(manifest.content)
+    if known is not None:
+        return [tables.replace(known.key, known.etag, **values), by_time]
     return [tables.insert(keys.manifest(manifest.digest), **values), by_time]
 
 

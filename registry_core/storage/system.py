@@ -10,7 +10,14 @@ from base64 import b64decode, b64encode
 
 from registry_core.storage import keys, tables
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import NO_RETRY, RowExists, RowMissing, reading, translated
+from registry_core.storage.faults import (
+    NO_RETRY,
+    RowExists,
+    RowMissing,
+    StoreMissing,
+    reading,
+    translated,
+)
 
 SCHEMA_VERSION = 1
 """The version of all rows and objects that this code reads and writes."""
@@ -49,7 +56,10 @@ class System:
 
     async def schema_version(self) -> int | None:
         """The version that storage was written by; None if nothing is there."""
-        row = await self._catalog.get(keys.SCHEMA_PARTITION, keys.SCHEMA)
+        try:
+            row = await self._catalog.get(keys.SCHEMA_PARTITION, keys.SCHEMA)
+        except StoreMissing:
+            return None
         return row.number("Version") if row else None
 
     async def _write_schema(self) -> int:
@@ -63,7 +73,7 @@ class System:
             with reading():
                 stream = await self._container.download_blob(_UPLOAD_KEYS)
                 document = json.loads(await stream.readall())
-        except RowMissing:
+        except (RowMissing, StoreMissing):
             return None
         return {int(number): b64decode(key) for number, key in document["keys"].items()}
 

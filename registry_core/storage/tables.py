@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -87,6 +87,11 @@ def upsert(key: str, **values: Any) -> Change:
     return Change("upsert", key, values)
 
 
+def replace(key: str, etag: str, /, **values: Any) -> Change:
+    """Writes a row that must be at `etag` (412) anew: nothing of what it held stays."""
+    return Change("replace", key, values, etag)
+
+
 def merge_or_insert(key: str, **values: Any) -> Change:
     """Inserts a row, or changes just these columns of the one that is there."""
     return Change("merge_or_insert", key, values)
@@ -135,26 +140,39 @@ class Table:
         first: str,
         end: str,
         columns: Sequence[str] | None = None,
-        limit: int = MAX_PAGE,
+        limit: int | None = None,
     ) -> list[Row]:
-        """The rows from key `first` to before key `end`, in order, at most `limit`.
+        """The rows from key `first` to before key `end`, in order: all, or at most `limit`.
 
         A page that storage answers may be short or empty and still have a continuation: it is
         followed until `limit` rows are there or the range has ended.
         """
+        rows: list[Row] = []
+        size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
+        async for page in self.pages(partition, first, end, columns, size):
+            rows.extend(page)
+            if limit is not None and len(rows) >= limit:
+                break
+        return rows[:limit]
+
+    async def pages(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None = None,
+        size: int = MAX_PAGE,
+    ) -> AsyncIterator[list[Row]]:
+        """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
         pages = self._client.query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
             parameters={"partition": partition, "first": first, "end": end},
             select=None if columns is None else [*_KEYS, "Timestamp", *columns],
-            results_per_page=min(limit, MAX_PAGE),
+            results_per_page=size,
         ).by_page()
-        rows: list[Row] = []
         with reading():
             async for page in pages:
-                rows.extend([_row(entity) async for entity in page])
-                if len(rows) >= limit:
-                    break
-        return rows[:limit]
+                yield [_row(entity) async for entity in page]
 
     async def transact(self, partition: str, changes: Sequence[Change]) -> None:
         """Makes all the changes or none. At most 100, each of another row.
@@ -175,6 +193,8 @@ def _operation(partition: str, change: Change) -> Any:
         kind, options["mode"] = "upsert", UpdateMode.MERGE
     elif kind == "update":
         options["mode"] = UpdateMode.MERGE
+    elif kind == "replace":
+        kind, options["mode"] = "update", UpdateMode.REPLACE
     elif kind == "upsert":
         options["mode"] = UpdateMode.REPLACE
     if change.etag is not None:

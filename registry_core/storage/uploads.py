@@ -71,7 +71,7 @@ class Uploads:
         Raises `UploadMoved` if the state was not the upload's last. What was appended before the
         body broke off stays, and `status` tells how much that is.
         """
-        flow = _Flow(self._content, state, await self._hashes(state, CATCH_UP_BYTES))
+        flow = _Flow(self._content, state, *await self._hashes(state, CATCH_UP_BYTES))
         try:
             return await flow.append(body)
         except AppendRefused as refusal:
@@ -93,12 +93,16 @@ class Uploads:
         """
         first, body = await _first_block(body)
         if not state.etag and len(first) < APPEND_BLOCK:
-            size = await self._put_at_once(state, first, digest)
+            size = len(first)
+            is_first = await self._put_at_once(state, first, digest)
         else:
             state = await self.append(state, _chain(first, body))
             size = state.offset
-            await self._seal_object(state, digest)
+            is_first = await self._seal_object(state, digest)
         location = self._content.location(state.object_name)
+        # A commit repeated long after: its blob may have been deleted and collected since.
+        if not is_first and await self._blobs.is_doomed(digest, location):
+            raise BlobUploadUnknown
         return await self._blobs.record(repository, digest, location, size)
 
     async def cancel(self, state: UploadState) -> None:
@@ -106,6 +110,7 @@ class Uploads:
         name = state.object_name
         tombstone = {_NONCE: state.nonce.hex(), _CANCELLED: "true"}
         etag = state.etag
+        unsure = False
         for _ in range(3):
             try:
                 if etag:
@@ -117,13 +122,17 @@ class Uploads:
                 found = await self._content.state(name)
                 if found is None:
                     raise BlobUploadUnknown from fault
-                if isinstance(fault, Ambiguous) and dict(found.metadata) == tombstone:
+                unsure = unsure or isinstance(fault, Ambiguous)
+                if unsure and dict(found.metadata) == tombstone:
                     return
                 etag = self._current(state, found).etag
         raise Unavailable
 
-    async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> int:
-        """A whole blob of less than a block: hashed first, then written by one Put Blob."""
+    async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> bool:
+        """A whole blob of less than a block: hashed first, then written by one Put Blob.
+
+        False if the object was there already, as this very commit leaves it.
+        """
         if await asyncio.to_thread(Digest.of, content, digest.algorithm) != digest:
             raise DigestInvalid(detail={"digest": str(digest)})
         metadata = _committed(state, digest)
@@ -133,10 +142,14 @@ class Uploads:
             found = await self._content.state(state.object_name)
             if found is None or dict(found.metadata) != metadata or found.size != len(content):
                 raise UploadMoved(await self.status(state)) from None
-        return len(content)
+            return False
+        return True
 
-    async def _seal_object(self, state: UploadState, digest: Digest) -> None:
-        """Checks the digest and marks the object with it: its new ETag outdates every state."""
+    async def _seal_object(self, state: UploadState, digest: Digest) -> bool:
+        """Checks the digest and marks the object with it: its new ETag outdates every state.
+
+        False if it was marked so already: by an earlier commit, or one at the same time.
+        """
         if await self._digest(state, digest.algorithm) != digest:
             raise DigestInvalid(detail={"digest": str(digest)})
         metadata = _committed(state, digest)
@@ -145,27 +158,34 @@ class Uploads:
         except (ConditionFailed, RowMissing, Ambiguous) as fault:
             found = await self._content.state(state.object_name)
             if found and dict(found.metadata) == metadata and found.size == state.offset:
-                return  # Our own earlier mark, or that of a commit at the same time.
+                return False
             if found and isinstance(fault, Ambiguous):
                 raise Unavailable from fault
             raise UploadMoved(await self.status(state)) from fault
+        return True
 
-    async def _hashes(self, state: UploadState, limit: int) -> dict[str, RunningHash]:
-        """The running hashes of all the content so far, by algorithm.
+    async def _hashes(
+        self, state: UploadState, limit: int
+    ) -> tuple[dict[str, RunningHash], tuple[bytes, ...]]:
+        """The running hashes of all the content so far, by algorithm, and the saved ones left.
 
         A hash that lags (its request was cut off) catches up by reading, at most `limit` bytes;
-        one that lags further is left for the commit.
+        one that lags further is left as it is, for the commit to go on from there.
         """
         running: dict[str, RunningHash] = {}
+        left: tuple[bytes, ...] = ()
         for saved in state.hashes:
             hash_ = hashing.restore(saved)
-            if hash_ is None or not 0 <= state.offset - hash_.length <= limit:
+            if hash_ is None or hash_.length > state.offset:
+                continue
+            if state.offset - hash_.length > limit:
+                left += (saved,)
                 continue
             await self._catch_up(state, hash_)
             running[hash_.name] = hash_
         if not state.offset:  # Where hashes cannot be saved, this request's bytes still can be.
             running.setdefault("sha256", hashing.start("sha256"))
-        return running
+        return running, left
 
     async def _digest(self, state: UploadState, algorithm: str) -> Digest:
         """The digest of all the content, read as far as no hash has seen it."""
@@ -185,6 +205,8 @@ class Uploads:
                 await asyncio.to_thread(hash_.update, chunk)
         except RowMissing as fault:
             raise BlobUploadUnknown from fault
+        except ConditionFailed as fault:  # Shorter than the state says: it has been cancelled.
+            raise UploadMoved(await self.status(state)) from fault
 
 
 @dataclass
@@ -194,6 +216,8 @@ class _Flow:
     content: Content
     state: UploadState
     hashes: dict[str, RunningHash]
+    left: tuple[bytes, ...] = ()
+    """Saved hashes that lag too far behind to go on here."""
     under_way: asyncio.Task[str] | None = None
 
     async def append(self, body: AsyncIterator[bytes]) -> UploadState:
@@ -227,8 +251,8 @@ class _Flow:
         hashed = asyncio.to_thread(self._hash, block)
         appended = self._append_block(block)
         _, etag = await asyncio.gather(hashed, appended)
-        hashes = tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
-        self.state = self.state.at(self.state.offset + len(block), etag, hashes)
+        saved = tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
+        self.state = self.state.at(self.state.offset + len(block), etag, (*saved, *self.left))
         return etag
 
     def _hash(self, block: bytes) -> None:

@@ -17,7 +17,10 @@ from starlette.types import Message, Receive, Scope, Send
 from registry_core.http import edge
 from registry_core.registry import Registry
 from registry_core.settings import Settings
+from registry_core.storage import keys
 from registry_core.storage.calls import CallHook, CallTrace
+from registry_core.storage.repository_rows import live
+from registry_core.storage.tables import Row
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -149,6 +152,18 @@ async def pieces(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
     """A body of unknown length, in pieces as a socket brings them."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
+
+
+async def all_rows(client: Client, table: str, partition: str) -> dict[str, Row]:
+    """Every row of a partition, by key."""
+    found = client.registry.connection.table(table)
+    return {row.key: row for row in await found.query(partition, " ", "~")}
+
+
+async def rows(client: Client, repository: str) -> dict[str, Row]:
+    """The rows of a repository by key, less tombstones."""
+    found = await all_rows(client, keys.REPOSITORIES, keys.encode(repository))
+    return {key: row for key, row in found.items() if live(row)}
 
 
 @contextlib.asynccontextmanager

@@ -4,9 +4,6 @@ import json
 
 import pytest
 
-from registry_core.model.names import RepositoryName
-from registry_core.storage import keys
-from registry_core.storage.tables import delete
 from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of
 
 
@@ -76,18 +73,6 @@ async def test_the_tags_of_a_repository_without_tags_are_none_and_of_none_unknow
     assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == []
     unknown = await client.send("GET", f"/v2/{repository}/none/tags/list")
     assert (unknown.status_code, unknown.json()["errors"][0]["code"]) == (404, "NAME_UNKNOWN")
-
-
-async def test_a_push_repeated_after_its_first_try_died_enters_the_catalogue(
-    client: Client, repository: str
-) -> None:
-    image = await client.push_image(repository)
-    catalog = client.registry.connection.table(keys.CATALOG)
-    row = keys.repository(RepositoryName(repository))
-    # As it is left when the process dies between the transaction and the catalogue.
-    await catalog.transact(keys.CATALOG_PARTITION, [delete(row)])
-    await client.put_manifest(repository, "latest", image.manifest)
-    assert repository in (await client.send("GET", "/v2/_catalog")).json()["repositories"]
 
 
 async def test_blobs_alone_do_not_make_a_repository(client: Client, repository: str) -> None:

@@ -13,7 +13,7 @@ from registry_core.model.names import RepositoryName
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from registry_core.storage.calls import Drop, Fault, Refuse
-from registry_core.storage.tables import Row, merge
+from registry_core.storage.tables import merge
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -25,18 +25,12 @@ from tests.integration.core.support import (
     descriptor,
     digest_of,
     index_of,
+    rows,
 )
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-
-
-async def rows(client: Client, repository: str) -> dict[str, Row]:
-    """Every row of a repository, by key."""
-    table = client.registry.connection.table(keys.REPOSITORIES)
-    partition = keys.repository(RepositoryName(repository))
-    return {row.key: row for row in await table.query(partition, " ", "~")}
 
 
 async def kinds(client: Client, repository: str) -> list[str]:
