@@ -116,6 +116,8 @@ class Schedule:
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first of its times that is later than `moment`, or `NEVER`."""
+        if moment == NEVER:
+            return NEVER
         lists = (",".join(map(str, sorted(values))) for values in self.fields)
         times = croniter(
             " ".join(lists),

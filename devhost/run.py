@@ -16,8 +16,10 @@ from devhost.asgi import FunctionsHost
 from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
+from devhost.listeners import Listeners, create_listeners
 from devhost.server import HostServer, bind, configure_logging, is_free, parent_watch
 from devhost.settings import Options
+from devhost.worker import Worker
 
 _AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
 
@@ -47,9 +49,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             _trust(environment, options.certificate, options.data_dir)
         settings.apply_defaults(environment, options, port)
         app = load_app(options.app_dir)
-        text = welcome(
-            options, environment, port, app.not_run, password_in_environment=given_password
-        )
+        text = welcome(options, environment, port, app, password_in_environment=given_password)
 
         def stop_when() -> bool:
             return parent_is_gone() or (azurite is not None and not azurite.is_running)
@@ -67,8 +67,10 @@ def _serve(
     text: str,
     stop_when: Callable[[], bool],
 ) -> None:
+    worker = Worker()
     server = HostServer(
-        FunctionsHost(app, body_limit=settings.body_limit(environment)),
+        FunctionsHost(app, worker, body_limit=settings.body_limit(environment)),
+        Listeners(create_listeners(app, worker, options.data_dir)),
         certificate=options.certificate,
         key=options.key,
         on_ready=lambda: print(text, flush=True),
