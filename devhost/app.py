@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class FunctionApp:
     routes: RouteTable
     timers: tuple[TimerFunction, ...] = ()
     queues: tuple[QueueFunction, ...] = ()
-    queues_options: QueuesOptions = QueuesOptions()
+    queues_options: QueuesOptions = field(default_factory=QueuesOptions)
     not_run: tuple[str, ...] = ()
 
 
