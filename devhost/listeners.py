@@ -19,6 +19,9 @@ _log = logging.getLogger("devhost")
 class Listener(Protocol):
     """Calls one function whenever there is an occasion."""
 
+    async def prepare(self) -> None:
+        """Make what the occasions come from, so that they can come from now on."""
+
     async def listen(self, stopping: asyncio.Event) -> None:
         """Do so until `stopping` is set and the calls in progress are over."""
 
@@ -39,8 +42,9 @@ class Listeners:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Set them to work."""
+    async def start(self) -> None:
+        """Set them to work; what comes from now on is heard."""
+        await asyncio.gather(*(listener.prepare() for listener in self._listeners))
         for listener in self._listeners:
             task = asyncio.create_task(listener.listen(self._stopping))
             task.add_done_callback(_report)

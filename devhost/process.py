@@ -96,6 +96,11 @@ class HostProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def exit_status(self) -> int | None:
+        """With what the host has ended, negative if by a signal; None while it runs."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """Stop the host and what it started. Safe to call again."""
         self._process.stop()

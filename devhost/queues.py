@@ -113,6 +113,11 @@ class QueueListener:
         self._lease = lease or queue_messages.LEASE
         self._processing: set[asyncio.Task[None]] = set()
 
+    async def prepare(self) -> None:
+        """Make the queue if it is not there."""
+        async with _client(self._trigger.connection, self._trigger.queue_name) as queue:
+            await _create(queue)
+
     async def listen(self, stopping: asyncio.Event) -> None:
         """Process messages until `stopping` is set and the calls in progress are over."""
         async with AsyncExitStack() as stack:
@@ -161,6 +166,7 @@ class QueueListener:
             async for page in pages:
                 return [message async for message in page]
         except ResourceNotFoundError:
+            # Deleted since; this is the way to empty a queue.
             await _create(queue)
         except AzureError as error:
             _log.warning("%s: cannot read the queue: %s", self._trigger.function.name, error)
@@ -196,7 +202,11 @@ async def _create(queue: QueueClient) -> None:
 
 
 def _client(connection: str, queue_name: str) -> QueueClient:
-    # A line in the log for each look at a queue is nothing to read.
     return QueueClient.from_connection_string(
-        connection, queue_name, http_logging_level=logging.DEBUG
+        connection,
+        queue_name,
+        # A line in the log for each look at a queue is nothing to read.
+        http_logging_level=logging.DEBUG,
+        # In seconds; by default, those who wait for an emulator that is gone wait for a minute.
+        initial_backoff=1,
     )

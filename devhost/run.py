@@ -17,8 +17,9 @@ from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
 from devhost.listeners import Listeners, create_listeners
-from devhost.server import HostServer, bind, configure_logging, is_free, parent_watch
+from devhost.server import HostServer, bind, configure_logging, is_free
 from devhost.settings import Options
+from devhost.stopping import LastResort, stop_when_orphaned
 from devhost.worker import Worker
 
 _AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
@@ -32,10 +33,10 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
     Raises:
         DevhostError: something is missing, taken or wrong; the message says what to do.
     """
-    parent_is_gone = parent_watch()
     configure_logging()
     with ExitStack() as stack:
         stack.enter_context(_signals_raise())
+        stop_when_orphaned()
         # First of all, since it is what most often fails, and fails at once.
         listener = stack.enter_context(bind(options.host, options.port))
         port: int = listener.getsockname()[1]
@@ -52,10 +53,10 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         text = welcome(options, environment, port, app, password_in_environment=given_password)
 
         def stop_when() -> bool:
-            return parent_is_gone() or (azurite is not None and not azurite.is_running)
+            return azurite is not None and not azurite.is_running
 
         _serve(options, environment, app, listener, text, stop_when)
-        if azurite is not None and not azurite.is_running and not parent_is_gone():
+        if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
 
 
@@ -77,7 +78,10 @@ def _serve(
         stop_when=stop_when,
     )
 
+    last_resort = LastResort()
+
     def stop(_number: int, _frame: object) -> None:
+        last_resort.arm()
         # The second Ctrl-C does not wait for requests in progress.
         server.force_exit = server.should_exit
         server.should_exit = True
@@ -85,6 +89,7 @@ def _serve(
     for number in _SIGNALS:
         signal.signal(number, stop)
     server.run(sockets=[listener])
+    last_resort.disarm()
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

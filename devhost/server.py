@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -110,8 +109,8 @@ class HostServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, then say so."""
         await super().startup(sockets)
+        await self._listeners.start()
         self._on_ready()
-        self._listeners.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to serve; what the app leaves open then goes with the process, as in Azure."""
@@ -129,12 +128,6 @@ class HostServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-
-def parent_watch() -> Callable[[], bool]:
-    """Return a function that tells whether this process has lost the parent it has now."""
-    parent = os.getppid()
-    return lambda: os.getppid() != parent
 
 
 def configure_logging() -> None:

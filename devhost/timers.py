@@ -70,6 +70,9 @@ class TimerListener:
         self._clock = clock
         self._monitor = monitor if self._is_monitored() else None
 
+    async def prepare(self) -> None:
+        """Do nothing: a timer needs nothing."""
+
     async def listen(self, stopping: asyncio.Event) -> None:
         """Call the function again and again, until `stopping` is set and the last call is over."""
         status, past_due = self._initial_status()

@@ -1,0 +1,51 @@
+"""The end of the host: nobody can put it off, and it comes with the end of the parent."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+# After so many seconds a host that was told to stop stops, whatever its functions do. Requests and
+# calls in progress have had their patience long before.
+LAST_RESORT = 10.0
+_LOOK_EVERY = 0.25
+
+
+def stop_when_orphaned() -> None:
+    """Have this process get SIGTERM when it has lost the parent that it has now.
+
+    By a thread, because an `async` function may block the event loop for ever.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_EVERY)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+class LastResort:
+    """Ends the process some time after it is armed, unless it is disarmed before."""
+
+    def __init__(self) -> None:
+        self._disarmed = threading.Event()
+        self._armed = False
+
+    def arm(self) -> None:
+        """Begin to count. Safe to call again."""
+        if not self._armed:
+            self._armed = True
+            threading.Thread(target=self._wait, name="last resort", daemon=True).start()
+
+    def disarm(self) -> None:
+        """Do not end the process any more."""
+        self._disarmed.set()
+
+    def _wait(self) -> None:
+        if not self._disarmed.wait(LAST_RESORT):
+            print("devhost: stopped in the middle of a function", file=sys.stderr, flush=True)
+            # What this process has started ends with it: see devhost.children.
+            os._exit(1)
