@@ -12,7 +12,11 @@ from typing import Any
 
 import azure.functions as func
 import pytest
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
@@ -335,6 +339,50 @@ async def test_a_listener_told_to_stop_ends_its_calls_and_takes_no_more(bench: B
         release.set()
     assert bench.bodies == ["first"]
     assert [message.content for message in await bench.queue.peek_messages()] == ["second"]
+
+
+async def test_a_message_that_comes_after_the_order_to_stop_is_given_back_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = QueueListener._receive
+    received: list[QueueMessage] = []
+
+    async def receive_too_late(listener: QueueListener, queue: QueueClient) -> list[QueueMessage]:
+        received.extend(await receive(listener, queue))
+        if received:
+            stopping.set()
+        return received
+
+    monkeypatch.setattr(QueueListener, "_receive", receive_too_late)
+    async with bench.listener() as stopping:
+        await bench.send("work")
+        await bench.until(lambda: bool(received))
+    assert bench.calls == []
+    assert [message.content for message in await bench.queue.peek_messages()] == ["work"]
+
+
+async def test_a_renewal_that_fails_is_tried_again_before_the_lease_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update_message, attempts = QueueClient.update_message, 0
+
+    async def fail_at_first(*arguments: Any, **keywords: Any) -> QueueMessage:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ServiceRequestError("on purpose")
+        return await update_message(*arguments, **keywords)
+
+    monkeypatch.setattr(QueueClient, "update_message", fail_at_first)
+
+    async def until_renewed() -> None:
+        await bench.until(lambda: attempts >= 2)
+
+    await bench.send("work")
+    async with bench.listener(until_renewed, lease=SHORT_LEASE):
+        await bench.until_called()
+        await bench.until(bench.is_empty)
+    assert len(bench.calls) == 1
 
 
 async def test_a_poison_queue_has_no_poison_queue(azurite: Azurite) -> None:

@@ -108,10 +108,9 @@ def test_the_start_tells_of_timers_with_their_next_time_and_of_queues(
 def test_a_timer_whose_function_crashes_comes_again_each_second(
     scene: Scene, host: HostProcess
 ) -> None:
-    until(lambda: len(scene.noted("crashing")) >= 3)
-    times = [event["at"] for event in scene.noted("crashing")]
-    assert all(moment % 1 < 0.9 for moment in times)
-    assert [int(moment) for moment in times] == sorted({int(moment) for moment in times})
+    until(lambda: len(scene.noted("crashing")) >= 2)
+    seconds = [int(event["at"]) for event in scene.noted("crashing")]
+    assert seconds == sorted(set(seconds))
     assert "ValueError: on purpose" in host.output
     assert "SystemExit: on purpose" in host.output
 

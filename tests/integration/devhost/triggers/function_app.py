@@ -34,7 +34,7 @@ def note(function: str, **facts: object) -> None:
 async def crashing(timer: TimerRequest) -> None:
     """Fail at every tick, in one way or another."""
     note("crashing", at=time.time(), past_due=timer.past_due)
-    if round(time.time()) % 2:
+    if int(time.time()) % 2:
         sys.exit("on purpose")
     raise ValueError("on purpose")
 
