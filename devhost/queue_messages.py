@@ -13,17 +13,21 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.functions.meta import Datum
 from azure.functions.queue import QueueMessageInConverter
-from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient
 
 from devhost.clock import wait_for_event
 from devhost.host_json import QueuesOptions
 from devhost.worker import Function, Worker
+
+if TYPE_CHECKING:
+    # See devhost.queues, which imports it when it is needed.
+    from azure.storage.queue import QueueMessage
+    from azure.storage.queue.aio import QueueClient
 
 # For how long a message is invisible while its function runs. It is renewed at half of that, so the
 # function may take longer; if the host dies, another one sees the message only then.
@@ -49,8 +53,8 @@ class QueueProcessor:
         self,
         function: Function,
         worker: Worker,
-        queue: QueueClient,
-        poison: QueueClient | None,
+        queue: "QueueClient",
+        poison: "QueueClient | None",
         options: QueuesOptions,
         lease: timedelta,
     ) -> None:
@@ -61,7 +65,7 @@ class QueueProcessor:
         self._options = options
         self._lease = lease
 
-    async def process(self, message: QueueMessage) -> None:
+    async def process(self, message: "QueueMessage") -> None:
         """Call the function with the message, then delete it, release it, or declare it poison."""
         if (message.dequeue_count or 0) > self._options.max_dequeue_count:
             # Its last try was cut off, so that nobody noticed that it had been the last.
@@ -83,14 +87,14 @@ class QueueProcessor:
             # Without a poison queue it stays invisible, lest it came back again and again at once.
             await self.release(message, self._options.visibility_timeout)
 
-    async def release(self, message: QueueMessage, after: timedelta) -> None:
+    async def release(self, message: "QueueMessage", after: timedelta) -> None:
         """Make the message visible again after so long."""
         with _unless_lost(message):
             await self._queue.update_message(
                 message.id, message.pop_receipt, visibility_timeout=round(after.total_seconds())
             )
 
-    async def _call(self, message: QueueMessage, body: bytes) -> bool:
+    async def _call(self, message: "QueueMessage", body: bytes) -> bool:
         try:
             argument = trigger_message(message, body)
         except UnicodeDecodeError as error:
@@ -98,7 +102,7 @@ class QueueProcessor:
             return False
         return await self._worker.succeeds(self._function, argument)
 
-    async def _bury(self, message: QueueMessage, why: str) -> None:
+    async def _bury(self, message: "QueueMessage", why: str) -> None:
         if self._poison is None:
             return
         _log.warning(
@@ -116,12 +120,12 @@ class QueueProcessor:
             await self._poison.send_message(message.content)
         await self._delete(message)
 
-    async def _delete(self, message: QueueMessage) -> None:
+    async def _delete(self, message: "QueueMessage") -> None:
         with _unless_lost(message):
             await self._queue.delete_message(message.id, message.pop_receipt)
 
     @asynccontextmanager
-    async def _renewed(self, message: QueueMessage) -> AsyncIterator[None]:
+    async def _renewed(self, message: "QueueMessage") -> AsyncIterator[None]:
         """Keep the message invisible, and its pop receipt up to date, for the time of the block."""
         done = asyncio.Event()
         renewal = asyncio.create_task(self._renew(message, done))
@@ -133,7 +137,7 @@ class QueueProcessor:
         finally:
             renewal.cancel()
 
-    async def _renew(self, message: QueueMessage, done: asyncio.Event) -> None:
+    async def _renew(self, message: "QueueMessage", done: asyncio.Event) -> None:
         half = self._lease.total_seconds() / 2
         pause = half
         while True:
@@ -173,7 +177,7 @@ def decode(content: str | None, options: QueuesOptions) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def trigger_message(message: QueueMessage, body: bytes) -> func.QueueMessage:
+def trigger_message(message: "QueueMessage", body: bytes) -> func.QueueMessage:
     """Return what a function is called with, made by the worker's own code from the host's data.
 
     Raises:
@@ -198,7 +202,7 @@ def _time(moment: object) -> Datum:
 
 
 @contextmanager
-def _unless_lost(message: QueueMessage) -> Iterator[None]:
+def _unless_lost(message: "QueueMessage") -> Iterator[None]:
     try:
         yield
     except AzureError as error:

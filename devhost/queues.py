@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient
 
 from devhost import queue_messages
 from devhost.bindings import connection_string, resolve
@@ -26,6 +24,10 @@ from devhost.errors import AppError
 from devhost.host_json import QueuesOptions
 from devhost.queue_messages import QueueProcessor
 from devhost.worker import Function, Worker
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueMessage
+    from azure.storage.queue.aio import QueueClient
 
 _POISON = "-poison"
 # https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
@@ -138,7 +140,7 @@ class QueueListener:
                 await asyncio.gather(*self._processing, return_exceptions=True)
 
     async def _poll(
-        self, queue: QueueClient, processor: QueueProcessor, stopping: asyncio.Event
+        self, queue: "QueueClient", processor: QueueProcessor, stopping: asyncio.Event
     ) -> None:
         backoff = Backoff(self._options.max_polling_interval)
         while not stopping.is_set():
@@ -157,7 +159,7 @@ class QueueListener:
             else:
                 await wait_for_event(stopping, backoff.next())
 
-    async def _receive(self, queue: QueueClient) -> list[QueueMessage]:
+    async def _receive(self, queue: "QueueClient") -> "list[QueueMessage]":
         try:
             pages = queue.receive_messages(
                 messages_per_page=self._options.batch_size,
@@ -172,7 +174,7 @@ class QueueListener:
             _log.warning("%s: cannot read the queue: %s", self._trigger.function.name, error)
         return []
 
-    async def _process(self, processor: QueueProcessor, message: QueueMessage) -> None:
+    async def _process(self, processor: QueueProcessor, message: "QueueMessage") -> None:
         try:
             await processor.process(message)
         except AzureError:
@@ -192,7 +194,7 @@ def _valid_name(name: str) -> str:
     return name
 
 
-async def _create(queue: QueueClient) -> None:
+async def _create(queue: "QueueClient") -> None:
     try:
         await queue.create_queue()
     except ResourceExistsError:
@@ -201,12 +203,18 @@ async def _create(queue: QueueClient) -> None:
         _log.warning("cannot make the queue %s: %s", queue.queue_name, error)
 
 
-def _client(connection: str, queue_name: str) -> QueueClient:
+def _client(connection: str, queue_name: str) -> "QueueClient":
+    # Not before it is needed: aiohttp, which it imports, looks only once at which certificates to
+    # trust, and that is settled after this module has been imported. See devhost.run.
+    from azure.storage.queue.aio import QueueClient  # noqa: PLC0415
+
     return QueueClient.from_connection_string(
         connection,
         queue_name,
         # A line in the log for each look at a queue is nothing to read.
         http_logging_level=logging.DEBUG,
-        # In seconds; by default, those who wait for an emulator that is gone wait for a minute.
+        # In seconds. By default, who waits for an emulator that is gone waits for minutes.
         initial_backoff=1,
+        increment_base=1,
+        random_jitter_range=1,
     )

@@ -4,7 +4,7 @@ import fcntl
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -51,11 +51,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         settings.apply_defaults(environment, options, port)
         app = load_app(options.app_dir)
         text = welcome(options, environment, port, app, password_in_environment=given_password)
-
-        def stop_when() -> bool:
-            return azurite is not None and not azurite.is_running
-
-        _serve(options, environment, app, listener, text, stop_when)
+        _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
 
@@ -66,8 +62,16 @@ def _serve(
     app: FunctionApp,
     listener: socket.socket,
     text: str,
-    stop_when: Callable[[], bool],
+    azurite: Azurite | None,
 ) -> None:
+    last_resort = LastResort(azurite.stop if azurite else lambda: None)
+
+    def stop_when() -> bool:
+        if azurite is None or azurite.is_running:
+            return False
+        last_resort.arm()
+        return True
+
     worker = Worker()
     server = HostServer(
         FunctionsHost(app, worker, body_limit=settings.body_limit(environment)),
@@ -77,8 +81,6 @@ def _serve(
         on_ready=lambda: print(text, flush=True),
         stop_when=stop_when,
     )
-
-    last_resort = LastResort()
 
     def stop(_number: int, _frame: object) -> None:
         last_resort.arm()

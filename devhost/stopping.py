@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 # After so many seconds a host that was told to stop stops, whatever its functions do. Requests and
 # calls in progress have had their patience long before.
@@ -28,9 +29,13 @@ def stop_when_orphaned() -> None:
 
 
 class LastResort:
-    """Ends the process some time after it is armed, unless it is disarmed before."""
+    """Ends the process some time after it is armed, unless it is disarmed before.
 
-    def __init__(self) -> None:
+    `clean_up` is called at that point, in a thread, as it will not be anywhere else any more.
+    """
+
+    def __init__(self, clean_up: Callable[[], None]) -> None:
+        self._clean_up = clean_up
         self._disarmed = threading.Event()
         self._armed = False
 
@@ -47,5 +52,7 @@ class LastResort:
     def _wait(self) -> None:
         if not self._disarmed.wait(LAST_RESORT):
             print("devhost: stopped in the middle of a function", file=sys.stderr, flush=True)
-            # What this process has started ends with it: see devhost.children.
-            os._exit(1)
+            try:
+                self._clean_up()
+            finally:
+                os._exit(1)

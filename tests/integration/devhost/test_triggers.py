@@ -16,6 +16,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from devhost.azurite import Azurite
+from devhost.cert import CertificateDirectory
 from devhost.process import HostProcess
 
 APP = Path(__file__).parent / "triggers"
@@ -25,7 +26,8 @@ PATIENCE = 20
 class Scene:
     """The app of these tests, with a queue of its own, and all that its functions note."""
 
-    def __init__(self, directory: Path, azurite: Azurite) -> None:
+    def __init__(self, directory: Path, azurite: Azurite, **client: Any) -> None:
+        self._client = client
         self.directory = directory
         self.name = f"q-{uuid.uuid4()}"
         self._connection = azurite.connection_string
@@ -43,7 +45,9 @@ class Scene:
         return HostProcess(APP, self.environment | environment)
 
     def queue(self, suffix: str = "") -> QueueClient:
-        return QueueClient.from_connection_string(self._connection, self.name + suffix)
+        return QueueClient.from_connection_string(
+            self._connection, self.name + suffix, **self._client
+        )
 
     def send(self, *todos: str, suffix: str = "") -> None:
         with self.queue(suffix) as queue:
@@ -178,6 +182,22 @@ def test_a_function_that_blocks_the_event_loop_does_not_keep_the_host_from_endin
         until(lambda: own_scene.noted("work"))
         os.kill(host.pid, signal.SIGINT)
         until(lambda: host.exit_status is not None)
+
+
+def test_with_a_certificate_the_host_trusts_queues_that_have_it_too(
+    tmp_path: Path,
+) -> None:
+    certificates = CertificateDirectory(tmp_path / "certs")
+    certificates.ensure()
+    tls = {"TLS_CERT": str(certificates.certificate), "TLS_KEY": str(certificates.key)}
+    with Azurite(
+        tmp_path / "azurite", certificate=certificates.certificate, key=certificates.key
+    ) as own_azurite:
+        scene = Scene(tmp_path, own_azurite, connection_verify=str(certificates.authority))
+        with scene.host(**tls):
+            scene.send("go")
+            until(lambda: scene.noted("done", todo="go"))
+            until(scene.is_empty)
 
 
 def test_a_time_missed_while_no_host_ran_is_made_up_for_as_past_due(own_scene: Scene) -> None:

@@ -84,6 +84,12 @@ def test_a_timer_has_a_schedule_which_may_be_a_setting(
     assert app.timers[0].use_monitor
 
 
+def test_a_timer_says_whether_it_runs_on_startup_and_is_monitored(tmp_path: Path) -> None:
+    app = load_app(write(tmp_path, timer('"0 * * * *", run_on_startup=True, use_monitor=False')))
+    assert app.timers[0].run_on_startup
+    assert not app.timers[0].use_monitor
+
+
 @pytest.mark.parametrize(
     ("schedule", "complaint"),
     [
