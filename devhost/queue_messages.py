@@ -11,12 +11,17 @@ import binascii
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import azure.functions as func
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.functions.meta import Datum
 from azure.functions.queue import QueueMessageInConverter
 
@@ -116,7 +121,7 @@ class QueueProcessor:
         try:
             await self._poison.send_message(message.content)
         except ResourceNotFoundError:
-            await self._poison.create_queue()
+            await create_if_missing(self._poison)
             await self._poison.send_message(message.content)
         await self._delete(message)
 
@@ -159,6 +164,12 @@ class QueueProcessor:
                 message.pop_receipt = renewed.pop_receipt
                 message.next_visible_on = renewed.next_visible_on
                 pause = half
+
+
+async def create_if_missing(queue: "QueueClient") -> None:
+    """Make the queue, unless it is there or somebody else has just made it."""
+    with suppress(ResourceExistsError):
+        await queue.create_queue()
 
 
 def decode(content: str | None, options: QueuesOptions) -> bytes:

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from devhost import queue_messages
 from devhost.bindings import connection_string, resolve
 from devhost.clock import wait_for_event
 from devhost.errors import AppError
 from devhost.host_json import QueuesOptions
-from devhost.queue_messages import QueueProcessor
+from devhost.queue_messages import QueueProcessor, create_if_missing
 from devhost.worker import Function, Worker
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class QueueListener:
         self._processing: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
-        """Make the queue if it is not there."""
+        """Make the queue if it is not there; that this fails is logged, and tried again later."""
         async with _client(self._trigger.connection, self._trigger.queue_name) as queue:
-            await _create(queue)
+            await self._create(queue)
 
     async def listen(self, stopping: asyncio.Event) -> None:
         """Process messages until `stopping` is set and the calls in progress are over."""
@@ -169,10 +169,16 @@ class QueueListener:
                 return [message async for message in page]
         except ResourceNotFoundError:
             # Deleted since; this is the way to empty a queue.
-            await _create(queue)
+            await self._create(queue)
         except AzureError as error:
             _log.warning("%s: cannot read the queue: %s", self._trigger.function.name, error)
         return []
+
+    async def _create(self, queue: "QueueClient") -> None:
+        try:
+            await create_if_missing(queue)
+        except AzureError as error:
+            _log.warning("%s: cannot make the queue: %s", self._trigger.function.name, error)
 
     async def _process(self, processor: QueueProcessor, message: "QueueMessage") -> None:
         try:
@@ -192,15 +198,6 @@ def _valid_name(name: str) -> str:
     if not _QUEUE_NAME.fullmatch(name):
         raise AppError(f"{name!r} is no name for a queue")
     return name
-
-
-async def _create(queue: "QueueClient") -> None:
-    try:
-        await queue.create_queue()
-    except ResourceExistsError:
-        pass
-    except AzureError as error:
-        _log.warning("cannot make the queue %s: %s", queue.queue_name, error)
 
 
 def _client(connection: str, queue_name: str) -> "QueueClient":

@@ -182,6 +182,22 @@ async def _is(found: Awaitable[object], expected: object) -> bool:
     return await found == expected
 
 
+async def test_messages_that_are_poison_at_the_same_time_all_get_to_the_poison_queue(
+    bench: Bench,
+) -> None:
+    all_called = asyncio.Barrier(5)
+
+    async def fail_together() -> None:
+        await all_called.wait()
+        fail()
+
+    contents = [str(number) for number in range(5)]
+    await bench.send(*contents)
+    async with bench.listener(fail_together, options(max_dequeue_count=1)):
+        await bench.until(bench.is_empty)
+    assert sorted(await bench.buried()) == contents
+
+
 async def test_a_crash_once_is_not_a_crash_for_ever(bench: Bench) -> None:
     await bench.send("work")
     async with bench.listener(lambda: fail() if len(bench.calls) < 2 else None):
