@@ -36,23 +36,28 @@ class LastResort:
 
     def __init__(self, clean_up: Callable[[], None]) -> None:
         self._clean_up = clean_up
-        self._disarmed = threading.Event()
-        self._armed = False
+        self._deadline: float | None = None
+        self._disarmed = False
+        threading.Thread(target=self._watch, name="last resort", daemon=True).start()
 
     def arm(self) -> None:
-        """Begin to count. Safe to call again."""
-        if not self._armed:
-            self._armed = True
-            threading.Thread(target=self._wait, name="last resort", daemon=True).start()
+        """Begin to count. Safe to call again, and in a signal handler, for it takes no lock."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + LAST_RESORT
 
     def disarm(self) -> None:
         """Do not end the process any more."""
-        self._disarmed.set()
+        self._disarmed = True
 
-    def _wait(self) -> None:
-        if not self._disarmed.wait(LAST_RESORT):
-            print("devhost: stopped in the middle of a function", file=sys.stderr, flush=True)
-            try:
-                self._clean_up()
-            finally:
-                os._exit(1)
+    def _watch(self) -> None:
+        while not self._disarmed:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self._end()
+            time.sleep(_LOOK_EVERY)
+
+    def _end(self) -> None:
+        print("devhost: stopped in the middle of a function", file=sys.stderr, flush=True)
+        try:
+            self._clean_up()
+        finally:
+            os._exit(1)
