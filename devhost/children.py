@@ -48,8 +48,8 @@ class Child:
     ) -> None:
         """Start `command` with both output streams in `output` and nothing on standard input."""
         self._patience = patience
-        # The guard comes first: there is no moment at which the child has neither it nor a parent
-        # from whose death the launcher would not notice that it comes too late.
+        # The guard comes first, so that it misses nothing. Until it has been told of the child, the
+        # launcher notices by itself when there is no parent any more.
         self._guard = _start_guard(patience) if sys.platform == "linux" else None
         launcher = _program("become", os.getpid()) if self._guard else []
         try:
