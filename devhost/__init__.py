@@ -3,8 +3,10 @@
 `python -m devhost` serves the app in the current directory on `http://localhost:7071`, with Azurite
 as its storage.
 
-It imitates what the Functions host (version 4, HTTP streaming on) does to HTTP triggers as a client
-or function can see it:
+It imitates what the Functions host (version 4, HTTP streaming on) does to functions with HTTP,
+timer and queue triggers, as they or their clients can see it.
+
+HTTP:
 
 * routes are tried in the order of the functions' names; the first with the right method wins; the
   rest is 404, never 405;
@@ -18,19 +20,50 @@ or function can see it:
   that;
 * a request on which nothing moves for 230 s is given up, while its function runs on.
 
+Timers:
+
+* schedules are NCRONTAB in UTC, with NCrontab's own rules: see `devhost.ncrontab`;
+* one call at a time; what is missed during a call makes for one call right after it;
+* `run_on_startup`, and `use_monitor`: a time that was missed while no host ran makes for one call
+  that is `past_due`, except of timers that fire more than once a minute;
+* a function that fails is called again at the next time.
+
+Queues:
+
+* of host.json: `batchSize`, `newBatchThreshold`, `visibilityTimeout`, `maxDequeueCount`,
+  `maxPollingInterval`, of which the default is 2 s as in a development environment,
+  `messageEncoding`;
+* a message is invisible for ten minutes, renewed at half of them for as long as its function runs;
+  if this host dies, or is stopped before the function is done, that is when the message comes back;
+* a message that fails too often, or is not base64, goes to `<queue>-poison` unchanged.
+
+For all of them, `%SETTING%` is resolved, functions that are not `async` run in a bounded number of
+threads, and a function that calls `sys.exit` has failed, without this host's ending.
+
 It does not imitate:
 
-* triggers other than HTTP: their functions are listed at the start and not run;
+* other triggers: their functions are listed at the start and not run;
 * the separate worker process: functions run in this one, so there are no cold starts, no gRPC, no
-  isolation of packages, and no scaling out;
-* functions that return anything but a Starlette response, other bindings, and `func.HttpRequest`;
+  isolation of packages, and no scaling out. An `async` function that blocks the event loop holds up
+  the triggers as well, and the renewal of messages;
+* functions that return anything but a Starlette response, other bindings, `func.Context`, and
+  `func.HttpRequest`; a timer or queue function with another binding is refused at the start;
+* the host's storage: the status of timers is kept in `DATA_DIR/timers`, and no lock keeps a second
+  host on other data from calling the same timers;
+* `WEBSITE_TIME_ZONE`, and schedules that are a `TimeSpan`, which only an App Service plan takes;
+* queues by identity (`<connection>__queueServiceUri`), which are refused at the start;
+* a queue that is not there: it is made, where the real host waits until somebody makes it;
+* retry policies (`@app.retry`), and dynamic concurrency;
 * route constraints, defaults and optional parameters, which are refused at the start;
 * keys, `admin/*` and webhooks: authorization levels are not enforced, every function is anonymous;
 * the home page: `/` without a function is 404;
-* `functionTimeout`, throttles, custom headers and logging of host.json: only `routePrefix` is read;
+* everything else in host.json, as `functionTimeout`, throttles, custom headers and logging;
 * the memory the host spends on a body with `Content-Length`, its limits on request lines, headers
   and slow uploads;
 * restarts when a file changes.
+
+Told to stop, it takes on nothing new, and gives what is in progress three seconds. It stops as well
+when its parent is gone, and within ten seconds even if a function blocks the event loop.
 
 It runs on Linux and macOS. On Linux, what it starts ends with it even if it is killed; on macOS
 only if it is stopped.

@@ -13,7 +13,8 @@ _ENVIRONMENT = """
 environment:
   PORT                        port to serve on (7071); 0 picks a free one
   HOST                        address to listen on (127.0.0.1)
-  DATA_DIR                    where the admin password and Azurite's data are kept (.data)
+  DATA_DIR                    where the admin password, the status of timers and Azurite's data are
+                              kept (.data)
   AZURITE_BLOB_PORT, AZURITE_QUEUE_PORT, AZURITE_TABLE_PORT
                               Azurite's ports (10000 to 10002, or others if these are taken)
   TLS_CERT, TLS_KEY           certificate and key (PEM) to serve https with, also for Azurite;
@@ -22,6 +23,7 @@ environment:
   REGISTRY_*                  the registry's own settings; what is given here wins
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
                               largest request body in bytes (2 GiB)
+  any other                   setting that a trigger names: %SCHEDULE%, or its connection string
 """
 
 
@@ -29,7 +31,10 @@ def main() -> int:
     """Run the development host and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m devhost",
-        description="Serve the function app on this machine, on storage emulated by Azurite.",
+        description=(
+            "Serve the function app on this machine, on storage emulated by Azurite: "
+            "its HTTP, timer and queue triggers."
+        ),
         epilog=_ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

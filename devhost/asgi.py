@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from devhost import headers
-from devhost.app import FunctionApp, HttpFunction
+from devhost.app import FunctionApp
 from devhost.bodies import ClientGoneError, SpooledBody
 from devhost.paths import BadPathError, decode_path, encode_path
+from devhost.worker import Function, Worker
 
 DEFAULT_BODY_LIMIT = 2 * 1024**3
 # Azure's load balancer drops a connection on which nothing moved for this long.
@@ -40,11 +41,13 @@ class FunctionsHost:
     def __init__(
         self,
         app: FunctionApp,
+        worker: Worker,
         *,
         body_limit: int = DEFAULT_BODY_LIMIT,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
         self._app = app
+        self._worker = worker
         self._body_limit = body_limit
         self._idle_timeout = idle_timeout
         # Functions that run on after their request was given up. The event loop itself holds tasks
@@ -91,7 +94,7 @@ class FunctionsHost:
             )
             return
         inner = _function_scope(scope, path, parameters, incoming)
-        task = asyncio.create_task(_invoke(function, inner, exchange, spool=spool))
+        task = asyncio.create_task(_invoke(self._worker, function, inner, exchange, spool=spool))
         await self._supervise(task, exchange)
 
     async def _supervise(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
@@ -191,7 +194,7 @@ class _Exchange:
 
 
 async def _invoke(
-    function: HttpFunction, scope: Scope, exchange: _Exchange, *, spool: bool
+    worker: Worker, function: Function, scope: Scope, exchange: _Exchange, *, spool: bool
 ) -> None:
     """Bind the request, call the function and send what it returns."""
     with SpooledBody() as body:
@@ -202,6 +205,7 @@ async def _invoke(
                 return
         try:
             await _call(
+                worker,
                 function,
                 scope,
                 _replay(body, exchange) if spool else exchange.receive,
@@ -220,12 +224,10 @@ async def _invoke(
     await exchange.answer(500, "Internal Server Error")
 
 
-async def _call(function: HttpFunction, scope: Scope, receive: Receive, send: Send) -> None:
-    argument: dict[str, Any] = {function.parameter: Request(scope, receive)}
-    if function.is_async:
-        response = await function.call(**argument)
-    else:
-        response = await asyncio.to_thread(function.call, **argument)
+async def _call(
+    worker: Worker, function: Function, scope: Scope, receive: Receive, send: Send
+) -> None:
+    response = await worker.call(function, Request(scope, receive))
     if not isinstance(response, Response):
         raise TypeError(
             f"function {function.name} must return a Response, not {type(response).__name__}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from devhost.children import start_child, stop_child
+from devhost.children import Child
 from devhost.errors import AzuriteError
 from devhost.node import find_azurite, find_node
 
@@ -79,7 +79,7 @@ class Azurite:
         # A file and not a pipe: Azurite must be able to write its last words, and save its tables,
         # when we are gone.
         with self.log.open("wb") as output:
-            self._process = start_child(command, output=output, cwd=location)
+            self._process = Child(command, output=output, cwd=location)
         try:
             self._wait_until_up(timeout)
         except BaseException:
@@ -114,7 +114,7 @@ class Azurite:
 
     def stop(self) -> None:
         """End Azurite, letting it save its data. Safe to call again."""
-        stop_child(self._process)
+        self._process.stop()
 
     def __enter__(self) -> Self:
         return self

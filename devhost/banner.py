@@ -1,7 +1,10 @@
 """What the development host says once it is ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
+from devhost.app import FunctionApp
+from devhost.ncrontab import NEVER
 from devhost.settings import Options, password_file
 
 READY = "devhost ready "
@@ -11,7 +14,7 @@ def welcome(
     options: Options,
     environment: Mapping[str, str],
     port: int,
-    not_run: Sequence[str],
+    app: FunctionApp,
     *,
     password_in_environment: bool,
 ) -> str:
@@ -37,9 +40,20 @@ def welcome(
         f"  docker pull {registry}/hello-world",
         "",
     ]
-    if not_run:
-        lines.append(f"Not run here, having no HTTP trigger: {', '.join(not_run)}")
+    lines += _triggers(app, datetime.now(UTC))
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104 - replaced, not bound
     address = f"[{host}]" if ":" in host else host
     lines.append(f"{READY}{options.scheme}://{address}:{port}")
     return "\n".join(lines)
+
+
+def _triggers(app: FunctionApp, now: datetime) -> Iterator[str]:
+    """Tell of the functions that no request calls."""
+    for timer in app.timers:
+        following = timer.schedule.next_after(now)
+        when = "never" if following == NEVER else f"{following:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"Timer {timer.function.name} ({timer.schedule.expression}): next {when}"
+    for queue in app.queues:
+        yield f"Queue {queue.queue_name}: {queue.function.name}"
+    if app.not_run:
+        yield f"Not run here, their triggers not being imitated: {', '.join(app.not_run)}"

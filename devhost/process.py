@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from devhost.banner import READY
-from devhost.children import start_child, stop_child
+from devhost.children import Child
 from devhost.errors import DevhostError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +77,9 @@ class HostProcess:
             str(app_dir),
         ]
         with self._log.open("wb") as output:
-            self._process = start_child(command, output=output, env=environment, cwd=directory)
+            self._process = Child(
+                command, output=output, env=environment, cwd=directory, patience=20
+            )
         try:
             self.base_url = self._wait_until_ready(timeout)
         except BaseException:
@@ -94,15 +96,19 @@ class HostProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def exit_status(self) -> int | None:
+        """With what the host has ended, negative if by a signal; None while it runs."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """Stop the host and what it started. Safe to call again."""
-        stop_child(self._process, patience=20)
+        self._process.stop()
         self._directory.cleanup()
 
     def kill(self) -> None:
         """Kill the host, giving it no chance to clean up."""
         self._process.kill()
-        self._process.wait()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ import fcntl
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,8 +16,11 @@ from devhost.asgi import FunctionsHost
 from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
-from devhost.server import HostServer, bind, configure_logging, is_free, parent_watch
+from devhost.listeners import Listeners, create_listeners
+from devhost.server import HostServer, bind, configure_logging, is_free
 from devhost.settings import Options
+from devhost.stopping import LastResort, stop_when_orphaned
+from devhost.worker import Worker
 
 _AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
 
@@ -30,10 +33,10 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
     Raises:
         DevhostError: something is missing, taken or wrong; the message says what to do.
     """
-    parent_is_gone = parent_watch()
     configure_logging()
     with ExitStack() as stack:
         stack.enter_context(_signals_raise())
+        stop_when_orphaned()
         # First of all, since it is what most often fails, and fails at once.
         listener = stack.enter_context(bind(options.host, options.port))
         port: int = listener.getsockname()[1]
@@ -47,15 +50,9 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             _trust(environment, options.certificate, options.data_dir)
         settings.apply_defaults(environment, options, port)
         app = load_app(options.app_dir)
-        text = welcome(
-            options, environment, port, app.not_run, password_in_environment=given_password
-        )
-
-        def stop_when() -> bool:
-            return parent_is_gone() or (azurite is not None and not azurite.is_running)
-
-        _serve(options, environment, app, listener, text, stop_when)
-        if azurite is not None and not azurite.is_running and not parent_is_gone():
+        text = welcome(options, environment, port, app, password_in_environment=given_password)
+        _serve(options, environment, app, listener, text, azurite)
+        if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
 
 
@@ -65,10 +62,20 @@ def _serve(
     app: FunctionApp,
     listener: socket.socket,
     text: str,
-    stop_when: Callable[[], bool],
+    azurite: Azurite | None,
 ) -> None:
+    last_resort = LastResort(azurite.stop if azurite else lambda: None)
+
+    def stop_when() -> bool:
+        if azurite is None or azurite.is_running:
+            return False
+        last_resort.arm()
+        return True
+
+    worker = Worker()
     server = HostServer(
-        FunctionsHost(app, body_limit=settings.body_limit(environment)),
+        FunctionsHost(app, worker, body_limit=settings.body_limit(environment)),
+        Listeners(create_listeners(app, worker, options.data_dir)),
         certificate=options.certificate,
         key=options.key,
         on_ready=lambda: print(text, flush=True),
@@ -76,6 +83,7 @@ def _serve(
     )
 
     def stop(_number: int, _frame: object) -> None:
+        last_resort.arm()
         # The second Ctrl-C does not wait for requests in progress.
         server.force_exit = server.should_exit
         server.should_exit = True
@@ -83,6 +91,7 @@ def _serve(
     for number in _SIGNALS:
         signal.signal(number, stop)
     server.run(sockets=[listener])
+    last_resort.disarm()
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,8 +1,8 @@
 """Serving the Functions host on a socket with uvicorn."""
 
+import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,8 +12,9 @@ import uvicorn
 
 from devhost.asgi import ConnectionAbortedByHost, FunctionsHost
 from devhost.errors import CertificateError, PortInUseError
+from devhost.listeners import Listeners
 
-# How long requests in progress may go on after Ctrl-C, in seconds.
+# How long requests and other calls in progress may go on after Ctrl-C, in seconds.
 _SHUTDOWN_PATIENCE = 3
 
 
@@ -58,6 +59,8 @@ def is_free(port: int) -> bool:
 class HostServer(uvicorn.Server):
     """A uvicorn that reports when it is ready, and stops when `stop_when` says so.
 
+    It runs the `listeners` of timer and queue triggers beside the requests.
+
     Signals are left to the caller: uvicorn would raise them again after its own shutdown, and so
     prevent that of others.
     """
@@ -65,6 +68,7 @@ class HostServer(uvicorn.Server):
     def __init__(
         self,
         application: FunctionsHost,
+        listeners: Listeners,
         *,
         certificate: Path | None,
         key: Path | None,
@@ -98,17 +102,21 @@ class HostServer(uvicorn.Server):
         except (OSError, ssl.SSLError) as error:
             raise CertificateError(f"cannot use {certificate} with {key}: {error}") from None
         super().__init__(config)
+        self._listeners = listeners
         self._on_ready = on_ready
         self._stop_when = stop_when
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, then say so."""
         await super().startup(sockets)
+        await self._listeners.start()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to serve; what the app leaves open then goes with the process, as in Azure."""
-        await super().shutdown(sockets)
+        await asyncio.gather(
+            super().shutdown(sockets), self._listeners.stop(patience=_SHUTDOWN_PATIENCE)
+        )
         # Which is where complaints of unclosed connections would go.
         logging.getLogger("asyncio").disabled = True
 
@@ -120,12 +128,6 @@ class HostServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-
-def parent_watch() -> Callable[[], bool]:
-    """Return a function that tells whether this process has lost the parent it has now."""
-    parent = os.getppid()
-    return lambda: os.getppid() != parent
 
 
 def configure_logging() -> None:

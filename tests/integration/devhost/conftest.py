@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from devhost.azurite import Azurite
 from devhost.process import HostProcess
 
 APP = Path(__file__).parent / "app"
@@ -30,3 +31,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
     }
     with HostProcess(APP, environment) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with Azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running

@@ -52,7 +52,7 @@ def test_the_first_start_makes_a_password_and_tells_where_but_not_what(
         port = host.base_url.rpartition(":")[2]
         login = f"docker login localhost:{port} -u admin --password-stdin < {data}/admin-password"
         assert login in host.output
-        assert "yearly (timerTrigger)" in host.output
+        assert "Timer yearly (0 0 0 1 1 *): next " in host.output
         blob_port = azurite_port(data)
         assert is_listening(blob_port)
     assert not is_listening(blob_port)

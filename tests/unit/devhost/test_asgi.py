@@ -7,17 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from devhost.app import FunctionApp, HttpFunction
+from devhost.app import FunctionApp
 from devhost.asgi import ConnectionAbortedByHost, FunctionsHost
 from devhost.routing import Route, RouteTable
+from devhost.worker import Function, Worker
 
-Function = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def host(function: Function, *, idle_timeout: float = 60) -> FunctionsHost:
+def host(function: Handler, *, idle_timeout: float = 60) -> FunctionsHost:
     table = RouteTable([Route.parse("f", "f", None)])
-    app = FunctionApp({"f": HttpFunction("f", function, "req")}, table, ())
-    return FunctionsHost(app, body_limit=100, idle_timeout=idle_timeout)
+    app = FunctionApp({"f": Function("f", function, "req")}, table)
+    return FunctionsHost(app, Worker(), body_limit=100, idle_timeout=idle_timeout)
 
 
 def scope(**overrides: Any) -> dict[str, Any]:

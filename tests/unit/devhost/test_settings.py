@@ -1,11 +1,20 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from devhost import settings
+from devhost.app import FunctionApp
 from devhost.banner import welcome
 from devhost.errors import CertificateError, DevhostError
+from devhost.ncrontab import Schedule
+from devhost.queues import QueueFunction
+from devhost.routing import RouteTable
 from devhost.settings import Options
+from devhost.timers import TimerFunction
+from devhost.worker import Function
+
+NO_ROUTES = RouteTable([])
 
 
 def options(tmp_path: Path, **environment: str) -> Options:
@@ -116,7 +125,13 @@ def test_the_body_limit_must_be_a_number() -> None:
 def test_the_welcome_never_shows_a_password(tmp_path: Path, *, given: bool) -> None:
     environment = {"REGISTRY_ADMIN_PASSWORD": "given-in-the-environment"} if given else {}
     settings.apply_defaults(environment, options(tmp_path), 7071)
-    text = welcome(options(tmp_path), environment, 7071, [], password_in_environment=given)
+    text = welcome(
+        options(tmp_path),
+        environment,
+        7071,
+        FunctionApp({}, NO_ROUTES),
+        password_in_environment=given,
+    )
     assert environment["REGISTRY_ADMIN_PASSWORD"] not in text
     expected = "printenv REGISTRY_ADMIN_PASSWORD |" if given else "admin-password"
     assert expected in text
@@ -126,7 +141,41 @@ def test_the_welcome_ends_with_the_line_for_programs(tmp_path: Path) -> None:
     environment: dict[str, str] = {}
     settings.apply_defaults(environment, options(tmp_path), 7071)
     text = welcome(
-        options(tmp_path), environment, 7071, ["gc (timerTrigger)"], password_in_environment=False
+        options(tmp_path),
+        environment,
+        7071,
+        FunctionApp({}, NO_ROUTES),
+        password_in_environment=False,
     )
-    assert "gc (timerTrigger)" in text
     assert text.splitlines()[-1] == "devhost ready http://127.0.0.1:7071"
+
+
+def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Path) -> None:
+    environment: dict[str, str] = {}
+    settings.apply_defaults(environment, options(tmp_path), 7071)
+
+    def function(name: str) -> Function:
+        return Function(name, print, "argument")
+
+    yearly = Schedule.parse("0 0 3 1 1 *")
+    app = FunctionApp(
+        {},
+        NO_ROUTES,
+        timers=(
+            TimerFunction(function("yearly"), yearly, run_on_startup=False, use_monitor=True),
+            TimerFunction(
+                function("idle"),
+                Schedule.parse("0 0 0 30 2 *"),
+                run_on_startup=False,
+                use_monitor=True,
+            ),
+        ),
+        queues=(QueueFunction(function("collect"), "garbage", ""),),
+        not_run=("arrived (blobTrigger)",),
+    )
+    text = welcome(options(tmp_path), environment, 7071, app, password_in_environment=False)
+    following = f"{yearly.next_after(datetime.now(UTC)):%Y}-01-01 03:00:00 UTC"
+    assert f"Timer yearly (0 0 3 1 1 *): next {following}\n" in text
+    assert "Timer idle (0 0 0 30 2 *): next never\n" in text
+    assert "Queue garbage: collect\n" in text
+    assert "Not run here, their triggers not being imitated: arrived (blobTrigger)\n" in text

@@ -172,4 +172,4 @@ def sync(req: Request) -> Response:
 
 @app.timer_trigger(schedule="0 0 0 1 1 *", arg_name="timer")
 def yearly(timer: func.TimerRequest) -> None:
-    """Be listed as not run."""
+    """Be listed with its next time, which is far away."""

@@ -1,0 +1,155 @@
+"""No child outlives its parent, however either of them behaves."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from devhost import children
+from devhost.children import Child
+
+PATIENCE = 20
+ROOT = Path(__file__).resolve().parents[3]
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child of its parent's death"
+)
+
+# A parent that has one child, says its process id once that is up, and waits to be killed.
+PARENT = """
+import signal, sys, time
+from pathlib import Path
+from devhost.children import Child
+patience, log, prepare, *command = sys.argv[1:]
+exec(prepare)
+with Path(log).open("wb") as output:
+    child = Child(command, output=output, patience=float(patience))
+while b"up" not in Path(log).read_bytes():
+    time.sleep(0.01)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
+TIDY = (
+    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: (print('tidy'), sys.exit())); "
+    f"{SLEEP}"
+)
+
+
+def has_ended(pidfd: int) -> bool:
+    return bool(select.select([pidfd], [], [], PATIENCE)[0])
+
+
+def kill_parent_of(tmp_path: Path, child: str, *, patience: float, prepare: str = "") -> bytes:
+    """Kill the parent of a child, and return what the child said until it ended."""
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", PARENT, str(patience), str(log), prepare]
+    command += [sys.executable, "-c", child]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        pidfd = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        assert has_ended(pidfd), "the child is still there"
+    finally:
+        os.close(pidfd)
+    return log.read_bytes()
+
+
+def test_a_child_whose_parent_was_killed_ends_in_order(tmp_path: Path) -> None:
+    # Longer than the test waits: it is not the guard that ends it.
+    assert b"tidy" in kill_parent_of(tmp_path, TIDY, patience=2 * PATIENCE)
+
+
+def test_a_child_that_ignores_sigterm_is_killed_after_a_patience(tmp_path: Path) -> None:
+    kill_parent_of(tmp_path, DEAF, patience=0.2)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])",
+    ],
+)
+def test_a_child_hears_of_its_parents_death_though_the_parent_was_deaf_to_sigterm(
+    tmp_path: Path, prepare: str
+) -> None:
+    kill_parent_of(tmp_path, SLEEP, patience=2 * PATIENCE, prepare=prepare)
+
+
+def test_a_child_started_too_late_to_have_its_parent_does_not_start() -> None:
+    not_the_parent = os.getppid()
+    command = [*children._program("become", not_the_parent), "echo", "started"]
+    result = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
+    assert (result.returncode, result.stdout) == (1, b"")
+
+
+def is_running(marker: str) -> bool:
+    """Whether any process has `marker` among its arguments."""
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and marker in (process / "cmdline").read_text():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@pytest.mark.parametrize("milliseconds", range(0, 60, 6))
+def test_a_parent_killed_while_it_starts_a_child_leaves_nothing(
+    tmp_path: Path, milliseconds: int
+) -> None:
+    marker = str(uuid.uuid4())
+    program = "import sys; print(flush=True); exec(sys.argv[1])"
+    start = PARENT.replace("sys.argv[1:]", "sys.argv[2:]")
+    command = [sys.executable, "-c", program, start, "0.2", str(tmp_path / "log"), ""]
+    command += [sys.executable, "-c", DEAF, marker]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        time.sleep(milliseconds / 1000)
+        parent.kill()
+    deadline = time.monotonic() + PATIENCE
+    while is_running(marker):
+        assert time.monotonic() < deadline, "the child is still there"
+        time.sleep(0.01)
+
+
+def test_a_child_that_was_stopped_leaves_no_guard(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as output:
+        child = Child(["sleep", "600"], output=output)
+    guard = child._guard
+    assert guard is not None
+    assert guard.poll() is None
+    child.stop()
+    assert child.poll() == -signal.SIGTERM
+    assert guard.poll() is not None
+    child.stop()
+
+
+def test_a_child_deaf_to_its_parent_is_killed_when_it_is_stopped(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child([sys.executable, "-c", DEAF], output=output, patience=0.1)
+    while b"up" not in log.read_bytes():
+        time.sleep(0.01)
+    child.stop()
+    assert child.poll() == -signal.SIGKILL
+
+
+def test_a_command_that_does_not_exist_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child(["/nowhere/command"], output=output)
+    while child.poll() is None:
+        time.sleep(0.01)
+    child.stop()
+    assert b"cannot run /nowhere/command: No such file" in log.read_bytes()

@@ -1,0 +1,84 @@
+import base64
+from datetime import timedelta
+
+import pytest
+
+from devhost.host_json import QueuesOptions
+from devhost.queue_messages import decode
+from devhost.queues import Backoff, QueueFunction
+from devhost.worker import Function
+
+BASE64 = QueuesOptions()
+PLAIN = QueuesOptions(base64=False)
+
+
+def trigger(queue_name: str) -> QueueFunction:
+    return QueueFunction(Function("work", print, "message"), queue_name, "")
+
+
+@pytest.mark.parametrize(
+    ("queue_name", "poison"),
+    [
+        ("jobs", "jobs-poison"),
+        ("q" * 56, "q" * 56 + "-poison"),
+        # Its name would be too long.
+        ("q" * 57, None),
+        ("jobs-poison", None),
+    ],
+)
+def test_a_queue_has_a_poison_queue_where_the_host_gives_it_one(
+    queue_name: str, poison: str | None
+) -> None:
+    assert trigger(queue_name).poison_queue_name == poison
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        ("", b""),
+        (None, b""),
+        ("d29yaw==", b"work"),
+        (" d29y\r\naw==\t", b"work"),
+        (base64.b64encode(bytes(range(256))).decode(), bytes(range(256))),
+    ],
+)
+def test_base64_is_read_as_dotnet_reads_it(content: str | None, body: bytes) -> None:
+    assert decode(content, BASE64) == body
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["work!", "d29yaw", "d29yaw=", "d29yaw===", "d29yaw==d29yaw==", "====", "d2_y", "wörk"],
+)
+def test_what_is_not_base64_to_dotnet_is_refused(content: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - which of its kinds does not matter
+        decode(content, BASE64)
+
+
+def test_without_an_encoding_the_body_is_the_content() -> None:
+    assert decode(" wörk == ", PLAIN) == " wörk == ".encode()
+
+
+def test_pauses_grow_at_random_up_to_the_maximum_and_start_again_when_reset() -> None:
+    backoff = Backoff(timedelta(seconds=2))
+    pauses = [backoff.next() for _ in range(10)]
+    assert pauses[0] == 0.1
+    assert 0.18 <= pauses[1] <= 0.22
+    assert 0.26 <= pauses[2] <= 0.34
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 2
+    backoff.reset()
+    assert backoff.next() == 0.1
+
+
+def test_pauses_differ_from_one_host_to_the_next() -> None:
+    def second_pause() -> float:
+        backoff = Backoff(timedelta(minutes=1))
+        backoff.next()
+        return backoff.next()
+
+    assert len({second_pause() for _ in range(10)}) > 1
+
+
+def test_a_maximum_below_the_first_pause_is_kept_to() -> None:
+    assert Backoff(timedelta(seconds=0.1)).next() == 0.1
