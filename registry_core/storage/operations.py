@@ -84,7 +84,8 @@ def _single(request: Any) -> Operation:
     body = getattr(request, "_data", None) or getattr(request, "data", None)
     if method == "POST" and isinstance(body, str) and (found := _TABLE.search(path)):
         row = json.loads(body)
-        return Operation(method, found[1], row["PartitionKey"], row["RowKey"])
+        if "RowKey" in row:  # Else it makes a table.
+            return Operation(method, found[1], row["PartitionKey"], row["RowKey"])
     container, name = _container_and_name(url.hostname or "", path)
     return Operation(method, container, "", name, action="".join(query.get("comp", ())))
 

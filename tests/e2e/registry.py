@@ -127,7 +127,8 @@ class Registry:
 
     username = "admin"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, app_dir: Path = ROOT) -> None:
+        self._app_dir = app_dir
         self.password = secrets.token_urlsafe(32)
         self._data = data
         self._port = 0
@@ -149,6 +150,15 @@ class Registry:
         self._daemon.kill()
         self._daemon = self._start()
 
+    def revive(self) -> None:
+        """Start another, where the registry is known to have been killed."""
+        self.crash()
+
+    @property
+    def storage(self) -> str:
+        """The connection string of its storage account."""
+        return self._storage.connection_string
+
     def stop(self) -> None:
         try:
             self._daemon.stop()
@@ -165,7 +175,8 @@ class Registry:
             "REGISTRY_ADMIN_USERNAME": self.username,
             "REGISTRY_ADMIN_PASSWORD": self.password,
         }
-        daemon = Daemon([sys.executable, "-m", "devhost"], env=environment, cwd=ROOT)
+        command = [sys.executable, "-m", "devhost", "--app-dir", str(self._app_dir)]
+        daemon = Daemon(command, env=environment, cwd=ROOT)
         try:
             line = daemon.wait_for(READY, START_TIMEOUT)
         except BaseException:

@@ -64,10 +64,15 @@ class Setup:
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
         self.repository = repository
-        self.source = f"{repository}-source"
-        """Another repository, to mount from."""
+        self.uses_source = False
         self.locations: list[str] = []
         """Upload sessions, in the order in which they were begun."""
+
+    @property
+    def source(self) -> str:
+        """Another repository, to mount from."""
+        self.uses_source = True
+        return f"{self.repository}-source"
 
     async def blobs(self, *blobs: bytes, repository: str = "") -> None:
         for blob in blobs:

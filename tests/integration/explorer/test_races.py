@@ -57,10 +57,12 @@ def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
     """How many interleavings each scenario had, to be shown at the end."""
     counted: dict[str, int] = {}
     yield counted
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    reporter.write_line("")
-    for name, count in counted.items():
-        reporter.write_line(f"{count:6} interleavings: {name}")
+    plugins = request.config.pluginmanager
+    reporter = plugins.getplugin("terminalreporter")
+    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+        reporter.write_line("")
+        for name, count in counted.items():
+            reporter.write_line(f"{count:6} interleavings: {name}")
 
 
 class Course:
@@ -77,16 +79,17 @@ class Course:
         self._loop = loop
         self._observer = observer
         self._instances = instances
-        self._repository = ""
+        self._names: list[str] = []
         self._own_blob = ""
 
     def start(self) -> Race:
         """A new execution, in a repository of its own."""
-        self._repository = f"r{secrets.token_hex(6)}"
-        self._own_blob = digest_of(self._repository.encode())
-        setup = Setup(self._observer, self._repository)
+        repository = f"r{secrets.token_hex(6)}"
+        self._own_blob = digest_of(repository.encode())
+        setup = Setup(self._observer, repository)
         requests = self._loop.run_until_complete(self._prepare(setup))
-        names = {self._own_blob: "own-blob", self._repository: "repository"}
+        self._names = [repository, *([setup.source] if setup.uses_source else [])]
+        names = {self._own_blob: "own-blob", repository: "repository"}
         for number, location in enumerate(setup.locations):
             names[location.partition("?")[0].rpartition("/")[2]] = f"session-{number}"
         return Race(self._instances, requests, names)
@@ -96,15 +99,17 @@ class Course:
 
     def outcome(self, race: Race) -> Outcome:
         """How it ended. Fails if a rule does not hold."""
-        names = (self._repository, f"{self._repository}-source")
-        worlds = [self._loop.run_until_complete(self._read(name)) for name in names]
+        worlds = self._loop.run_until_complete(self._read())
         broken = [rule for world in worlds for rule in world.broken(ARTIFACTS)]
         assert not broken, "\n".join(broken)
         told = tuple((a.status, a.code) if a else None for a in race.answers)
-        return told, *(world.visible for world in worlds)
+        own = worlds[0].visible
+        blobs = frozenset("own" if d == self._own_blob else d for d in own.blobs)
+        return told, replace(own, blobs=blobs), *(world.visible for world in worlds[1:])
 
-    async def _read(self, name: str) -> World:
-        return await World.read(self._observer, name, {*BLOBS, self._own_blob})
+    async def _read(self) -> list[World]:
+        digests = {*BLOBS, self._own_blob}
+        return await asyncio.gather(*(World.read(self._observer, n, digests) for n in self._names))
 
 
 def serial_outcomes(course: Course) -> set[Outcome]:
@@ -116,15 +121,8 @@ def serial_outcomes(course: Course) -> set[Outcome]:
         for instance in order:
             while own := [e for e in race.pending() if e.instance == instance]:
                 race.step(min(own, key=lambda event: event.name))
-        outcomes.add(renamed(course.outcome(race), course))
+        outcomes.add(course.outcome(race))
     return outcomes
-
-
-def renamed(outcome: Outcome, course: Course) -> Outcome:
-    """The outcome without the name of the execution's own blob."""
-    told, own, source = outcome
-    blobs = frozenset("own" if d == course._own_blob else d for d in own.blobs)
-    return told, replace(own, blobs=blobs), source
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[s.name for s in SCENARIOS])
@@ -141,7 +139,7 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     def finish(race: Race, trace: Sequence[Event]) -> None:
         order = "\n".join(f"  {event.instance}: {event.name}" for event in trace)
         try:
-            outcome = renamed(course.outcome(race), course)
+            outcome = course.outcome(race)
         except AssertionError as broken:
             raise AssertionError(f"{broken}\nafter\n{order}") from None
         assert outcome in expected, f"{outcome}\nafter\n{order}"

@@ -5,6 +5,7 @@ The rows are those of `docs/architecture.md`, "Rows"; the checks are its rules, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -54,17 +55,29 @@ class World:
         """The rows as they are now."""
         connection = client.registry.connection
         partition = keys.encode(repository)
-        table = connection.table(keys.REPOSITORIES)
-        rows = filter(live, await table.query(partition, " ", "~"))
-        listed = await connection.table(keys.CATALOG).get(keys.CATALOG_PARTITION, partition)
         blobs = connection.table(keys.BLOBS)
-        blob_rows = {}
-        for digest in digests:
+
+        async def of_blob(digest: str) -> dict[str, Row]:
             # Not the whole partition: other repositories link the same blobs.
-            needs = await blobs.query(digest, f"r:{partition}:", f"r:{partition};")
-            found = [await blobs.get(digest, key) for key in (keys.BLOB, f"l:{partition}")]
-            blob_rows[digest] = {row.key: row for row in (*needs, *found) if row}
-        return cls(repository, {row.key: row for row in rows}, blob_rows, listed is not None)
+            needs, blob, link = await asyncio.gather(
+                blobs.query(digest, f"r:{partition}:", f"r:{partition};"),
+                blobs.get(digest, keys.BLOB),
+                blobs.get(digest, f"l:{partition}"),
+            )
+            return {row.key: row for row in (*needs, blob, link) if row}
+
+        wanted = list(digests)
+        rows, listed, blob_rows = await asyncio.gather(
+            connection.table(keys.REPOSITORIES).query(partition, " ", "~"),
+            connection.table(keys.CATALOG).get(keys.CATALOG_PARTITION, partition),
+            asyncio.gather(*map(of_blob, wanted)),
+        )
+        return cls(
+            repository,
+            {row.key: row for row in rows if live(row)},
+            dict(zip(wanted, blob_rows, strict=True)),
+            listed is not None,
+        )
 
     def of(self, prefix: str) -> dict[str, Row]:
         """The rows of one kind, by the rest of their keys."""

@@ -1,0 +1,56 @@
+"""The registry's own function app, in a process that a request can have killed.
+
+A request with the header `X-Die` gets no answer: the process is killed before or after the
+storage call that the header names, as in `before 3` or `after 1`, counted within the request.
+"""
+
+import importlib.util
+import os
+import signal
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response
+
+from registry_core.storage.calls import Fault, StorageCall
+
+_ROOT = Path(__file__).resolve().parents[3]
+_specification = importlib.util.spec_from_file_location("slipway", _ROOT / "function_app.py")
+assert _specification
+assert _specification.loader
+_slipway = importlib.util.module_from_spec(_specification)
+sys.path.insert(0, str(_ROOT))
+_specification.loader.exec_module(_slipway)
+
+_functions = {f.get_function_name(): f.get_user_function() for f in _slipway.app.get_functions()}
+_sentence: ContextVar[str] = ContextVar("sentence", default="")
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+class Death(Fault):
+    """Kills the process, and with it whatever else is under way."""
+
+    async def before(self, call: StorageCall) -> None:
+        self._execute(f"before {call.number}")
+
+    async def after(self, call: StorageCall) -> None:
+        self._execute(f"after {call.number}")
+
+    def _execute(self, moment: str) -> None:
+        if _sentence.get() == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+_death = Death()
+_slipway.registry.hook.plan = lambda _: _death if _sentence.get() else None
+
+
+@app.function_name("registry_v2")
+@app.route(route="v2/{*path}", methods=_slipway.METHODS)
+async def registry_v2(req: Request) -> Response:
+    """The distribution API, until death."""
+    _sentence.set(req.headers.get("x-die", ""))
+    answer: Response = await _functions["registry_v2"](req)
+    return answer
