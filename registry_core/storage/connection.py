@@ -20,6 +20,8 @@ from registry_core.storage.tables import Table
 
 READ_BLOCK = 4 * 1024 * 1024
 """How many bytes of content one read call brings, at most."""
+READ_BACK_OFF_SECONDS = 1
+"""How long a read waits before it is tried again, the first time; there are two more."""
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 
@@ -40,7 +42,10 @@ class Connection:
         blob_options: dict[str, Any] = common | {
             "_additional_pipeline_policies": [hook.policy()],
             "retry_policy": ExponentialRetry(
-                initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1
+                initial_backoff=READ_BACK_OFF_SECONDS,
+                increment_base=2,
+                retry_total=2,
+                random_jitter_range=READ_BACK_OFF_SECONDS,
             ),
             "max_single_get_size": READ_BLOCK,
             "max_chunk_get_size": READ_BLOCK,
@@ -48,7 +53,7 @@ class Connection:
         table_options: dict[str, Any] = common | {
             "per_retry_policies": [hook.policy()],
             "retry_total": 2,
-            "retry_backoff_factor": 0.5,
+            "retry_backoff_factor": READ_BACK_OFF_SECONDS,
             "retry_backoff_max": 5,
         }
         if settings.connection_string:
