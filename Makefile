@@ -11,7 +11,7 @@ NODE_KEY := $(shell cksum < package-lock.json | cut -d ' ' -f 1)
 PYTHON_READY := .venv/.ready-$(PYTHON_KEY)
 NODE_READY := node_modules/.ready-$(NODE_KEY)
 
-SOURCES := $(wildcard registry_core devhost function_app.py bench tests)
+SOURCES := $(wildcard registry_core devhost *.py bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
