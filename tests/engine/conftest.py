@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,8 +15,6 @@ from tests.engine.process import ROOT
 
 TRIGGERS_APP = Path(__file__).parent / "app"
 PASSWORD = secrets.token_urlsafe(32)
-
-StartHost = Callable[..., EngineHost]
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from devhost.children import start_child, stop_child
 from tests.engine.protos import StatusResult
 
 ROOT = Path(__file__).resolve().parents[2]
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").is_file(), reason="memory is read from Linux's /proc"
+)
 _START_TIMEOUT = 60.0
 """In seconds; also how long the Functions host waits for a worker."""
 
@@ -56,9 +61,9 @@ class EngineProcess:
         )
         port = listener.sockets[0].getsockname()[1]
         command = [sys.executable, "-u", "-m", "tests.engine.worker", str(port), str(app_dir)]
-        python_path = os.pathsep.join([str(app_dir), str(ROOT)])
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": python_path, **env}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
         with self._log.open("wb") as output:
+            # Python looks for modules in the current directory first: those of the app.
             self._process = start_child(command, output=output, env=environment, cwd=app_dir)
         async with asyncio.timeout(_START_TIMEOUT):
             while not connected.done():
@@ -68,7 +73,11 @@ class EngineProcess:
             listener.close()
             reader, self._writer = connected.result()
             self._receiving = asyncio.create_task(self._receive(reader))
-            await self._initialize()
+            try:
+                await self._initialize()
+            except BaseException:
+                await self.stop()
+                raise
 
     async def _initialize(self) -> None:
         answer = await self._call("init", {})

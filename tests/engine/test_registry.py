@@ -6,12 +6,14 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
 from tests.engine.host import EngineHost
+from tests.engine.process import ROOT, needs_proc
 from tests.engine.protos import StatusResult
 
 MIB = 1024 * 1024
@@ -48,6 +50,11 @@ def test_every_function_loads(registry: EngineHost) -> None:
     assert {result["status"] for result in registry.engine.load_results} == {StatusResult.Success}
 
 
+def test_an_app_with_a_setting_missing_does_not_load(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="RegistryStorage__blobServiceUri: missing"):
+        EngineHost(ROOT, {}, tmp_path / "engine.log")
+
+
 def test_signed_in_the_registry_says_that_it_is_one(client: httpx.Client) -> None:
     answer = client.get("/v2/")
     assert (answer.status_code, answer.content) == (200, b"{}")
@@ -80,6 +87,7 @@ class Body:
             yield part
 
 
+@needs_proc
 def test_a_large_blob_streams_in_and_is_redirected_out(
     registry: EngineHost, client: httpx.Client, repository: str
 ) -> None:

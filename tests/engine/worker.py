@@ -102,6 +102,4 @@ async def _serve(port: int, app_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Where the worker looks for the app's modules: before everything else.
-    sys.path.insert(0, sys.argv[2])
     asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2])))
