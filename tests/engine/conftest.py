@@ -48,8 +48,9 @@ def triggers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def client(registry: EngineHost) -> Iterator[httpx.Client]:
-    """A client of the registry, signed in."""
+    """A client of the registry, signed in. Whatever it asks for, no invocation may fail."""
     with httpx.Client(
         base_url=registry.base_url, auth=("admin", PASSWORD), timeout=60.0
     ) as connected:
         yield connected
+    assert registry.failures == []

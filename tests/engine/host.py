@@ -21,6 +21,8 @@ from devhost.server import bind
 from tests.engine.front import Front
 from tests.engine.process import EngineProcess
 
+_PATIENCE = 600.0
+"""In seconds; the longest test takes one or two minutes."""
 _Result = TypeVar("_Result")
 
 
@@ -61,8 +63,11 @@ class EngineHost:
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Does `work` on the host's event loop, where the engine can be called."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Does `work` on the host's event loop, where the engine can be called.
+
+        Raises `TimeoutError` after ten minutes.
+        """
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     @property
     def failures(self) -> list[dict[str, Any]]:

@@ -65,19 +65,25 @@ class EngineProcess:
         with self._log.open("wb") as output:
             # Python looks for modules in the current directory first: those of the app.
             self._process = start_child(command, output=output, env=environment, cwd=app_dir)
-        async with asyncio.timeout(_START_TIMEOUT):
-            while not connected.done():
-                if self._process.poll() is not None:
-                    raise RuntimeError(f"the engine ended:\n{self.output}")
-                await asyncio.wait([connected], timeout=0.05)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                while not connected.done() and self._process.poll() is None:
+                    await asyncio.wait([connected], timeout=0.05)
+        except BaseException:
+            stop_child(self._process)
+            raise
+        finally:
             listener.close()
-            reader, self._writer = connected.result()
-            self._receiving = asyncio.create_task(self._receive(reader))
-            try:
+        if not connected.done():
+            raise RuntimeError(f"the engine ended:\n{self.output}")
+        reader, self._writer = connected.result()
+        self._receiving = asyncio.create_task(self._receive(reader))
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
                 await self._initialize()
-            except BaseException:
-                await self.stop()
-                raise
+        except BaseException:
+            await self.stop()
+            raise
 
     async def _initialize(self) -> None:
         answer = await self._call("init", {})
@@ -130,6 +136,8 @@ class EngineProcess:
         return result
 
     async def _call(self, call: str, message: Mapping[str, Any]) -> dict[str, Any]:
+        if self._receiving.done():
+            raise RuntimeError(f"the engine has hung up:\n{self.output}")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._calls[message.get("id", call)] = future
         self._writer.write(json.dumps({"call": call, **message}).encode() + b"\n")

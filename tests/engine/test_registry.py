@@ -150,8 +150,3 @@ def test_a_manifest_is_pulled_byte_for_byte(client: httpx.Client, repository: st
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(manifest))
     assert head.headers["docker-content-digest"] == digest_of(manifest)
-
-
-def test_no_invocation_failed_so_far(registry: EngineHost) -> None:
-    """Errors of the registry are answers, never failed invocations."""
-    assert registry.failures == []
