@@ -101,7 +101,7 @@ $(NODE_READY): $(PYTHON_READY)
 ifdef ENGINE_PYTHON
 $(ENGINE_READY):
 	@echo "Installing Python packages into .venv-engine"
-	@rm -rf .venv-engine; $(ENGINE_PYTHON) -m venv .venv-engine
+	@$(ENGINE_PYTHON) -m venv --clear .venv-engine
 	@$(call install,.venv-engine,engine)
 	$(call install_node,.venv-engine)
 	@touch $@
