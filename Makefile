@@ -4,14 +4,20 @@
 # contents of the lock files, so nothing is fetched again until a lock file changes.
 
 PYTHON ?= python3
+# A Python 3.13, for the tests of the production engine. Where there is none they are skipped.
+ENGINE_PYTHON := $(or $(ENGINE_PYTHON),$(shell sh tests/engine/find_python))
 
 BIN := .venv/bin
 PYTHON_KEY := $(shell { $(PYTHON) -V; cat requirements/dev.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
 NODE_KEY := $(shell cksum < package-lock.json | cut -d ' ' -f 1)
 PYTHON_READY := .venv/.ready-$(PYTHON_KEY)
 NODE_READY := node_modules/.ready-$(NODE_KEY)
+ifdef ENGINE_PYTHON
+ENGINE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements/engine.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
+ENGINE_READY := .venv-engine/.ready-$(ENGINE_KEY)
+endif
 
-SOURCES := $(wildcard registry_core devhost function_app.py bench tests)
+SOURCES := $(wildcard registry_core devhost *.py bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -20,7 +26,7 @@ SOURCES := $(wildcard registry_core devhost function_app.py bench tests)
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(PYTHON_READY) $(NODE_READY) ## Install what the other targets need (they do it themselves)
+setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Install what the other targets need (they do it themselves)
 
 run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
@@ -34,8 +40,14 @@ check: $(PYTHON_READY) ## Check format, lint, types and layering
 	$(BIN)/mypy $(SOURCES)
 	@if [ -f tests/unit/test_layering.py ]; then $(BIN)/pytest tests/unit/test_layering.py; fi
 
-test: $(PYTHON_READY) $(NODE_READY) ## Run the unit and integration tests
+test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run the unit and integration tests, and those of the engine on Python 3.13
 	$(BIN)/pytest $(wildcard tests/unit tests/integration)
+ifdef ENGINE_PYTHON
+	.venv-engine/bin/pytest tests/engine
+else
+	@echo "SKIPPED the tests of the production engine (tests/engine): there is no Python 3.13 that can make"
+	@echo "virtual environments. Install one, or name it: make test ENGINE_PYTHON=/path/to/python3.13"
+endif
 
 e2e: $(PYTHON_READY) $(NODE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
@@ -48,14 +60,14 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
-	for name in dev node; do \
-		"$$tools/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+	for lock in dev-3.11 node-3.11 engine-3.13; do name=$${lock%-*}; \
+		"$$tools/bin/uv" pip compile --universal --python-version $${lock#*-} --generate-hashes --upgrade --quiet \
 			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
 	done
 	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay
-	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-engine node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):
@@ -66,14 +78,31 @@ $(PYTHON_READY):
 	@echo "Installing Python packages into .venv"
 	@# The interpreter behind $(PYTHON), which may itself be the one in the .venv about to be replaced.
 	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); rm -rf .venv; "$$python" -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(call install,.venv,dev)
 	@touch $@
 
-$(NODE_READY): $(PYTHON_READY)
-	@if ! $(BIN)/python -m devhost.node --version > /dev/null 2>&1; then \
-		echo "Installing Node.js into .venv"; \
-		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/node.txt; \
+# $(call install,VENV,NAME): what requirements/NAME.txt has locked.
+install = $(1)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$(2).txt
+
+# $(call install_node,VENV): a Node.js, unless the machine has one that will do.
+define install_node
+	@if ! $(1)/bin/python -m devhost.node --version > /dev/null 2>&1; then \
+		echo "Installing Node.js into $(1)"; \
+		$(call install,$(1),node); \
 	fi
+endef
+
+$(NODE_READY): $(PYTHON_READY)
+	$(call install_node,.venv)
 	@echo "Installing Azurite into node_modules"
 	@$(BIN)/python -m devhost.node ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+ifdef ENGINE_PYTHON
+$(ENGINE_READY):
+	@echo "Installing Python packages into .venv-engine"
+	@$(ENGINE_PYTHON) -m venv --clear .venv-engine
+	@$(call install,.venv-engine,engine)
+	$(call install_node,.venv-engine)
+	@touch $@
+endif

@@ -7,6 +7,7 @@ functions' names, knows no 405, and matches HEAD only where it is listed.
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
+import worker_memory
 from registry_core.http import edge, health
 from registry_core.registry import Registry
 from registry_core.settings import Settings
@@ -22,11 +23,13 @@ _health = health.Health()
 @app.route(route="v2/{*path}", methods=METHODS)
 async def registry_v2(req: Request) -> Response:
     """The distribution API, `/v2/…`."""
-    return await edge.handle(registry, req, "/" + (req.path_params.get("path") or ""))
+    with worker_memory.forgetting(req):
+        return await edge.handle(registry, req, "/" + (req.path_params.get("path") or ""))
 
 
 @app.function_name("healthz")
 @app.route(route="healthz", methods=("GET", "HEAD"))
-async def healthz(req: Request) -> Response:  # noqa: ARG001 - the host binds it by its name
+async def healthz(req: Request) -> Response:
     """Whether this instance reaches its storage."""
-    return await _health.get(registry)
+    with worker_memory.forgetting(req):
+        return await _health.get(registry)
