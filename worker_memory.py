@@ -24,7 +24,7 @@ from typing import Any
 from starlette.requests import Request
 
 KEPT = 2000
-"""More than can be under way at once (the platform's limit is 1,000 an instance); about 4 MB."""
+"""Far more than an instance serves at once, in about 4 MB."""
 
 # From Python 3.13 on, and before.
 _WORKER_MODULES = ("azure_functions_runtime.http_v2", "azure_functions_worker.http_v2")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 
 from registry_core.model.clock import HybridClock
 from registry_core.settings import Settings
-from registry_core.storage import keys
+from registry_core.storage import hashing, keys
 from registry_core.storage.blobs import Blobs
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
@@ -20,6 +22,8 @@ from registry_core.storage.sas import SasSigner
 from registry_core.storage.system import System
 from registry_core.storage.upload_state import StateSealer
 from registry_core.storage.uploads import Uploads
+
+_LOGGER = logging.getLogger("slipway")
 
 
 class Registry:
@@ -57,13 +61,20 @@ class Registry:
                 self.connection = Connection(self.settings.storage, self.hook)
                 self._connected = True
             self.system = System(self.connection)
-            with traced():
+            with traced() as trace:
                 upload_keys = await self.system.open()
             self._build(self.connection, upload_keys)
             self._opened.set()
+            line = {
+                "kind": "open",
+                "storage_calls": trace.count,
+                "storage_rounds": trace.rounds,
+            }
+            _LOGGER.info(json.dumps(line))
 
     def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
         settings = self.settings
+        hashing.self_test()
         repositories = connection.table(keys.REPOSITORIES)
         catalog = connection.table(keys.CATALOG)
         sealer = StateSealer(upload_keys, settings.upload_expiry)

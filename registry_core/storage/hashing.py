@@ -3,7 +3,7 @@
 `hashlib` hides its state, so SHA-256 and SHA-512 (FIPS 180-4) are run through libcrypto's own
 contexts: the library that Python's `_hashlib` is linked to, called by ctypes, which also releases
 the interpreter lock. The saved form is ours, not libcrypto's: algorithm, chaining value, length,
-pending bytes. It is checked before any of it reaches libcrypto, and a self-test at the first use
+pending bytes. It is checked before any of it reaches libcrypto, and a self-test at the start
 compares both functions with `hashlib`; where the library is missing or fails it, `hashlib` does
 the work and nothing can be saved: a later request then reads the content again.
 """
@@ -15,6 +15,7 @@ import ctypes.util
 import functools
 import hashlib
 import importlib.util
+import logging
 import struct
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ from typing import Any, Protocol
 from registry_core.model.digest import Digest
 
 Buffer = bytes | bytearray | memoryview
+
+_LOGGER = logging.getLogger("slipway")
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,16 @@ def restore(state: bytes) -> RunningHash | None:
 def digest_of(running: RunningHash, name: str) -> Digest:
     """The digest of the bytes so far."""
     return Digest(name, running.hexdigest())
+
+
+def self_test() -> bool:
+    """Whether hashes can be saved on this machine; says so in the log where they cannot."""
+    if _library() is None:
+        _LOGGER.warning(
+            "libcrypto cannot save a hash here: what is uploaded in several requests is read back"
+        )
+        return False
+    return True
 
 
 @functools.cache

@@ -96,14 +96,29 @@ class Uploads:
             size = len(first)
             is_first = await self._put_at_once(state, first, digest)
         else:
-            state = await self.append(state, _chain(first, body))
-            size = state.offset
-            is_first = await self._seal_object(state, digest)
+            size, is_first = await self._append_and_seal(state, _chain(first, body), digest)
         location = self._content.location(state.object_name)
         # A commit repeated long after: its blob may have been deleted and collected since.
         if not is_first and await self._blobs.is_doomed(digest, location):
             raise BlobUploadUnknown
         return await self._blobs.record(repository, digest, location, size)
+
+    async def _append_and_seal(
+        self, state: UploadState, body: AsyncIterator[bytes], digest: Digest
+    ) -> tuple[int, bool]:
+        """Appends the rest and marks the object; answers its size, and whether it was not yet so.
+
+        A request that was done already, except for its answer, is found out by the mark: the
+        session's content has that digest.
+        """
+        try:
+            state = await self.append(state, body)
+            return state.offset, await self._seal_object(state, digest)
+        except BlobUploadUnknown:
+            found = await self._content.state(state.object_name)
+            if found is None or dict(found.metadata) != _committed(state, digest):
+                raise
+            return found.size, False
 
     async def cancel(self, state: UploadState) -> None:
         """Ends the upload for good: an empty object marks it. Raises `BlobUploadUnknown`."""

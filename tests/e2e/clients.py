@@ -207,7 +207,8 @@ class Podman(_ContainersStorage):
         return f"sha256:{found}"
 
     def run_image(self, reference: str) -> str:
-        return self.call("run", "--rm", reference).text
+        # Not crun, which Debian may have brought along: it takes no hybrid of control groups.
+        return self.call("--runtime", "runc", "run", "--rm", reference).text
 
 
 class Buildah(_ContainersStorage):

@@ -127,17 +127,21 @@ class Registry:
 
     username = "admin"
 
-    def __init__(self, data: Path, app_dir: Path = ROOT) -> None:
+    def __init__(
+        self, data: Path, *, app_dir: Path = ROOT, storage: str = "", password: str = ""
+    ) -> None:
+        """Start it; with a `storage` (a connection string) of somebody else's, on that."""
         self._app_dir = app_dir
-        self.password = secrets.token_urlsafe(32)
+        self.password = password or secrets.token_urlsafe(32)
         self._data = data
         self._port = 0
         # Not left to the development host, so that storage can outlive a crash of the registry.
-        self._storage = Azurite(data / "storage")
+        self._azurite = None if storage else Azurite(data / "storage")
+        self.storage = self._azurite.connection_string if self._azurite else storage
         try:
             self._daemon = self._start()
         except BaseException:
-            self._storage.stop()
+            self._stop_storage()
             raise
 
     @property
@@ -154,23 +158,22 @@ class Registry:
         """Start another, where the registry is known to have been killed."""
         self.crash()
 
-    @property
-    def storage(self) -> str:
-        """The connection string of its storage account."""
-        return self._storage.connection_string
-
     def stop(self) -> None:
         try:
             self._daemon.stop()
         finally:
-            self._storage.stop()
+            self._stop_storage()
+
+    def _stop_storage(self) -> None:
+        if self._azurite:
+            self._azurite.stop()
 
     def _start(self) -> Daemon:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")},
             "PORT": str(self._port),
             "DATA_DIR": str(self._data),
-            "RegistryStorage": self._storage.connection_string,
+            "RegistryStorage": self.storage,
             "REGISTRY_ADMIN_USER_ENABLED": "true",
             "REGISTRY_ADMIN_USERNAME": self.username,
             "REGISTRY_ADMIN_PASSWORD": self.password,
@@ -237,13 +240,19 @@ class Registry:
         """Push a blob the simplest way there is: one POST, one PUT."""
         opened = self.request("POST", f"/v2/{repository}/blobs/uploads/")
         assert opened.status == 202, opened
-        location = urlsplit(opened.headers["location"])
-        query = f"{location.query}&" if location.query else ""
+        self.commit(opened.headers["location"], content, body=content)
+
+    def commit(
+        self, location: str, content: bytes, body: bytes = b"", headers: Mapping[str, str] = {}
+    ) -> None:
+        """End an upload session, with `body` the last of `content`."""
+        found = urlsplit(location)
+        query = f"{found.query}&" if found.query else ""
         answer = self.request(
             "PUT",
-            f"{location.path}?{query}digest={digest_of(content)}",
-            content,
-            {"Content-Type": "application/octet-stream"},
+            f"{found.path}?{query}digest={digest_of(content)}",
+            body,
+            {"Content-Type": "application/octet-stream", **headers},
         )
         assert answer.status == 201, answer
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devhost.children import start_child, stop_child
+from devhost.children import Child
 from tests.engine.protos import StatusResult
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,13 +64,13 @@ class EngineProcess:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
         with self._log.open("wb") as output:
             # Python looks for modules in the current directory first: those of the app.
-            self._process = start_child(command, output=output, env=environment, cwd=app_dir)
+            self._process = Child(command, output=output, env=environment, cwd=app_dir)
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 while not connected.done() and self._process.poll() is None:
                     await asyncio.wait([connected], timeout=0.05)
         except BaseException:
-            stop_child(self._process)
+            self._process.stop()
             raise
         finally:
             listener.close()
@@ -168,7 +168,7 @@ class EngineProcess:
 
     async def stop(self) -> None:
         """Ends the process."""
-        stop_child(self._process)
+        self._process.stop()
         await self._receiving
         self._writer.close()
         await self._writer.wait_closed()

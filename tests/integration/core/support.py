@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -36,9 +36,11 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
 class Client:
     """Sends requests to one instance of the registry, signed in as the administrator."""
 
-    http: httpx.AsyncClient
     registry: Registry
     traces: list[CallTrace]
+    may_read_back: bool = False
+    """Whether an upload may read content: only where its state was lost on purpose."""
+    http: httpx.AsyncClient = field(init=False)
 
     @property
     def trace(self) -> CallTrace:
@@ -148,10 +150,16 @@ def index_of(descriptors: Iterable[dict[str, Any]], **extra: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-async def pieces(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
+def pieces_of(content: bytes, size: int = 65536) -> Iterator[bytes]:
     """A body of unknown length, in pieces as a socket brings them."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
+
+
+async def pieces(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
+    """The same, for asynchronous clients."""
+    for piece in pieces_of(content, size):
+        yield piece
 
 
 async def all_rows(client: Client, table: str, partition: str) -> dict[str, Row]:
@@ -170,7 +178,7 @@ async def rows(client: Client, repository: str) -> dict[str, Row]:
 async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIterator[Client]:
     """A client of a new instance."""
     registry = Registry(settings, hook)
-    traces: list[CallTrace] = []
+    client = Client(registry, [])
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_or_disconnect() -> Message:
@@ -181,7 +189,12 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
 
         request = Request(scope, receive_or_disconnect)
         response = await edge.handle(registry, request, scope["path"].removeprefix("/v2"))
-        traces.append(request.state.storage_calls)
+        trace: CallTrace = request.state.storage_calls
+        client.traces.append(trace)
+        read_back = "/blobs/uploads/" in scope["path"] and any(
+            call.method == "GET" and f"/{keys.CONTENT}/" in call.path for call in trace.calls
+        )
+        assert client.may_read_back or not read_back, "an upload has read content back"
         await response(scope, receive, send)
 
     assert settings.admin is not None
@@ -192,8 +205,9 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
         auth=(settings.admin.username, settings.admin.passwords[0]),
         timeout=60,
     ) as http:
+        client.http = http
         try:
             await registry.open()
-            yield Client(http, registry, traces)
+            yield client
         finally:
             await registry.close()

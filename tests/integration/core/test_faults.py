@@ -57,6 +57,7 @@ async def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     """An instance that waits no second before it reads again."""
     monkeypatch.setattr(connection, "READ_BACK_OFF_SECONDS", 0)
     async with connect(settings) as connected:
+        connected.may_read_back = True
         yield connected
 
 

@@ -38,6 +38,8 @@ async def kinds(client: Client, repository: str) -> list[str]:
     return sorted(key.partition(":")[0] for key in await rows(client, repository))
 
 
+@pytest.mark.rule("P6")
+@pytest.mark.rule("P2")
 @pytest.mark.parametrize("by", ["tag", "digest"])
 async def test_a_manifest_comes_back_byte_for_byte(
     client: Client, other: Client, repository: str, by: str
@@ -58,7 +60,13 @@ async def test_a_manifest_comes_back_byte_for_byte(
 
 
 @pytest.mark.parametrize(
-    "size", [64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 512 * 1024, 512 * 1024 + 1, 4 * 1024 * 1024]
+    "size",
+    [
+        edge + step
+        for edge in (64 * 1024, 512 * 1024, 1024 * 1024, 4 * 1024 * 1024)
+        for step in (-1, 0, 1)
+        if edge + step <= 4 * 1024 * 1024
+    ],
 )
 async def test_a_manifest_of_any_size_up_to_4_mib_comes_back_byte_for_byte(
     client: Client, other: Client, repository: str, size: int
@@ -97,6 +105,7 @@ async def test_the_rows_of_an_image_are_those_of_the_protocol(
     assert stored["t:v1"].text("Stamp") == manifest.text("Stamp") == stored["h"].text("Stamp")
 
 
+@pytest.mark.rule("P3")
 async def test_moving_a_tag_leaves_one_row_of_each_kind_for_it(
     client: Client, repository: str
 ) -> None:
@@ -157,6 +166,7 @@ async def test_a_sha512_reference_names_the_manifest(client: Client, repository:
     assert answer.content == image.manifest
 
 
+@pytest.mark.rule("P1")
 async def test_a_manifest_whose_blobs_are_missing_is_refused_and_names_one(
     client: Client, repository: str
 ) -> None:
@@ -171,6 +181,7 @@ async def test_a_manifest_whose_blobs_are_missing_is_refused_and_names_one(
     assert (await client.send("GET", f"/v2/{repository}/manifests/v1")).status_code == 404
 
 
+@pytest.mark.rule("P1", "P2")
 async def test_foreign_layers_need_not_be_pushed_and_the_image_keeps_its_os_version(
     client: Client, repository: str
 ) -> None:
@@ -226,6 +237,7 @@ async def test_a_tag_can_move_from_a_manifest_to_the_index_that_holds_it(
     assert answer.status_code == 201
 
 
+@pytest.mark.rule("P5")
 async def test_an_index_of_500_children_of_which_some_do_not_exist_is_stored_and_deleted(
     client: Client, repository: str
 ) -> None:
@@ -258,6 +270,7 @@ async def test_a_manifest_of_127_layers_with_one_twice_is_stored(
     assert (await client.put_manifest(repository, "v1", manifest)).status_code == 201
 
 
+@pytest.mark.rule("D2")
 async def test_deleting_a_tag_keeps_the_manifest(client: Client, repository: str) -> None:
     image = await client.push_image(repository, "v1")
     await client.put_manifest(repository, "v2", image.manifest)
@@ -380,6 +393,7 @@ async def test_a_push_and_a_deletion_at_once_leave_the_image_whole_or_gone(
             await client.put_manifest(repository, f"v{attempt}", image.manifest)
 
 
+@pytest.mark.rule("P8", "F1")
 @pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
 @pytest.mark.parametrize("operation", ["push", "retag", "untag", "delete"])
 async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
@@ -417,6 +431,7 @@ async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
     raise AssertionError("an operation of 40 calls")
 
 
+@pytest.mark.rule("R2")
 async def test_a_head_by_somebody_who_may_push_touches_an_old_manifest(
     settings: Settings, repository: str
 ) -> None:

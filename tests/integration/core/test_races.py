@@ -1,12 +1,16 @@
 """Races and late answers that once lost something, each forced through the storage-call hook."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.storage import keys, tables
+from registry_core.storage.blobs import PUSH_DEADLINE
 from registry_core.storage.calls import Drop, Fault, Hold, Postpone, StorageCall
 from registry_core.storage.content import APPEND_BLOCK
 from tests.integration.core.support import (
@@ -55,6 +59,7 @@ async def is_pullable(client: Client, repository: str, image: Image) -> bool:
     return all(answer.status_code == 200 for answer in answers)
 
 
+@pytest.mark.rule("P4")
 async def test_a_push_under_way_does_not_lose_its_blobs_to_another_life_of_the_manifest(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -79,6 +84,7 @@ async def test_a_push_under_way_does_not_lose_its_blobs_to_another_life_of_the_m
         assert await is_pullable(other, repository, image), f"blob deletions: {deleted}"
 
 
+@pytest.mark.rule("D1")
 async def test_the_last_two_manifests_deleted_at_once_take_the_repository_along(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -98,6 +104,7 @@ async def test_the_last_two_manifests_deleted_at_once_take_the_repository_along(
     assert keys.repository(RepositoryName(repository)) not in catalog
 
 
+@pytest.mark.rule("P4")
 async def test_a_push_applied_late_does_not_bring_a_deleted_manifest_back(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -126,6 +133,7 @@ async def test_a_push_applied_late_does_not_bring_a_deleted_manifest_back(
     assert "t:v1" not in await rows(other, repository)
 
 
+@pytest.mark.rule("P2")
 async def test_a_large_manifest_whose_blob_is_deleted_before_it_is_protected_is_still_protected(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -147,6 +155,7 @@ async def test_a_large_manifest_whose_blob_is_deleted_before_it_is_protected_is_
         assert keys.requirement(name, Digest.parse(image.digest)) in stored
 
 
+@pytest.mark.rule("P5", "D4")
 async def test_an_index_pushed_while_its_deletion_cleans_up_keeps_its_child_rows(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -176,13 +185,14 @@ async def test_an_index_pushed_while_its_deletion_cleans_up_keeps_its_child_rows
     assert (children, again.status_code) == (150, 202)
 
 
+@pytest.mark.rule("D1")
 async def test_a_manifest_of_more_tags_than_a_page_is_deleted_whole(
     client: Client, repository: str
 ) -> None:
     """A page of a query has 1,000 rows: a tag beyond it would dangle for good."""
     await client.push_image(repository, "keep")
     image = await client.push_image(repository, "t0")
-    names = [f"t{number}" for number in range(1, 1022)]
+    names = [f"t{number}" for number in range(1, 2000)]
     for first in range(0, len(names), 15):
         query = "&".join(f"tag={name}" for name in names[first : first + 15])
         reference = f"{image.digest}?{query}"
@@ -203,6 +213,7 @@ async def test_a_manifest_of_more_tags_than_a_page_is_deleted_whole(
         raise AssertionError(f"{len(left)} tags left; HEAD, GET, DELETE, PUT of one: {codes}")
 
 
+@pytest.mark.rule("D3")
 async def test_a_blob_with_more_requirement_rows_than_a_page_is_not_deleted_while_needed(
     client: Client, repository: str
 ) -> None:
@@ -224,6 +235,7 @@ async def test_a_blob_with_more_requirement_rows_than_a_page_is_not_deleted_whil
     assert await is_pullable(client, repository, image)
 
 
+@pytest.mark.rule("R4")
 async def test_a_tag_that_always_exists_is_always_found(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -239,10 +251,12 @@ async def test_a_tag_that_always_exists_is_always_found(
     assert (await get).status_code == 200
 
 
+@pytest.mark.rule("U4")
 async def test_an_append_applied_late_is_found_out_and_the_upload_goes_on(
     client: Client, repository: str
 ) -> None:
     """It times out, is read back too early, sent again, and applied just before that."""
+    client.may_read_back = True
     location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
     late = Postpone()
     appends: list[StorageCall] = []
@@ -261,10 +275,12 @@ async def test_an_append_applied_late_is_found_out_and_the_upload_goes_on(
     assert done.status_code == 201
 
 
+@pytest.mark.rule("U7")
 async def test_a_cancelled_session_with_a_lagging_state_is_unknown(
     client: Client, repository: str
 ) -> None:
     """Catching up reads a range of the empty tombstone: 416 of storage, 500 to the client."""
+    client.may_read_back = True
 
     async def broken() -> Any:
         yield b"x" * (APPEND_BLOCK + 5)
@@ -278,6 +294,7 @@ async def test_a_cancelled_session_with_a_lagging_state_is_unknown(
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
+@pytest.mark.rule("D4")
 async def test_a_deletion_whose_answer_was_lost_is_finished(
     client: Client, repository: str
 ) -> None:
@@ -302,6 +319,7 @@ async def test_a_deletion_whose_answer_was_lost_is_finished(
     assert (again, listed, blob.status_code) == (404, False, 202)
 
 
+@pytest.mark.rule("P8")
 async def test_one_manifest_pushed_under_many_tags_at_once_is_stored_under_all(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -317,6 +335,7 @@ async def test_one_manifest_pushed_under_many_tags_at_once_is_stored_under_all(
     assert set(codes) == {201}, {code: codes.count(code) for code in codes}
 
 
+@pytest.mark.rule("U5")
 async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doomed_object(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -334,3 +353,69 @@ async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doom
     again = await client.commit(location, digest)
     assert again.status_code == 404
     assert keys.BLOB not in await all_rows(client, keys.BLOBS, digest)
+
+
+@pytest.mark.rule("P8")
+async def test_a_push_that_has_run_too_long_gives_up_before_its_transaction(
+    client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage collection counts on it: what a push protected is old by then."""
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    began = time.monotonic()
+    gate = Gate(client, lambda call: call.method == "GET" and call.depth == 2)
+    push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
+    await gate.reached.wait()
+    late = began + PUSH_DEADLINE.total_seconds() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: late)
+    gate.open()
+    answer = await push
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert await rows(client, repository) == {}
+
+
+@pytest.mark.rule("R1")
+@pytest.mark.parametrize("kind", ["manifest", "blob"])
+async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_it(
+    client: Client, repository: str, kind: str
+) -> None:
+    await client.push_image(repository, "keep")
+    image = await client.push_image(repository, "v1")
+    loose = await client.push_blob(repository, image.digest.encode())
+    url = f"/v2/{repository}/" + (
+        f"manifests/{image.digest}" if kind == "manifest" else f"blobs/{loose}"
+    )
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        seen.set()
+        await go_on.wait()
+
+    gates = [Hold(after_gate=wait)]
+    client.registry.hook.plan = lambda _: gates.pop() if gates else None
+    read = asyncio.create_task(client.send("GET", url))
+    await seen.wait()
+    assert (await client.send("DELETE", url)).status_code == 202
+    go_on.set()
+    assert (await read).status_code in (200, 307)
+    assert (await client.send("GET", url)).status_code == 404
+
+
+@pytest.mark.rule("P6")
+async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
+    client: Client, other: Client, repository: str
+) -> None:
+    await client.push_image(repository, "keep")
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    gate = Gate(client, lambda call: call.method == "POST" and call.depth == 3)
+    push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
+    await gate.reached.wait()
+    table = other.registry.connection.table(keys.REPOSITORIES)
+    lock = [tables.merge(keys.HEAD, WriteEnabled=False), tables.delete(keys.WRITABLE)]
+    await table.transact(keys.encode(repository), lock)
+    gate.open()
+    answer = await push
+    assert answer.status_code == 405
+    assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
+    assert "t:v1" not in await rows(client, repository)

@@ -65,6 +65,7 @@ async def proxy(azurite: Azurite) -> AsyncIterator[tuple[Proxy, str]]:
     server.close()
 
 
+@pytest.mark.rule("U4")
 @pytest.mark.parametrize(
     "what",
     [
@@ -81,6 +82,7 @@ async def test_a_write_whose_connection_broke_after_it_was_applied(
     middle, connection_string = proxy
     storage = StorageSettings(connection_string)
     async with connect(replace(settings, storage=storage)) as client:
+        client.may_read_back = True
         await client.push_blob(repository, b"warm" + secrets.token_bytes(5))  # a kept connection
         content = secrets.token_bytes(100)
         middle.cut = what
@@ -106,6 +108,7 @@ async def test_a_write_whose_connection_broke_after_it_was_applied(
         assert len(writes) == calls, (len(writes), calls, writes)
 
 
+@pytest.mark.rule("U4")
 async def test_a_cancellation_whose_connection_broke_after_it_was_applied(
     settings: Settings, repository: str, proxy: tuple[Proxy, str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +26,7 @@ async def content_of(client: Client, repository: str, digest: str) -> bytes:
         return (await plain.get(answer.headers["location"])).content
 
 
+@pytest.mark.rule("U4")
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("announced", [True, False], ids=["content-length", "chunked"])
 async def test_post_patch_put_stores_what_was_sent(
@@ -81,10 +84,12 @@ async def test_many_small_chunks_and_a_last_one_in_the_put_make_the_blob(
     assert await content_of(client, repository, digest_of(content)) == content
 
 
+@pytest.mark.rule("U6")
 @pytest.mark.parametrize("announce", [True, False], ids=["announced", "not-announced"])
 async def test_sha512_is_checked_whether_announced_or_not(
     client: Client, repository: str, announce: bool
 ) -> None:
+    client.may_read_back = not announce
     content = secrets.token_bytes(300_000)
     query = {"digest-algorithm": "sha512"} if announce else {}
     answer = await client.patch(await client.begin(repository, **query), content)
@@ -96,6 +101,7 @@ async def test_sha512_is_checked_whether_announced_or_not(
     assert await content_of(client, repository, digest) == content
 
 
+@pytest.mark.rule("U6")
 async def test_nothing_is_read_back_when_a_chunked_upload_is_committed(
     client: Client, repository: str
 ) -> None:
@@ -110,10 +116,12 @@ async def test_nothing_is_read_back_when_a_chunked_upload_is_committed(
     ]
 
 
+@pytest.mark.rule("U6")
 async def test_where_hashes_cannot_be_saved_the_content_is_read_back_and_still_checked(
     client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hashing, "_library", lambda: None)
+    client.may_read_back = True
     content = secrets.token_bytes(3000)
     location = await client.begin(repository)
     for start in (0, 1000, 2000):
@@ -124,6 +132,7 @@ async def test_where_hashes_cannot_be_saved_the_content_is_read_back_and_still_c
     assert (await client.commit(location, digest_of(content))).status_code == 201
 
 
+@pytest.mark.rule("U5")
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_bytes_that_do_not_match_the_digest_cannot_be_read(
     client: Client, repository: str, streamed: bool
@@ -156,6 +165,7 @@ async def test_a_chunk_out_of_order_is_416_with_the_true_range_and_a_usable_loca
     assert answer.status_code == 201
 
 
+@pytest.mark.rule("U3")
 async def test_the_same_chunk_twice_at_once_is_taken_once(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -168,6 +178,7 @@ async def test_the_same_chunk_twice_at_once_is_taken_once(
     assert await content_of(client, repository, digest) == b"abcdef"
 
 
+@pytest.mark.rule("U2")
 async def test_the_first_chunk_twice_at_once_is_taken_once(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -176,6 +187,7 @@ async def test_the_first_chunk_twice_at_once_is_taken_once(
     assert sorted(answer.status_code for answer in answers) == [202, 416]
 
 
+@pytest.mark.rule("U3")
 async def test_a_replayed_state_cannot_write(client: Client, repository: str) -> None:
     first = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
     second = (await client.patch(first, b"def")).headers["location"]
@@ -184,6 +196,7 @@ async def test_a_replayed_state_cannot_write(client: Client, repository: str) ->
     assert (await client.commit(second, digest_of(b"abcdef"))).status_code == 201
 
 
+@pytest.mark.rule("U5")
 async def test_two_commits_at_once_both_succeed(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -195,6 +208,58 @@ async def test_two_commits_at_once_both_succeed(
     assert await content_of(client, repository, digest) == content
 
 
+def _flipped(location: str) -> str:
+    """With one bit of the sealed state flipped."""
+    token = location.rpartition("=")[2]
+    sealed = bytearray(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    sealed[len(sealed) // 2] ^= 1
+    return location.replace(token, urlsafe_b64encode(sealed).decode().rstrip("="))
+
+
+@pytest.mark.rule("U1", "U3")
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "GET", "DELETE"])
+@pytest.mark.parametrize(
+    "kind",
+    ["replayed", "forked", "truncated", "bit-flipped", "expired", "foreign", "other-session"],
+)
+async def test_a_state_that_is_not_the_sessions_last_changes_nothing(
+    client: Client, settings: Settings, repository: str, kind: str, method: str
+) -> None:
+    first = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    last = (await client.patch(first, b"def")).headers["location"]
+    stranger = (await client.patch(await client.begin(repository), b"xyz")).headers["location"]
+    async with connect(replace(settings, upload_expiry=timedelta(seconds=1))) as impatient:
+        expired = (await impatient.send("GET", last)).headers["location"]
+        impatient.registry.uploads.sealer._now = lambda: time.time() + 3600
+        # A fork goes on from a state that another request has left behind.
+        states = {
+            "replayed": first,
+            "forked": first,
+            "truncated": last[:-9],
+            "bit-flipped": _flipped(last),
+            "expired": expired,
+            "foreign": last.replace(repository, f"{repository}/other"),
+            "other-session": last.partition("?")[0] + "?" + stranger.partition("?")[2],
+        }
+        body = b"def" if kind == "replayed" else b"DEF"
+        query = f"&digest={digest_of(b'abc' + body)}" if method == "PUT" else ""
+        asked = impatient if kind == "expired" else client
+        answer = await asked.send(method, states[kind] + query, content=body)
+    if kind not in ("replayed", "forked"):
+        assert answer.json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
+    elif method in ("PATCH", "PUT"):
+        assert (answer.status_code, answer.headers["range"]) == (416, "0-5")
+    elif method == "GET":
+        assert (answer.status_code, answer.headers["range"]) == (204, "0-5")
+    else:
+        # Whoever holds any of its states may end the session.
+        assert answer.status_code == 204
+        return
+    assert (await client.commit(last, digest_of(b"abcdef"))).status_code == 201
+    assert await content_of(client, repository, digest_of(b"abcdef")) == b"abcdef"
+
+
+@pytest.mark.rule("U7")
 async def test_a_session_is_unknown_once_committed(client: Client, repository: str) -> None:
     location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
     await client.commit(location, digest_of(b"abc"))
@@ -202,6 +267,7 @@ async def test_a_session_is_unknown_once_committed(client: Client, repository: s
         assert (await client.send(method, location, content=b"x")).status_code == 404
 
 
+@pytest.mark.rule("U7")
 @pytest.mark.parametrize("written", [True, False])
 async def test_a_cancelled_session_is_unknown_for_good(
     client: Client, repository: str, written: bool
@@ -218,9 +284,11 @@ async def test_a_cancelled_session_is_unknown_for_good(
     assert (await client.commit(begun, digest_of(b"abc"), b"abc")).status_code == 404
 
 
+@pytest.mark.rule("U6")
 async def test_a_client_that_dies_in_the_middle_commits_nothing_and_can_go_on(
     client: Client, repository: str
 ) -> None:
+    client.may_read_back = True
     content = secrets.token_bytes(2 * APPEND_BLOCK + 100)
     location = await client.begin(repository)
 
@@ -240,6 +308,7 @@ async def test_a_client_that_dies_in_the_middle_commits_nothing_and_can_go_on(
     assert (await client.commit(answer.headers["location"], digest)).status_code == 201
 
 
+@pytest.mark.rule("U1")
 async def test_a_state_is_good_for_its_repository_its_session_and_its_time_only(
     client: Client, settings: Settings, repository: str
 ) -> None:
@@ -258,6 +327,7 @@ async def test_a_state_is_good_for_its_repository_its_session_and_its_time_only(
         assert (await impatient.patch(expired, b"abc")).status_code == 404
 
 
+@pytest.mark.rule("U1")
 async def test_a_session_hops_between_instances_at_every_request(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -302,6 +372,7 @@ async def push_once(client: Client, repository: str, content: bytes) -> httpx.Re
 async def test_one_lost_call_never_corrupts_an_upload(
     client: Client, repository: str, method: str, query: str, fault: Fault
 ) -> None:
+    client.may_read_back = isinstance(fault, Drop)
     content = secrets.token_bytes(APPEND_BLOCK + 10)
     digest = digest_of(content)
     planned = Once(client, method, query, fault)
@@ -314,6 +385,7 @@ async def test_one_lost_call_never_corrupts_an_upload(
     assert await content_of(client, repository, digest) == content
 
 
+@pytest.mark.rule("U5")
 async def test_a_commit_whose_answer_was_lost_can_be_repeated(
     client: Client, repository: str
 ) -> None:

@@ -129,7 +129,7 @@ class Setup:
 class Scenario:
     """Requests at once, and the rules that they put to the test."""
 
-    rules: str
+    rules: tuple[str, ...]
     prepare: Callable[[Setup], Awaitable[Sequence[Request]]]
 
     @property
@@ -144,7 +144,7 @@ def scenario(*rules: str) -> Callable[[Callable[[Setup], Awaitable[Sequence[Requ
     """Adds a scenario; its name says what happens at once."""
 
     def add(prepare: Callable[[Setup], Awaitable[Sequence[Request]]]) -> None:
-        SCENARIOS.append(Scenario(" ".join(rules), prepare))
+        SCENARIOS.append(Scenario(rules, prepare))
 
     return add
 

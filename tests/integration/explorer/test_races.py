@@ -125,7 +125,10 @@ def serial_outcomes(course: Course) -> set[Outcome]:
     return outcomes
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=[s.name for s in SCENARIOS])
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(s, id=s.name, marks=pytest.mark.rule(*s.rules)) for s in SCENARIOS],
+)
 def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     scenario: Scenario,
     loop: asyncio.AbstractEventLoop,
