@@ -43,7 +43,7 @@ class Connection:
             "_additional_pipeline_policies": [hook.policy()],
             "retry_policy": ExponentialRetry(
                 initial_backoff=READ_BACK_OFF_SECONDS,
-                increment_base=2,
+                increment_base=2 * READ_BACK_OFF_SECONDS,
                 retry_total=2,
                 random_jitter_range=READ_BACK_OFF_SECONDS,
             ),

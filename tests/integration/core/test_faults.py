@@ -70,17 +70,24 @@ class Stage:
     old: Image
     new: Image
     large: Image
-    location: str = ""
+    location: str
 
     @classmethod
     async def set(cls, client: Client, repository: str) -> Stage:
-        old = await client.push_image(repository, "v1")
+        old = Image.make()
         new = Image.make(subject=old.descriptor)
         large = new.with_manifest(annotations={"fill": "x" * 600_000})
-        for blob in new.blobs:
-            await client.push_blob(repository, blob)
-            await client.push_blob(f"{repository}-new", blob)
+
+        async def push(name: str, blob: bytes) -> None:
+            answer = await client.commit(await client.begin(name), digest_of(blob), blob)
+            assert answer.status_code == 201
+
+        await asyncio.gather(
+            *(push(repository, blob) for blob in (*old.blobs, *new.blobs)),
+            *(push(f"{repository}-new", blob) for blob in new.blobs),
+        )
         location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+        assert (await client.put_manifest(repository, "v1", old.manifest)).status_code == 201
         return cls(client, repository, old, new, large, location)
 
     @property

@@ -20,12 +20,16 @@ _IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Instance:
-    """A process that runs one instance of the registry."""
+    """A process that runs one instance of the registry.
 
-    def __init__(self, settings: Settings) -> None:
+    A careless one leaves out the conditions of its writes on tables: what the explorer is to find.
+    """
+
+    def __init__(self, settings: Settings, *, is_careless: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=instance.run, args=(other, settings), daemon=True)
+        arguments = (other, settings, is_careless)
+        self._process = context.Process(target=instance.run, args=arguments, daemon=True)
         self._process.start()
         other.close()
         assert self._receive() is None

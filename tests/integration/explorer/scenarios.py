@@ -131,6 +131,7 @@ class Scenario:
 
     rules: tuple[str, ...]
     prepare: Callable[[Setup], Awaitable[Sequence[Request]]]
+    is_long: bool = False
 
     @property
     def name(self) -> str:
@@ -140,11 +141,13 @@ class Scenario:
 SCENARIOS: list[Scenario] = []
 
 
-def scenario(*rules: str) -> Callable[[Callable[[Setup], Awaitable[Sequence[Request]]]], None]:
+def scenario(
+    *rules: str, is_long: bool = False
+) -> Callable[[Callable[[Setup], Awaitable[Sequence[Request]]]], None]:
     """Adds a scenario; its name says what happens at once."""
 
     def add(prepare: Callable[[Setup], Awaitable[Sequence[Request]]]) -> None:
-        SCENARIOS.append(Scenario(rules, prepare))
+        SCENARIOS.append(Scenario(rules, prepare, is_long))
 
     return add
 
@@ -343,7 +346,7 @@ async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Request]:
 # Three at once.
 
 
-@scenario("P4", "D1", "D3")
+@scenario("P4", "D1", "D3", is_long=True)
 async def a_manifest_is_pushed_again_and_deleted_with_its_blob(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)

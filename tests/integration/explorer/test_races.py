@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,10 @@ from tests.integration.explorer.race import Instance, Race
 from tests.integration.explorer.scenarios import ARTIFACTS, BLOBS, SCENARIOS, Scenario, Setup
 from tests.integration.explorer.search import Event, Explorer
 from tests.integration.explorer.world import World
+
+THOROUGH = pytest.mark.skipif(
+    not os.environ.get("THOROUGH"), reason="takes minutes; set THOROUGH=1, as CI does"
+)
 
 #: What clients were told, and what they can see then.
 Outcome = tuple[Any, ...]
@@ -127,7 +132,10 @@ def serial_outcomes(course: Course) -> set[Outcome]:
 
 @pytest.mark.parametrize(
     "scenario",
-    [pytest.param(s, id=s.name, marks=pytest.mark.rule(*s.rules)) for s in SCENARIOS],
+    [
+        pytest.param(s, id=s.name, marks=[pytest.mark.rule(*s.rules), *[THOROUGH] * s.is_long])
+        for s in SCENARIOS
+    ],
 )
 def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     scenario: Scenario,
@@ -136,7 +144,26 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     instances: Sequence[Instance],
     tally: dict[str, int],
 ) -> None:
-    course = Course(scenario, loop, observer, instances)
+    tally[scenario.name] = explore(Course(scenario, loop, observer, instances))
+
+
+@pytest.mark.parametrize(
+    "name", ["a-manifest-is-pushed-and-its-blob-deleted", "the-last-two-manifests-are-deleted"]
+)
+def test_the_explorer_finds_what_is_lost_where_a_condition_is_left_out(
+    name: str, loop: asyncio.AbstractEventLoop, observer: Client, uncached: Settings
+) -> None:
+    scenario = next(s for s in SCENARIOS if s.name == name)
+    with (
+        Instance(uncached, is_careless=True) as one,
+        Instance(uncached, is_careless=True) as two,
+        pytest.raises(AssertionError, match="after\n"),
+    ):
+        explore(Course(scenario, loop, observer, (one, two)))
+
+
+def explore(course: Course) -> int:
+    """Tries every interleaving, counts them, and fails if one ends in a way of its own."""
     expected = serial_outcomes(course)
 
     def finish(race: Race, trace: Sequence[Event]) -> None:
@@ -149,4 +176,4 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
 
     explorer = Explorer(course.start, finish)
     explorer.explore()
-    tally[scenario.name] = explorer.complete
+    return explorer.complete
