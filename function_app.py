@@ -4,6 +4,8 @@ The routes are catch-alls because the Functions host takes the first that matche
 functions' names, knows no 405, and matches HEAD only where it is listed.
 """
 
+import logging
+
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
@@ -13,6 +15,10 @@ from registry_core.registry import Registry
 from registry_core.settings import Settings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+# The worker's own server logs every address, and one can carry the state of an upload. Each request
+# is logged by the registry, without it.
+logging.getLogger("uvicorn.access").addFilter(lambda _: False)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 registry = Registry(Settings.from_environment())

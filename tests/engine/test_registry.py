@@ -123,6 +123,14 @@ def test_a_large_blob_streams_in_and_is_redirected_out(
     assert received.digest() == body.sha256.digest()
 
 
+def test_the_state_of_an_upload_is_not_logged(
+    registry: EngineHost, client: httpx.Client, repository: str
+) -> None:
+    push_blob(client, repository, b"logged")
+    assert "Uvicorn running" in registry.engine.output  # Its log is on; only addresses are not.
+    assert "/blobs/uploads/" not in registry.engine.output
+
+
 def test_a_manifest_is_pulled_byte_for_byte(client: httpx.Client, repository: str) -> None:
     config = push_blob(client, repository, CONFIG)
     manifest = json.dumps(

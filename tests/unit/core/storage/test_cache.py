@@ -121,3 +121,21 @@ def test_bounds_hold_and_bytes_are_counted_right_whatever_happens(
             cache.discard(key)
         assert len(cache._entries) <= 5
         assert cache._bytes == sum(entry[1] for entry in cache._entries.values()) <= 100
+
+
+def test_a_value_read_before_something_was_discarded_is_not_kept() -> None:
+    cache: Cache[str] = Cache(timedelta(seconds=60))
+    ticket = cache.ticket()
+    cache.discard("deleted")
+    cache.put("deleted", "as it was read before", ticket=ticket)
+    assert cache.get("deleted") is None
+    cache.put("deleted", "as it was read after", ticket=cache.ticket())
+    assert cache.get("deleted") == "as it was read after"
+
+
+def test_making_room_and_growing_old_keep_nothing_from_being_put() -> None:
+    cache: Cache[str] = Cache(timedelta(seconds=60), max_entries=1)
+    ticket = cache.ticket()
+    cache.put("one", "1", ticket=ticket)
+    cache.put("two", "2", ticket=ticket)
+    assert (cache.get("one"), cache.get("two")) == (None, "2")

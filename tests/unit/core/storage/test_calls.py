@@ -4,7 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import (
+    ServiceRequestError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
 from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
@@ -13,9 +17,11 @@ from registry_core.storage.calls import (
     CallHook,
     CallPolicy,
     CallTrace,
+    Divert,
     Drop,
     Fault,
     Hold,
+    Postpone,
     Refuse,
     StorageCall,
     adopt,
@@ -284,3 +290,37 @@ async def test_a_body_streamed_after_its_request_can_adopt_the_requests_trace(
         assert await asyncio.create_task(respond(trace)) == [b"x"]
         await call(policy)
     assert (trace.count, trace.rounds, other.count) == (2, 2, 1)
+
+
+async def test_a_diverted_call_goes_to_the_other_server(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    hook.fail_nth(1, Divert("http://127.0.0.1:1/503"))
+    await call(policy)
+    assert wire.seen == ["http://127.0.0.1:1/503"]
+
+
+async def test_a_postponed_call_times_out_and_is_applied_once_when_it_is_delivered(
+    hook: CallHook, policy: CallPolicy, wire: Wire
+) -> None:
+    late = Postpone()
+    hook.fail_nth(1, late)
+    with pytest.raises(ServiceResponseTimeoutError):
+        await call(policy)
+    assert wire.seen == []
+    assert await late.deliver() == 201
+    assert await late.deliver() is None
+    assert wire.seen == [URL]
+
+
+async def test_operations_are_told_only_while_faults_are_planned(
+    hook: CallHook, policy: CallPolicy
+) -> None:
+    with traced() as trace:
+        await call(policy)
+        hook.plan = lambda _: None
+        await call(policy)
+    assert [str(one) for one in trace.calls] == [
+        "GET blob:/content/uploads/x",
+        "GET content[]uploads/x",
+    ]

@@ -21,20 +21,27 @@ from registry_core.errors import Unavailable
 from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
+    Full,
     RowExists,
     RowMissing,
     StorageFault,
+    StoreMissing,
     classify,
     reading,
     translated,
 )
 
 
-def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:
+def answered(
+    status: int, kind: type[HttpResponseError] = HttpResponseError, code: str = ""
+) -> HttpResponseError:
     response: Any = SimpleNamespace(status_code=status, reason="", headers={}, text=lambda: "")
-    error = kind("refused", response=response)
+    error: Any = kind(f"refused {code}", response=response)
     error.status_code = status
-    return error
+    if code:
+        error.error_code = code
+    found: HttpResponseError = error
+    return found
 
 
 REFUSALS = [
@@ -43,6 +50,16 @@ REFUSALS = [
     (answered(409, ResourceExistsError), RowExists),
     (answered(412, ResourceModifiedError), ConditionFailed),
     (answered(304), ConditionFailed),
+    (answered(416, code="InvalidRange"), ConditionFailed),
+    (answered(404, code="EntityNotFound"), RowMissing),
+    (answered(404, code="TableNotFound"), StoreMissing),
+    (answered(404, code="ContainerNotFound"), StoreMissing),
+    (answered(409, code="EntityAlreadyExists"), RowExists),
+    (answered(409, code="BlobAlreadyExists"), RowExists),
+    (answered(409, code="BlockCountExceedsLimit"), Full),
+    # Refused because the store is going away: nothing exists that could be looked at.
+    (answered(409, code="TableBeingDeleted"), Ambiguous),
+    (answered(409, code="ContainerBeingDeleted"), Ambiguous),
     (answered(408), Ambiguous),
     (answered(429), Ambiguous),
     (answered(500), Ambiguous),
