@@ -7,7 +7,10 @@ Receiving and hashing block n+1 overlaps appending block n, and a request holds 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+import mmap
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
@@ -71,9 +74,13 @@ class Uploads:
         Raises `UploadMoved` if the state was not the upload's last. What was appended before the
         body broke off stays, and `status` tells how much that is.
         """
+        async with aclosing(_blocks(body)) as blocks:
+            return await self._append(state, blocks)
+
+    async def _append(self, state: UploadState, blocks: AsyncIterator[memoryview]) -> UploadState:
         flow = _Flow(self._content, state, await self._hashes(state, CATCH_UP_BYTES))
         try:
-            return await flow.append(body)
+            return await flow.append(blocks)
         except AppendRefused as refusal:
             raise UploadMoved(await self.status(state)) from refusal
 
@@ -91,13 +98,14 @@ class Uploads:
         Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
         `BlobUploadUnknown`.
         """
-        first, body = await _first_block(body)
-        if not state.etag and len(first) < APPEND_BLOCK:
-            size = await self._put_at_once(state, first, digest)
-        else:
-            state = await self.append(state, _chain(first, body))
-            size = state.offset
-            await self._seal_object(state, digest)
+        async with aclosing(_blocks(body)) as blocks:
+            first = await anext(blocks, memoryview(b""))
+            if not state.etag and len(first) < APPEND_BLOCK:
+                size = await self._put_at_once(state, bytes(first), digest)
+            else:
+                state = await self._append(state, _chain(first, blocks))
+                size = state.offset
+                await self._seal_object(state, digest)
         location = self._content.location(state.object_name)
         return await self._blobs.record(repository, digest, location, size)
 
@@ -196,34 +204,18 @@ class _Flow:
     hashes: dict[str, RunningHash]
     under_way: asyncio.Task[str] | None = None
 
-    async def append(self, body: AsyncIterator[bytes]) -> UploadState:
-        """Appends all of `body`; answers the state after it."""
-        buffer = bytearray(APPEND_BLOCK)
-        filled = 0
-        view = memoryview(buffer)
+    async def append(self, blocks: AsyncIterator[memoryview]) -> UploadState:
+        """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
         try:
-            async for chunk in body:
-                position = 0
-                while position < len(chunk):
-                    step = min(APPEND_BLOCK - filled, len(chunk) - position)
-                    view[filled : filled + step] = chunk[position : position + step]
-                    filled, position = filled + step, position + step
-                    if filled == APPEND_BLOCK:
-                        await self._send(bytes(view))
-                        filled = 0
-            if filled:
-                await self._send(bytes(view[:filled]))
+            async for block in blocks:
+                await self._finish()
+                self.under_way = asyncio.create_task(self._append(block))
             await self._finish()
         finally:
             await self._settle()
         return self.state
 
-    async def _send(self, block: bytes) -> None:
-        """Begins to append a block, when the one before has been appended."""
-        await self._finish()
-        self.under_way = asyncio.create_task(self._append(block))
-
-    async def _append(self, block: bytes) -> str:
+    async def _append(self, block: memoryview) -> str:
         hashed = asyncio.to_thread(self._hash, block)
         appended = self._append_block(block)
         _, etag = await asyncio.gather(hashed, appended)
@@ -231,11 +223,11 @@ class _Flow:
         self.state = self.state.at(self.state.offset + len(block), etag, hashes)
         return etag
 
-    def _hash(self, block: bytes) -> None:
+    def _hash(self, block: memoryview) -> None:
         for hash_ in self.hashes.values():
             hash_.update(block)
 
-    async def _append_block(self, block: bytes) -> str:
+    async def _append_block(self, block: memoryview) -> str:
         state = self.state
         etag = state.etag
         if not etag:
@@ -263,18 +255,31 @@ def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
     return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
 
 
-async def _first_block(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The body's first block, or all of a smaller body, and the rest of it."""
-    first = bytearray()
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None]:
+    """Cuts `body` into blocks of `APPEND_BLOCK` bytes; only the last may be shorter, none is empty.
+
+    Two buffers take turns, so asking for a block gives up the one before the last: the caller must
+    be done with block n-1 when it asks for block n+1, and may still be using block n.
+    """
+    # Anonymous mappings, because their pages are taken as they are filled and go back to the
+    # system with the request. The heap takes a whole block for the smallest body, and keeps it.
+    buffers = itertools.cycle([memoryview(mmap.mmap(-1, APPEND_BLOCK)) for _ in range(2)])
+    buffer, filled = next(buffers), 0
     async for chunk in body:
-        first += chunk
-        if len(first) >= APPEND_BLOCK:
-            break
-    return bytes(first), body
+        position = 0
+        while position < len(chunk):
+            step = min(APPEND_BLOCK - filled, len(chunk) - position)
+            buffer[filled : filled + step] = chunk[position : position + step]
+            filled, position = filled + step, position + step
+            if filled == APPEND_BLOCK:
+                yield buffer
+                buffer, filled = next(buffers), 0
+    if filled:
+        yield buffer[:filled]
 
 
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(first: memoryview, rest: AsyncIterator[memoryview]) -> AsyncIterator[memoryview]:
     if first:
         yield first
-    async for chunk in rest:
-        yield chunk
+    async for block in rest:
+        yield block
