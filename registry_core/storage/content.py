@@ -28,8 +28,9 @@ from registry_core.storage.keys import CONTENT, Location
 
 APPEND_BLOCK = 8 * 1024 * 1024
 """How many bytes one append carries, except the last of a request. A request holds two such."""
-_PIECE = 256 * 1024
-"""How many bytes of a block the transport is given at a time: what it cannot send it copies."""
+_PIECE = 1024 * 1024
+"""How many bytes of a block the transport is given at a time. Of what it cannot send at once it
+makes a copy; yet each piece waits its turn on the event loop, while storage waits for it."""
 _APPEND_ATTEMPTS = 4
 _BACKOFF_SECONDS = 0.25
 
@@ -211,6 +212,6 @@ class Content:
 
 
 async def _pieces(data: memoryview) -> AsyncIterator[memoryview]:
-    """`data` as a body that shares its bytes and is sent as fast as the connection takes it."""
+    """`data` as a body that shares its memory, and is sent as fast as the connection takes it."""
     for start in range(0, len(data), _PIECE):
         yield data[start : start + _PIECE]

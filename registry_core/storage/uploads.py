@@ -202,30 +202,34 @@ class _Flow:
     content: Content
     state: UploadState
     hashes: dict[str, RunningHash]
-    under_way: asyncio.Task[str] | None = None
+    under_way: asyncio.Task[None] | None = None
 
     async def append(self, blocks: AsyncIterator[memoryview]) -> UploadState:
         """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
+        hashed: asyncio.Task[tuple[bytes, ...]] | None = None
         try:
             async for block in blocks:
+                if hashed is not None:  # A hash takes one block after another.
+                    await hashed
+                # Not only when the block's turn has come: storage waits for that moment, and the
+                # block before is on its way for a while yet.
+                hashed = asyncio.create_task(asyncio.to_thread(self._hash, block))
                 await self._finish()
-                self.under_way = asyncio.create_task(self._append(block))
+                self.under_way = asyncio.create_task(self._append(block, hashed))
             await self._finish()
         finally:
             await self._settle()
         return self.state
 
-    async def _append(self, block: memoryview) -> str:
-        hashed = asyncio.to_thread(self._hash, block)
-        appended = self._append_block(block)
-        _, etag = await asyncio.gather(hashed, appended)
-        hashes = tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
-        self.state = self.state.at(self.state.offset + len(block), etag, hashes)
-        return etag
+    async def _append(self, block: memoryview, hashed: asyncio.Task[tuple[bytes, ...]]) -> None:
+        etag = await self._append_block(block)
+        self.state = self.state.at(self.state.offset + len(block), etag, await hashed)
 
-    def _hash(self, block: memoryview) -> None:
+    def _hash(self, block: memoryview) -> tuple[bytes, ...]:
+        """Takes in a block; answers the states after it that can be saved."""
         for hash_ in self.hashes.values():
             hash_.update(block)
+        return tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
 
     async def _append_block(self, block: memoryview) -> str:
         state = self.state
