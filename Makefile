@@ -21,7 +21,7 @@ SOURCES := $(wildcard registry_core devhost *.py bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e format lock clean
+.PHONY: help setup run cert check test e2e bench format lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,6 +52,9 @@ endif
 e2e: $(PYTHON_READY) $(NODE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
+
+bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
+	@$(BIN)/python -m bench upload $(BENCH)
 
 format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .

@@ -7,7 +7,10 @@ Receiving and hashing block n+1 overlaps appending block n, and a request holds 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+import mmap
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
@@ -71,9 +74,13 @@ class Uploads:
         Raises `UploadMoved` if the state was not the upload's last. What was appended before the
         body broke off stays, and `status` tells how much that is.
         """
+        async with aclosing(_blocks(body)) as blocks:
+            return await self._append(state, blocks)
+
+    async def _append(self, state: UploadState, blocks: AsyncIterator[memoryview]) -> UploadState:
         flow = _Flow(self._content, state, *await self._hashes(state, CATCH_UP_BYTES))
         try:
-            return await flow.append(body)
+            return await flow.append(blocks)
         except AppendRefused as refusal:
             raise UploadMoved(await self.status(state)) from refusal
 
@@ -91,12 +98,13 @@ class Uploads:
         Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
         `BlobUploadUnknown`.
         """
-        first, body = await _first_block(body)
-        if not state.etag and len(first) < APPEND_BLOCK:
-            size = len(first)
-            is_first = await self._put_at_once(state, first, digest)
-        else:
-            size, is_first = await self._append_and_seal(state, _chain(first, body), digest)
+        async with aclosing(_blocks(body)) as blocks:
+            first = await anext(blocks, memoryview(b""))
+            if not state.etag and len(first) < APPEND_BLOCK:
+                size = len(first)
+                is_first = await self._put_at_once(state, bytes(first), digest)
+            else:
+                size, is_first = await self._append_and_seal(state, _chain(first, blocks), digest)
         location = self._content.location(state.object_name)
         # A commit repeated long after: its blob may have been deleted and collected since.
         if not is_first and await self._blobs.is_doomed(digest, location):
@@ -104,7 +112,7 @@ class Uploads:
         return await self._blobs.record(repository, digest, location, size)
 
     async def _append_and_seal(
-        self, state: UploadState, body: AsyncIterator[bytes], digest: Digest
+        self, state: UploadState, blocks: AsyncIterator[memoryview], digest: Digest
     ) -> tuple[int, bool]:
         """Appends the rest and marks the object; answers its size, and whether it was not yet so.
 
@@ -112,7 +120,7 @@ class Uploads:
         session's content has that digest.
         """
         try:
-            state = await self.append(state, body)
+            state = await self._append(state, blocks)
             return state.offset, await self._seal_object(state, digest)
         except BlobUploadUnknown:
             found = await self._content.state(state.object_name)
@@ -233,48 +241,37 @@ class _Flow:
     hashes: dict[str, RunningHash]
     left: tuple[bytes, ...] = ()
     """Saved hashes that lag too far behind to go on here."""
-    under_way: asyncio.Task[str] | None = None
+    under_way: asyncio.Task[None] | None = None
 
-    async def append(self, body: AsyncIterator[bytes]) -> UploadState:
-        """Appends all of `body`; answers the state after it."""
-        buffer = bytearray(APPEND_BLOCK)
-        filled = 0
-        view = memoryview(buffer)
+    async def append(self, blocks: AsyncIterator[memoryview]) -> UploadState:
+        """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
+        hashed: asyncio.Task[tuple[bytes, ...]] | None = None
         try:
-            async for chunk in body:
-                position = 0
-                while position < len(chunk):
-                    step = min(APPEND_BLOCK - filled, len(chunk) - position)
-                    view[filled : filled + step] = chunk[position : position + step]
-                    filled, position = filled + step, position + step
-                    if filled == APPEND_BLOCK:
-                        await self._send(bytes(view))
-                        filled = 0
-            if filled:
-                await self._send(bytes(view[:filled]))
+            async for block in blocks:
+                if hashed is not None:  # A hash takes one block after another.
+                    await hashed
+                # Not only when the block's turn has come: storage waits for that moment, and the
+                # block before is on its way for a while yet.
+                hashed = asyncio.create_task(asyncio.to_thread(self._hash, block))
+                await self._finish()
+                self.under_way = asyncio.create_task(self._append(block, hashed))
             await self._finish()
         finally:
             await self._settle()
         return self.state
 
-    async def _send(self, block: bytes) -> None:
-        """Begins to append a block, when the one before has been appended."""
-        await self._finish()
-        self.under_way = asyncio.create_task(self._append(block))
+    async def _append(self, block: memoryview, hashed: asyncio.Task[tuple[bytes, ...]]) -> None:
+        etag = await self._append_block(block)
+        self.state = self.state.at(self.state.offset + len(block), etag, await hashed)
 
-    async def _append(self, block: bytes) -> str:
-        hashed = asyncio.to_thread(self._hash, block)
-        appended = self._append_block(block)
-        _, etag = await asyncio.gather(hashed, appended)
-        saved = tuple(filter(None, (hash_.save() for hash_ in self.hashes.values())))
-        self.state = self.state.at(self.state.offset + len(block), etag, (*saved, *self.left))
-        return etag
-
-    def _hash(self, block: bytes) -> None:
+    def _hash(self, block: memoryview) -> tuple[bytes, ...]:
+        """Takes in a block; answers the states after it that can be saved."""
         for hash_ in self.hashes.values():
             hash_.update(block)
+        saved = filter(None, (hash_.save() for hash_ in self.hashes.values()))
+        return (*saved, *self.left)
 
-    async def _append_block(self, block: bytes) -> str:
+    async def _append_block(self, block: memoryview) -> str:
         state = self.state
         etag = state.etag
         if not etag:
@@ -302,18 +299,31 @@ def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
     return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
 
 
-async def _first_block(body: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The body's first block, or all of a smaller body, and the rest of it."""
-    first = bytearray()
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None]:
+    """Cuts `body` into blocks of `APPEND_BLOCK` bytes; only the last may be shorter, none is empty.
+
+    Two buffers take turns, so asking for a block gives up the one before the last: the caller must
+    be done with block n-1 when it asks for block n+1, and may still be using block n.
+    """
+    # Anonymous mappings, because their pages are taken as they are filled and go back to the
+    # system with the request. The heap takes a whole block for the smallest body, and keeps it.
+    buffers = itertools.cycle([memoryview(mmap.mmap(-1, APPEND_BLOCK)) for _ in range(2)])
+    buffer, filled = next(buffers), 0
     async for chunk in body:
-        first += chunk
-        if len(first) >= APPEND_BLOCK:
-            break
-    return bytes(first), body
+        position = 0
+        while position < len(chunk):
+            step = min(APPEND_BLOCK - filled, len(chunk) - position)
+            buffer[filled : filled + step] = chunk[position : position + step]
+            filled, position = filled + step, position + step
+            if filled == APPEND_BLOCK:
+                yield buffer
+                buffer, filled = next(buffers), 0
+    if filled:
+        yield buffer[:filled]
 
 
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(first: memoryview, rest: AsyncIterator[memoryview]) -> AsyncIterator[memoryview]:
     if first:
         yield first
-    async for chunk in rest:
-        yield chunk
+    async for block in rest:
+        yield block

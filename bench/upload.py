@@ -1,0 +1,107 @@
+"""What is measured of uploads: throughput, memory, and the time of a commit."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bench import memory
+from bench.client import Upload
+from bench.layers import GIB, KIB, MIB, Layer
+from bench.stage import Commit, Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is sent."""
+
+    pairs: int
+    """How often raw appends and a streamed upload are compared."""
+    pair_size: int
+    """How many bytes each side of a pair sends."""
+    loads: tuple[tuple[int, ...], ...]
+    """The sizes of the layers that are sent at once, for each measurement of memory."""
+
+
+QUICK = Plan(6, 128 * MIB, ((256 * MIB,), (64 * MIB,) * 4))
+FULL = Plan(12, 256 * MIB, ((2 * GIB,), (512 * MIB,) * 4))
+_COMMIT_SIZES = (KIB, 64 * MIB)
+"""Committed besides the layers of the other measurements."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Raw appends and a streamed upload of as many bytes, one right after the other."""
+
+    raw_rate: float
+    streamed_rate: float
+    """Both in bytes a second."""
+
+    @property
+    def ratio(self) -> float:
+        """Streamed to raw."""
+        return self.streamed_rate / self.raw_rate
+
+
+@dataclass(frozen=True)
+class Growth:
+    """By how much the registry's resident memory grew at most while layers came in."""
+
+    layers: tuple[int, ...]
+    """The sizes of the layers sent at once."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of one run."""
+
+    pairs: tuple[Pair, ...]
+    growths: tuple[Growth, ...]
+    """Empty where the system does not tell."""
+    commits: tuple[Commit, ...]
+    """By size."""
+
+
+def compare(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
+    """Sends `size` bytes, whole blocks, both ways; also answers the upload, to be committed."""
+    if raw_first:
+        raw_seconds, upload = stage.raw.append(size), stage.send(Layer(size))
+    else:
+        upload, raw_seconds = stage.send(Layer(size)), stage.raw.append(size)
+    return Pair(size / raw_seconds, upload.rate), upload
+
+
+def grow(stage: Stage, sizes: Sequence[int]) -> tuple[Growth, list[Upload]]:
+    """Sends layers of these sizes at once; also answers the uploads, to be committed."""
+    resident = memory.ResidentMemory(stage.receiving.pid)
+    before = resident.now()
+    resident.reset_peak()
+    with ThreadPoolExecutor(len(sizes)) as senders:
+        uploads = list(senders.map(stage.send, map(Layer, sizes)))
+    return Growth(tuple(sizes), resident.peak() - before), uploads
+
+
+def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
+    """Measures all of `plan`, and says how far it is."""
+    pairs, growths, uploads = [], [], []
+    for number in range(plan.pairs):
+        say(f"throughput {number + 1}/{plan.pairs}")
+        pair, upload = compare(stage, plan.pair_size, raw_first=number % 2 == 0)
+        pairs.append(pair)
+        stage.commit(upload)
+    if memory.AVAILABLE:
+        for sizes in plan.loads:
+            say(f"memory: {len(sizes)} x {sizes[0] // MIB} MiB")
+            growth, sent = grow(stage, sizes)
+            growths.append(growth)
+            uploads += sent
+    say("commits")
+    uploads += [stage.send(Layer(size)) for size in _COMMIT_SIZES]
+    commits = sorted((stage.commit(upload) for upload in uploads), key=lambda commit: commit.size)
+    return Results(tuple(pairs), tuple(growths), tuple(commits))
+
+
+def median_ratio(pairs: Sequence[Pair]) -> float:
+    """The median of the pairs' ratios: one pair disturbed by something else does not move it."""
+    return statistics.median(pair.ratio for pair in pairs)
