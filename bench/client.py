@@ -39,22 +39,33 @@ class RegistryClient:
     """
 
     def __init__(self, base_url: str, username: str, password: str) -> None:
-        self._address = urlsplit(base_url).netloc
+        self.address = urlsplit(base_url).netloc
+        """Host and port."""
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {token}"}
+        self.headers = {"Authorization": f"Basic {token}"}
+        """What every request has to carry."""
+
+    def begin(self) -> str:
+        """Begins an upload; answers its location. Raises `UnexpectedAnswerError`."""
+        connection = http.client.HTTPConnection(self.address)
+        try:
+            connection.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", headers=self.headers)
+            return answered(connection, 202)["Location"]
+        finally:
+            connection.close()
 
     def send(self, layer: Layer) -> Upload:
         """Begins an upload and streams all of the layer. Raises `UnexpectedAnswerError`."""
-        connection = http.client.HTTPConnection(self._address)
+        location = self.begin()
+        connection = http.client.HTTPConnection(self.address)
+        connection.connect()
         try:
-            connection.request("POST", f"/v2/{REPOSITORY}/blobs/uploads/", headers=self._headers)
-            location = answered(connection, 202)["Location"]
             began = time.perf_counter()
             connection.request(
                 "PATCH",
                 location,
                 body=layer.pieces(),
-                headers={**self._headers, "Transfer-Encoding": "chunked"},
+                headers={**self.headers, "Transfer-Encoding": "chunked"},
                 encode_chunked=True,
             )
             location = answered(connection, 202)["Location"]
@@ -69,14 +80,14 @@ class RegistryClient:
         """
         digest = upload.layer.digest
         correlation_id = str(uuid.uuid4())
-        connection = http.client.HTTPConnection(self._address)
+        connection = http.client.HTTPConnection(self.address)
         connection.connect()
         try:
             began = time.perf_counter()
             connection.request(
                 "PUT",
                 f"{upload.location}&digest={digest}",
-                headers={**self._headers, _CORRELATION_HEADER: correlation_id},
+                headers={**self.headers, _CORRELATION_HEADER: correlation_id},
             )
             answered(connection, 201)
             return time.perf_counter() - began, correlation_id

@@ -18,7 +18,9 @@ class Meter:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._bytes = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._connections: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def bytes(self) -> int:
@@ -27,11 +29,14 @@ class Meter:
             return self._bytes
 
     def close(self) -> None:
-        """Accepts no more; connections end with their two ends."""
+        """Accepts no more, and waits until the connections have been ended by their two ends."""
         # Closing alone would not wake the thread that waits in accept.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
+        for connection in self._connections:
+            connection.join()
 
     def __enter__(self) -> Self:
         return self
@@ -48,10 +53,19 @@ class Meter:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                for source, target in ((near, far), (far, near)):
-                    target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=self._relay, args=(source, target), daemon=True).start()
+                connection = threading.Thread(target=self._serve, args=(near,), daemon=True)
+                connection.start()
+                self._connections.append(connection)
+
+    def _serve(self, near: socket.socket) -> None:
+        """Relays both ways, until both have ended."""
+        with near, socket.create_connection(("127.0.0.1", self._target)) as far:
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=self._relay, args=(far, near), daemon=True)
+            back.start()
+            self._relay(near, far)
+            back.join()
 
     def _relay(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):

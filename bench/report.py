@@ -19,12 +19,13 @@ def as_json(results: Results) -> str:
 def as_table(results: Results) -> str:
     """What there is to know, in lines for a terminal."""
     ratios = [pair.ratio for pair in results.pairs]
-    raw = statistics.median(pair.raw_rate for pair in results.pairs)
-    streamed = statistics.median(pair.streamed_rate for pair in results.pairs)
+    raw = statistics.median(pair.raw_rate for pair in results.pairs) / MIB
+    streamed = statistics.median(pair.streamed_rate for pair in results.pairs) / MIB
+    load = statistics.median(pair.other_load for pair in results.pairs)
     spread = f"{median_ratio(results.pairs):.3f} ({min(ratios):.3f}, {max(ratios):.3f})"
     lines = [
-        "throughput      raw MiB/s  streamed MiB/s  ratio of the pairs: median (least, most)",
-        f"{len(ratios):>3} pairs       {raw / MIB:9.1f}  {streamed / MIB:14.1f}  {spread}",
+        "throughput      raw MiB/s  streamed MiB/s  ratio: median (least, most)  other load",
+        f"{len(ratios):>3} pairs       {raw:9.1f}  {streamed:14.1f}  {spread}  {load:13.2f}",
         "",
         "memory          growth",
         *(

@@ -53,12 +53,9 @@ class Stage:
         self.raw = RawAppends(azurite)
         self._meters = meters
         self._log = committing
-        self._receiver = RegistryClient(receiving.base_url, _USERNAME, password)
+        self.receiver = RegistryClient(receiving.base_url, _USERNAME, password)
+        """A client of `receiving`."""
         self._committer = RegistryClient(committing.base_url, _USERNAME, password)
-
-    def send(self, layer: Layer) -> Upload:
-        """Streams a layer to the registry. Raises `UnexpectedAnswerError`."""
-        return self._receiver.send(layer)
 
     def commit(self, upload: Upload) -> Commit:
         """Commits it, alone at the time. Raises `UnexpectedAnswerError`."""
@@ -110,5 +107,5 @@ def staged() -> Iterator[Stage]:
         )
         stage = Stage(azurite, receiving, committing, (blob, table), password)
         # Less than a block: what a block takes must be seen as growth.
-        stage.commit(stage.send(Layer(MIB)))
+        stage.commit(stage.receiver.send(Layer(MIB)))
         yield stage

@@ -1,11 +1,12 @@
 """What is measured of uploads: throughput, memory, and the time of a commit."""
 
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench import memory
+from bench import machine
 from bench.client import Upload
 from bench.layers import GIB, KIB, MIB, Layer
 from bench.stage import Commit, Stage
@@ -36,6 +37,9 @@ class Pair:
     raw_rate: float
     streamed_rate: float
     """Both in bytes a second."""
+    other_load: float
+    """How many processors other processes kept busy meanwhile: it slows three processes of ours
+    more than two, so a busy machine says less of the registry."""
 
     @property
     def ratio(self) -> float:
@@ -65,20 +69,21 @@ class Results:
 
 def compare(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
     """Sends `size` bytes, whole blocks, both ways; also answers the upload, to be committed."""
+    load = machine.OtherLoad((os.getpid(), stage.azurite.pid, stage.receiving.pid))
     if raw_first:
-        raw_seconds, upload = stage.raw.append(size), stage.send(Layer(size))
+        raw_seconds, upload = stage.raw.append(size), stage.receiver.send(Layer(size))
     else:
-        upload, raw_seconds = stage.send(Layer(size)), stage.raw.append(size)
-    return Pair(size / raw_seconds, upload.rate), upload
+        upload, raw_seconds = stage.receiver.send(Layer(size)), stage.raw.append(size)
+    return Pair(size / raw_seconds, upload.rate, load.processors()), upload
 
 
 def grow(stage: Stage, sizes: Sequence[int]) -> tuple[Growth, list[Upload]]:
     """Sends layers of these sizes at once; also answers the uploads, to be committed."""
-    resident = memory.ResidentMemory(stage.receiving.pid)
+    resident = machine.ResidentMemory(stage.receiving.pid)
     before = resident.now()
     resident.reset_peak()
     with ThreadPoolExecutor(len(sizes)) as senders:
-        uploads = list(senders.map(stage.send, map(Layer, sizes)))
+        uploads = list(senders.map(stage.receiver.send, map(Layer, sizes)))
     return Growth(tuple(sizes), resident.peak() - before), uploads
 
 
@@ -90,14 +95,14 @@ def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
         pair, upload = compare(stage, plan.pair_size, raw_first=number % 2 == 0)
         pairs.append(pair)
         stage.commit(upload)
-    if memory.AVAILABLE:
+    if machine.AVAILABLE:
         for sizes in plan.loads:
             say(f"memory: {len(sizes)} x {sizes[0] // MIB} MiB")
             growth, sent = grow(stage, sizes)
             growths.append(growth)
             uploads += sent
     say("commits")
-    uploads += [stage.send(Layer(size)) for size in _COMMIT_SIZES]
+    uploads += [stage.receiver.send(Layer(size)) for size in _COMMIT_SIZES]
     commits = sorted((stage.commit(upload) for upload in uploads), key=lambda commit: commit.size)
     return Results(tuple(pairs), tuple(growths), tuple(commits))
 

@@ -2,6 +2,7 @@ import ctypes
 import hashlib
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,34 @@ def test_a_slice_of_a_buffer_is_hashed_and_no_more(name: str) -> None:
     running.update(memoryview(buffer)[2:5])
     running.update(memoryview(bytes(buffer))[5:6])
     assert running.hexdigest() == hashlib.new(name, b"cdef").hexdigest()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_threads_run_while_a_block_is_hashed(name: str) -> None:
+    began, seen = threading.Event(), threading.Event()
+    block = bytearray(8 * 1024 * 1024)
+
+    def hash_until_seen() -> None:
+        running = hashing.start(name)
+        began.set()
+        for _ in range(200):
+            if seen.is_set():
+                break
+            running.update(block)
+
+    interval = sys.getswitchinterval()
+    # Nobody is made to give up the interpreter lock: it is had only if `update` releases it.
+    sys.setswitchinterval(1000)
+    try:
+        thread = threading.Thread(target=hash_until_seen)
+        thread.start()
+        began.wait()
+        still_hashing = thread.is_alive()
+        seen.set()
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert still_hashing
 
 
 @pytest.mark.parametrize("name", NAMES)

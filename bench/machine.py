@@ -1,0 +1,69 @@
+"""What Linux tells of memory and processor time (proc(5)). Of other systems nothing is known."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+AVAILABLE = sys.platform == "linux"
+"""Whether this system can tell."""
+_PROC = Path("/proc")
+_RESET_PEAK = "5"
+
+
+class ResidentMemory:
+    """How much of one process is in RAM, in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        self._directory = _PROC / str(pid)
+
+    def now(self) -> int:
+        """What it has now."""
+        return self._field("VmRSS")
+
+    def peak(self) -> int:
+        """The most it had at any moment since `reset_peak`."""
+        return self._field("VmHWM")
+
+    def reset_peak(self) -> None:
+        """Forgets the peak so far."""
+        (self._directory / "clear_refs").write_text(_RESET_PEAK)
+
+    def _field(self, name: str) -> int:
+        for line in (self._directory / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+        raise LookupError(f"no {name} in {self._directory}/status")
+
+
+class OtherLoad:
+    """How busy others keep this machine, from the moment this is made."""
+
+    def __init__(self, ours: Sequence[int]) -> None:
+        self._ours = ours
+        self._began = time.monotonic()
+        self._before = self._others()
+
+    def processors(self) -> float:
+        """How many processors all processes but `ours` took on average; 0 if unknown."""
+        return (self._others() - self._before) / (time.monotonic() - self._began)
+
+    def _others(self) -> float:
+        """Seconds of processor time since the machine started."""
+        if not AVAILABLE:
+            return 0.0
+        user, nice, system, _idle, _iowait, *rest = _ticks((_PROC / "stat").read_text(), 1)
+        interrupts_and_stolen = sum(rest[:3])
+        ours = (
+            # The name before the parenthesis may have spaces.
+            _ticks((_PROC / str(pid) / "stat").read_text().rpartition(")")[2], 11)[:2]
+            for pid in self._ours
+        )
+        ticks = user + nice + system + interrupts_and_stolen - sum(map(sum, ours))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(text: str, first: int) -> list[int]:
+    """The numbers of a line, from field `first`, counted from 0."""
+    return [int(field) for field in text.partition("\n")[0].split()[first:]]
