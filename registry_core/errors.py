@@ -6,7 +6,7 @@ The tree::
     ├── BlobUnknown, BlobUploadInvalid, BlobUploadUnknown, DigestInvalid, ManifestBlobUnknown,
     │   ManifestInvalid, ManifestUnknown, NameInvalid, NameUnknown, SizeInvalid, Unauthorized,
     │   Unsupported                                 OCI distribution-spec 1.1, "Error Codes"
-    ├── TagInvalid, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
+    ├── TagInvalid, TooManyTags, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
     │   UnknownRoute
     │                                               CNCF distribution's, which clients know
     ├── DisallowedOperation                         Azure Container Registry's lock
@@ -120,6 +120,12 @@ class TagInvalid(RegistryError):
     """The tag breaks the grammar."""
 
     status, code, message = 400, "TAG_INVALID", "invalid tag"
+
+
+class TooManyTags(RegistryError):
+    """More tags than one push can set."""
+
+    status, code, message = 414, "TAG_INVALID", "too many tags"
 
 
 class RangeInvalid(RegistryError):

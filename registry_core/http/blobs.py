@@ -25,11 +25,16 @@ async def head(exchange: Exchange) -> Response:
 
 
 async def get(exchange: Exchange) -> Response:
-    """The blob's bytes: a 307 to storage for a few minutes, or streamed through here."""
+    """The blob's bytes: a 307 to storage for a few minutes, or streamed through here.
+
+    The last bytes (`Range: bytes=-5`) are streamed always: Blob Storage knows no such range.
+    """
     digest = Digest.parse(exchange.params["digest"])
     registry = exchange.registry
     link = await registry.blobs.link(exchange.repository, digest)
-    if registry.settings.blob_redirect:
+    asked = exchange.request.headers.get("range", "")
+    parse_read_range(asked, link.size)  # 416 from here, whoever would send the bytes.
+    if registry.settings.blob_redirect and not asked.strip().lower().startswith("bytes=-"):
         headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
         return RedirectResponse(await registry.signer.url(link.location), 307, headers)
     return _stream(exchange, digest, link)

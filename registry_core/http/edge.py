@@ -104,8 +104,13 @@ async def _answer(registry: Registry, request: Request, path: str, facts: _Facts
     if not decide(identity, endpoint.action, name).allowed:
         raise Denied
     await registry.open()
-    exchange = Exchange(request, registry, identity, Query(request.url.query), params, name)
+    exchange = Exchange(request, registry, identity, _query(request), params, name)
     return await endpoint.handler(exchange)
+
+
+def _query(request: Request) -> Query:
+    """As it was sent: an address put together again would have the client's `Host` in it."""
+    return Query(request.scope["query_string"].decode("latin-1"))
 
 
 def _error_response(error: RegistryError) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
@@ -22,13 +23,15 @@ class Health:
 
     def __init__(self) -> None:
         self._until = 0.0
+        self._asking = asyncio.Lock()
         self._healthy = False
 
     async def get(self, registry: Registry) -> Response:
         """200 `ok`, or 503."""
-        if time.monotonic() >= self._until:
-            self._healthy = await _reachable(registry)
-            self._until = time.monotonic() + _REMEMBER_SECONDS
+        async with self._asking:
+            if time.monotonic() >= self._until:
+                self._healthy = await _reachable(registry)
+                self._until = time.monotonic() + _REMEMBER_SECONDS
         if self._healthy:
             return PlainTextResponse("ok\n")
         return PlainTextResponse("storage unreachable\n", 503, {"Retry-After": "5"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from registry_core.auth.policy import Action
-from registry_core.errors import DigestInvalid, SizeInvalid, Unsupported
+from registry_core.errors import DigestInvalid, TooManyTags, Unsupported
 from registry_core.http import bodies
 from registry_core.http.exchange import Exchange
 from registry_core.model.digest import Digest
@@ -49,7 +49,7 @@ async def put(exchange: Exchange) -> Response:
         algorithm = reference.algorithm
     tags = list(dict.fromkeys(tags))
     if len(tags) > MAX_TAGS:
-        raise SizeInvalid(f"at most {MAX_TAGS} tags can be set at once")
+        raise TooManyTags(f"at most {MAX_TAGS} tags can be set at once")
     content = await bodies.read_limited(exchange.request, MAX_MANIFEST_BYTES, "the manifest")
     manifest = Manifest.parse(content, exchange.request.headers.get("content-type"), algorithm)
     if isinstance(reference, Digest) and reference != manifest.digest:
@@ -67,7 +67,7 @@ async def put(exchange: Exchange) -> Response:
     )
     if manifest.subject:
         response.headers["OCI-Subject"] = str(manifest.subject.digest)
-    for tag in exchange.query.all("tag"):
+    for tag in dict.fromkeys(exchange.query.all("tag")):
         response.headers.append("OCI-Tag", tag)
     return response
 

@@ -44,7 +44,8 @@ def _route(kind: str, pattern: str, **endpoints: tuple[Action, Handler]) -> Rout
     expression = pattern.replace("<name>", "(?P<name>.+)")
     expression = re.sub(r"(?<!\?P)<(\w+)>", r"(?P<\1>[^/]+)", expression)
     pairs = {method: Endpoint(*endpoint) for method, endpoint in endpoints.items()}
-    return Route(kind, re.compile(expression), pairs)
+    # A dot is any character: a name with a line break is an invalid name, not an unknown route.
+    return Route(kind, re.compile(expression, re.DOTALL), pairs)
 
 
 ROUTES = (

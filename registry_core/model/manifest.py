@@ -6,9 +6,11 @@ image-index.md; "Image Manifest Version 2, Schema 2" of CNCF distribution).
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeGuard
 
 from registry_core.errors import DigestInvalid, ManifestInvalid
@@ -19,7 +21,12 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 """The largest manifest accepted (distribution-spec, "Pushing Manifests"; ACR's limit too)."""
 MAX_DESCRIPTORS = 2000
 """The most layers or children of one manifest: each costs storage calls when it is pushed."""
+MAX_VALUES = 50_000
+"""The most objects and lists in one manifest: 2,000 full descriptors have a fifth of that."""
+MAX_DEPTH = 100
+"""How deep they may be nested: the same whatever Python does with it."""
 _MAX_SIZE = 2**63 - 1
+_MAX_ANNOTATIONS = 10_000
 _MAX_TYPE_LENGTH = 255
 """RFC 6838, 4.2: a type and a subtype of at most 127 characters each."""
 
@@ -65,9 +72,13 @@ class Manifest:
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """Config and layers, each digest once."""
-        every = ((self.config,) if self.config else ()) + self.layers
-        return tuple({descriptor.digest: descriptor for descriptor in every}.values())
+        """Config and layers, each digest once: as one that must be pushed, if one of them must."""
+        every = ((replace(self.config, urls=()),) if self.config else ()) + self.layers
+        found: dict[Digest, Descriptor] = {}
+        for descriptor in every:
+            if not descriptor.need_not_be_pushed or descriptor.digest not in found:
+                found[descriptor.digest] = descriptor
+        return tuple(found.values())
 
     @property
     def image_size(self) -> int:
@@ -82,6 +93,7 @@ class Manifest:
         Raises `ManifestInvalid`: not JSON, a type that contradicts the shape or the header
         (CVE-2021-41190), a descriptor that is none.
         """
+        _check_sent(content_type)
         document = _load(content)
         media_type = _media_type(document, content_type)
         _check_shape(document, media_type)
@@ -102,6 +114,43 @@ class Manifest:
         )
 
 
+@dataclass(frozen=True)
+class References:
+    """What a stored manifest refers to, by digest."""
+
+    blobs: tuple[Digest, ...] = ()
+    children: tuple[Digest, ...] = ()
+    subject: Digest | None = None
+
+    @classmethod
+    def read(cls, content: bytes) -> References:
+        """The references of a manifest that was accepted once, whatever would be refused today.
+
+        A manifest that could be pushed can be deleted, by a later release too.
+        """
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            return cls()
+        if not isinstance(document, dict):
+            return cls()
+        config, layers = _digests([document.get("config")]), _digests(document.get("layers"))
+        subjects = _digests([document.get("subject")])
+        children = _digests(document.get("manifests"))
+        blobs = tuple(dict.fromkeys((*config, *layers)))
+        return cls(blobs, tuple(dict.fromkeys(children)), subjects[0] if subjects else None)
+
+
+def _digests(descriptors: object) -> list[Digest]:
+    """Those of what are descriptors."""
+    found = []
+    for descriptor in descriptors if isinstance(descriptors, list) else ():
+        text = descriptor.get("digest") if isinstance(descriptor, dict) else None
+        with contextlib.suppress(DigestInvalid):
+            found.append(Digest.parse(text if isinstance(text, str) else ""))
+    return found
+
+
 def parse_platform(config: bytes) -> Platform:
     """The platform that an image's config names; empty where it names none or is not JSON."""
     try:
@@ -119,9 +168,56 @@ def _invalid(reason: str) -> NoReturn:
     raise ManifestInvalid(f"manifest invalid: {reason}", detail={"reason": reason})
 
 
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+_PROPERTIES = (
+    "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "fsLayers",
+    "subject", "annotations", "digest", "size", "urls", "data", "platform",
+)  # fmt: skip
+_FOLDED = {name.casefold(): name for name in _PROPERTIES}
+
+
+def _check_sent(content_type: str | None) -> None:
+    """Refuses what can't be a manifest before it is parsed, which takes time."""
+    sent = (content_type or "").partition(";")[0].strip()
+    if sent and sent not in media_types.MANIFESTS:
+        _invalid(f"{sent[:100]} is not the media type of an image manifest or an index")
+
+
+def _check_structure(content: bytes) -> None:
+    """Bounds what parsing costs: nobody else is served meanwhile."""
+    bare = _STRING.sub(b"", content)
+    if bare.count(b"[") + bare.count(b"{") > MAX_VALUES:
+        _invalid(f"it has more than {MAX_VALUES} objects and lists")
+    depth = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            _invalid(f"it is nested more than {MAX_DEPTH} deep")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names differ: of equal ones, each reader takes another (CVE-2021-41190)."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        _invalid("an object has a property twice")
+    return found
+
+
+def _check_names(document: dict[str, Any], where: str) -> None:
+    """Refuses `Layers` for `layers`: readers that fold case would take it for that."""
+    for name in document:
+        known = _FOLDED.get(name.casefold(), name)
+        if known != name:
+            _invalid(f"{where} has {name[:40]}, which is spelt {known}")
+
+
 def _load(content: bytes) -> dict[str, Any]:
+    _check_structure(content)
     try:
-        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(
+            content.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique
+        )
     except UnicodeDecodeError:
         _invalid("it is not UTF-8")
     except RecursionError:
@@ -130,6 +226,7 @@ def _load(content: bytes) -> dict[str, Any]:
         _invalid("it is not JSON")
     if not isinstance(document, dict):
         _invalid("it is not a JSON object")
+    _check_names(document, "it")
     return document
 
 
@@ -160,7 +257,7 @@ def _check_shape(document: dict[str, Any], media_type: str) -> None:
         if key not in document or (key == "config" and document[key] is None):
             _invalid(f"a {media_type} has the property {key}")
     for key in foreign:
-        if document.get(key):
+        if document.get(key) is not None:
             _invalid(f"a {media_type} does not have the property {key}")
 
 
@@ -190,6 +287,8 @@ def _annotations(document: dict[str, Any]) -> dict[str, str]:
     value = {} if value is None else value
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         _invalid("annotations are not a map of strings")
+    if len(value) > _MAX_ANNOTATIONS:
+        _invalid(f"it has more than {_MAX_ANNOTATIONS} annotations")
     if not all(_is_encodable(key) and _is_encodable(text) for key, text in value.items()):
         _invalid("annotations are not Unicode")
     return value
@@ -213,6 +312,7 @@ def _optional_descriptor(document: dict[str, Any], key: str) -> Descriptor | Non
 def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(value, dict):
         _invalid(f"{where} is not a descriptor")
+    _check_names(value, where)
     digest, size = value.get("digest"), value.get("size", 0)
     media_type = _type(value.get("mediaType", ""), f"the mediaType of {where}")
     if not isinstance(digest, str):
@@ -224,6 +324,6 @@ def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         _invalid(f"the urls of {where} are not a list of strings")
     try:
-        return Descriptor(media_type, Digest.parse(digest), size, tuple(urls))
+        return Descriptor(media_type, Digest.parse(digest), size, tuple(filter(None, urls)))
     except DigestInvalid:
         _invalid(f"the digest of {where} is not one")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from registry_core.errors import ManifestUnknown, Unavailable
 from registry_core.model.attributes import Attributes
 from registry_core.model.digest import Digest
-from registry_core.model.manifest import Manifest
+from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, repository_rows, tables
 from registry_core.storage.blobs import Blobs
@@ -36,12 +36,13 @@ _CONFLICTS = (RowMissing, ConditionFailed, Ambiguous)
 class _Found:
     """What a deletion of a manifest read, each row before those whose absence it must trust."""
 
+    digest: Digest
     head: Row
     writable: Row
     listing: str | None
     """The version of the repository's entry in the catalogue."""
     row: Row
-    manifest: Manifest
+    subject: Digest | None
     tags: Sequence[StoredTag]
     needs: dict[Digest, str]
     """The versions of the `r:` rows, by blob."""
@@ -152,19 +153,22 @@ class ManifestDelete:
             self._repositories.query(partition, tagged, keys.end_of(tagged), ()),
             self._is_last(partition),
         )
-        manifest = Manifest.parse(content, stored.media_type, digest.algorithm)
+        references = References.read(content)
         names = [tag_row.key.removeprefix(tagged) for tag_row in tag_rows]
-        blobs = [blob.digest for blob in manifest.blobs] + [digest] * bool(stored.location)
+        blobs = [*references.blobs, *[digest] * bool(stored.location)]
         tags, needs, children = await asyncio.gather(
             together(self._repositories.get(partition, keys.tag(name)) for name in names),
             self._blobs.requirement_etags(repository, blobs, digest),
-            self._child_etags(partition, manifest),
+            self._child_etags(partition, digest, references),
         )
         pointing = [StoredTag.from_row(tag) for tag in tags if tag is not None]
         pointing = [tag for tag in pointing if tag.digest == digest]
         for tag in pointing:
             tag.attributes.check_delete(f"tag {tag.name}")
-        return _Found(head, writable, listing, row, manifest, pointing, needs, children, is_last)
+        subject = references.subject
+        return _Found(
+            digest, head, writable, listing, row, subject, pointing, needs, children, is_last
+        )
 
     async def _is_last(self, partition: str) -> bool:
         """Whether the repository has fewer than two manifests."""
@@ -176,13 +180,15 @@ class ManifestDelete:
                 return False
         return True
 
-    async def _child_etags(self, partition: str, manifest: Manifest) -> dict[str, str]:
-        wanted = [keys.child(child.digest, manifest.digest) for child in manifest.children]
-        rows = await together(self._repositories.get(partition, key, ()) for key in set(wanted))
+    async def _child_etags(
+        self, partition: str, digest: Digest, references: References
+    ) -> dict[str, str]:
+        wanted = [keys.child(child, digest) for child in references.children]
+        rows = await together(self._repositories.get(partition, key, ()) for key in wanted)
         return {row.key: row.etag for row in rows if row}
 
     async def _remove(self, repository: RepositoryName, found: _Found) -> None:
-        partition, manifest = keys.repository(repository), found.manifest
+        partition = keys.repository(repository)
         tags = list(found.tags)
         while len(tags) > _TAGS_A_TRANSACTION:
             batch, tags = tags[:_TAGS_A_TRANSACTION], tags[_TAGS_A_TRANSACTION:]
@@ -191,11 +197,9 @@ class ManifestDelete:
                 partition, [self._write_mark(), *self._untag(batch, touch=False)]
             )
         changes = [*self._untag(tags, touch=False), repository_rows.bury(found.row)]
-        changes.append(
-            tables.delete(keys.manifest_time(found.row.time("Updated"), manifest.digest))
-        )
-        if manifest.subject:
-            changes.append(tables.delete(keys.referrer(manifest.subject.digest, manifest.digest)))
+        changes.append(tables.delete(keys.manifest_time(found.row.time("Updated"), found.digest)))
+        if found.subject:
+            changes.append(tables.delete(keys.referrer(found.subject, found.digest)))
         if found.is_last:
             changes.append(repository_rows.bury(found.head))
             changes.append(tables.delete(keys.WRITABLE, found.writable.etag))
@@ -212,7 +216,7 @@ class ManifestDelete:
         Each on the version read before, so that what a push writes from now on stays.
         """
         partition = keys.repository(repository)
-        steps = [self._blobs.release(repository, found.manifest.digest, found.needs)]
+        steps = [self._blobs.release(repository, found.digest, found.needs)]
         children = [tables.delete(key, etag) for key, etag in found.children.items()]
         size = tables.MAX_TRANSACTION_ROWS
         steps += [

@@ -25,7 +25,7 @@ from registry_core.storage.catalogue import Catalogue
 from registry_core.storage.content import Content
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.keys import Location
-from registry_core.storage.pacing import back_off, together
+from registry_core.storage.pacing import Group, back_off, together
 from registry_core.storage.repository_rows import (
     GONE,
     INLINE_BYTES,
@@ -99,12 +99,13 @@ class ManifestPush:
     ) -> None:
         deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
         known = await self._prepare(repository, manifest, tags)
-        platform, location, _, _ = await asyncio.gather(
-            self._platform(known),
-            self._store_large(repository, manifest, known),
-            self._protect_again(repository, manifest, known),
-            self._enter(repository, known),
-        )
+        async with Group() as group:
+            platform, location, _, _ = await asyncio.gather(
+                group.start(self._platform(known)),
+                group.start(self._store_large(repository, manifest, known)),
+                group.start(self._protect_again(repository, manifest, known)),
+                group.start(self._enter(repository, known)),
+            )
         await self._write(repository, manifest, known, platform, location, deadline)
 
     async def _prepare(
@@ -112,14 +113,16 @@ class ManifestPush:
     ) -> _Known:
         """One round: protects each blob, and reads the rows to be written."""
         partition = keys.repository(repository)
-        head, row, tag_rows, children, config, _ = await asyncio.gather(
-            self._repositories.get(partition, keys.HEAD),
-            self._repositories.get(partition, keys.manifest(manifest.digest), MANIFEST_FACTS),
-            together(self._tag(partition, tag) for tag in tags),
-            self._existing(partition, manifest.children),
-            self._config(repository, manifest),
-            self._protect_all(repository, manifest),
-        )
+        rows, key = self._repositories, keys.manifest(manifest.digest)
+        async with Group() as group:
+            head, row, tag_rows, children, config, _ = await asyncio.gather(
+                group.start(rows.get(partition, keys.HEAD)),
+                group.start(rows.get(partition, key, MANIFEST_FACTS)),
+                group.start(together(self._tag(partition, tag) for tag in tags)),
+                group.start(self._existing(partition, manifest.children)),
+                group.start(self._config(repository, manifest)),
+                group.start(self._protect_all(repository, manifest)),
+            )
         Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
         for tag in filter(None, tag_rows):
             if tag.digest != manifest.digest:

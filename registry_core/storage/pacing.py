@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 _PARALLEL = 32
 _BACK_OFF_SECONDS = 0.05
@@ -14,15 +16,52 @@ _LONGEST_BACK_OFF_SECONDS = 1.0
 T = TypeVar("T")
 
 
+class Group:
+    """Calls that are made at once and end together: none goes on when one has failed.
+
+    For `asyncio.gather` within it, which leaves the others running.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begins a call."""
+        task = asyncio.create_task(call)
+        self._tasks.append(task)
+        return task
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """The outcomes of `calls`, in order, of which at most 32 are under way at a time."""
-    limit = asyncio.Semaphore(_PARALLEL)
+    """The outcomes of `calls`, in order, of which at most 32 are under way at a time.
 
-    async def one(call: Awaitable[T]) -> T:
-        async with limit:
-            return await call
+    The first that fails ends the others; those that have not begun are not asked for.
+    """
+    left = enumerate(calls)
+    outcomes: dict[int, T] = {}
 
-    return await asyncio.gather(*(one(call) for call in calls))
+    async def work(index: int, call: Awaitable[T]) -> None:
+        outcomes[index] = await call
+        for following, another in left:
+            outcomes[following] = await another
+
+    async with Group() as group:
+        begun = [group.start(work(*item)) for item in itertools.islice(left, _PARALLEL)]
+        await asyncio.gather(*begun)
+    return [outcomes[index] for index in range(len(outcomes))]
 
 
 async def back_off(attempt: int) -> None:

@@ -74,6 +74,7 @@ class Flow(Fault):
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["held-before-sent", "held-after-answer"])
+@pytest.mark.rule("U8")
 async def test_block_n_plus_1_is_received_while_block_n_is_appended_and_no_more(
     client: Client, repository: str, answered: bool
 ) -> None:
@@ -97,6 +98,7 @@ async def test_block_n_plus_1_is_received_while_block_n_is_appended_and_no_more(
     assert committed.status_code == 201
 
 
+@pytest.mark.rule("U8")
 async def test_blocks_are_hashed_in_order_off_the_event_loop_however_fast_they_come(
     client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from bench.upload import Growth, compare, grow, median_ratio
 from registry_core.storage.content import APPEND_BLOCK
 
 pytestmark = [
+    pytest.mark.rule("U8"),
     pytest.mark.slow,
     pytest.mark.skipif(not AVAILABLE, reason="what processes take is read from Linux's /proc"),
 ]

@@ -24,6 +24,7 @@ TABLE = {
     "Denied": (403, "DENIED"),
     "Unsupported": (405, "UNSUPPORTED"),
     "TagInvalid": (400, "TAG_INVALID"),
+    "TooManyTags": (414, "TAG_INVALID"),
     "RangeInvalid": (416, "RANGE_INVALID"),
     "PaginationNumberInvalid": (400, "PAGINATION_NUMBER_INVALID"),
     "RequestInvalid": (400, "REQUEST_INVALID"),

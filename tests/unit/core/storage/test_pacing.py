@@ -36,3 +36,22 @@ async def test_a_wait_is_random_grows_and_is_at_most_a_second(
     assert {low for low, _ in ranges} == {0}
     assert [high for _, high in ranges[:3]] == [0.05, 0.1, 0.2]
     assert ranges[-1][1] == max(high for _, high in ranges) == 1.0
+
+
+async def test_the_first_that_fails_ends_the_others_and_those_to_come_do_not_begin() -> None:
+    begun: list[int] = []
+    ended: list[int] = []
+
+    async def call(number: int) -> None:
+        begun.append(number)
+        try:
+            await asyncio.sleep(0 if number == 1 else 60)
+            raise LookupError
+        except asyncio.CancelledError:
+            ended.append(number)
+            raise
+
+    with pytest.raises(LookupError):
+        await pacing.together(call(number) for number in range(100))
+    assert begun == list(range(32))
+    assert sorted(ended) == [number for number in range(32) if number != 1]
