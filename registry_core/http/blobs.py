@@ -7,11 +7,11 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from registry_core.auth.policy import Action
 from registry_core.errors import Unsupported
 from registry_core.http.exchange import Exchange
+from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import parse_read_range
 from registry_core.storage.blobs import Link
 
-_IMMUTABLE = "private, max-age=31536000, immutable"
 _CONTENT_TYPE = "application/octet-stream"
 
 
@@ -20,7 +20,10 @@ async def head(exchange: Exchange) -> Response:
     digest = Digest.parse(exchange.params["digest"])
     relied_on = exchange.may(Action.PUSH, exchange.repository)
     link = await exchange.registry.blobs.link(exchange.repository, digest, relied_on=relied_on)
-    headers = _headers(digest) | {"Content-Length": str(link.size)}
+    headers = _headers(digest)
+    if not_modified(exchange.request, digest):
+        return unchanged(headers)
+    headers["Content-Length"] = str(link.size)
     return Response(headers=headers, media_type=_CONTENT_TYPE)
 
 
@@ -32,6 +35,8 @@ async def get(exchange: Exchange) -> Response:
     digest = Digest.parse(exchange.params["digest"])
     registry = exchange.registry
     link = await registry.blobs.link(exchange.repository, digest)
+    if not_modified(exchange.request, digest):
+        return unchanged(_headers(digest))
     asked = exchange.request.headers.get("range", "")
     parse_read_range(asked, link.size)  # 416 from here, whoever would send the bytes.
     if registry.settings.blob_redirect and not asked.strip().lower().startswith("bytes=-"):
@@ -69,7 +74,7 @@ async def delete(exchange: Exchange) -> Response:
 def _headers(digest: Digest) -> dict[str, str]:
     return {
         "Docker-Content-Digest": str(digest),
-        "ETag": f'"{digest}"',
+        "ETag": entity_tag(digest),
         "Accept-Ranges": "bytes",
-        "Cache-Control": _IMMUTABLE,
+        "Cache-Control": IMMUTABLE,
     }

@@ -36,9 +36,10 @@ from registry_core.storage.faults import StorageFault
 _LOGGER = logging.getLogger("slipway")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CORRELATION_HEADER = "X-Ms-Correlation-Request-Id"
-_COMMON_HEADERS = {
+_COMMON_HEADERS = {  # Unless a handler has said otherwise.
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
 }
 
 

@@ -40,22 +40,29 @@ async def catalog(exchange: Exchange) -> Response:
 async def referrers(exchange: Exchange) -> Response:
     """`GET /v2/<name>/referrers/<digest>`: an index, empty if there are none.
 
-    See distribution-spec, "Listing Referrers".
+    See distribution-spec, "Listing Referrers"; `n` as in the other listings. A filtered page may be
+    short, or empty, and still have a `Link`.
     """
     subject = Digest.parse(exchange.params["digest"])
     artifact_type = exchange.query.get("artifactType") or ""
-    page = await exchange.registry.manifests.referrers(
-        exchange.repository, subject, artifact_type, pagination.cursor(exchange.query)
-    )
-    filters = {"artifactType": artifact_type} if artifact_type else {}
+    count, last = pagination.page_size(exchange.query), pagination.cursor(exchange.query)
+    entries, following = [], ""
+    if count:
+        page = await exchange.registry.manifests.referrers(
+            exchange.repository, subject, artifact_type, last, count
+        )
+        entries, following = page.entries, page.next
+    asked = {"artifactType": artifact_type} if artifact_type else {}
+    if exchange.query.get("n") is not None:
+        asked["n"] = str(count)
     headers = pagination.next_link(
-        f"/v2/{exchange.repository}/referrers/{subject}", page.next, **filters
+        f"/v2/{exchange.repository}/referrers/{subject}", following, **asked
     )
     if artifact_type:
         headers["OCI-Filters-Applied"] = "artifactType"
     index = {
         "schemaVersion": 2,
         "mediaType": media_types.OCI_INDEX,
-        "manifests": page.entries,
+        "manifests": entries,
     }
     return JSONResponse(index, headers=headers, media_type=media_types.OCI_INDEX)

@@ -12,9 +12,17 @@ from registry_core.auth.policy import Action
 from registry_core.errors import DigestInvalid, TooManyTags, Unsupported
 from registry_core.http import bodies
 from registry_core.http.exchange import Exchange
+from registry_core.http.negotiation import check_accepted
+from registry_core.http.preconditions import (
+    IMMUTABLE,
+    REVALIDATE,
+    entity_tag,
+    not_modified,
+    unchanged,
+)
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
-from registry_core.model.names import Tag, parse_known_reference, parse_reference
+from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference
 from registry_core.storage.manifest_push import MAX_TAGS
 
 
@@ -25,17 +33,26 @@ async def head(exchange: Exchange) -> Response:
     found = await exchange.registry.manifests.head(
         exchange.repository, reference, relied_on=relied_on
     )
-    headers = _headers(found.digest) | {"Content-Length": str(found.size)}
+    request, headers = exchange.request, _headers(reference, found.digest)
+    check_accepted(request, found.media_type)
+    if not_modified(request, found.digest):
+        return unchanged(headers)
+    headers["Content-Length"] = str(found.size)
     return Response(headers=headers, media_type=found.media_type)
 
 
 async def get(exchange: Exchange) -> Response:
     """The manifest, byte for byte as it was pushed; never converted to another type."""
     reference = parse_known_reference(exchange.params["reference"])
-    digest, media_type, content = await exchange.registry.manifests.get(
-        exchange.repository, reference
-    )
-    return Response(content, headers=_headers(digest), media_type=media_type)
+    request, manifests = exchange.request, exchange.registry.manifests
+    if "if-none-match" in request.headers:
+        found = await manifests.head(exchange.repository, reference, relied_on=False)
+        if not_modified(request, found.digest):
+            check_accepted(request, found.media_type)
+            return unchanged(_headers(reference, found.digest))
+    digest, media_type, content = await manifests.get(exchange.repository, reference)
+    check_accepted(request, media_type)
+    return Response(content, headers=_headers(reference, digest), media_type=media_type)
 
 
 async def put(exchange: Exchange) -> Response:
@@ -85,5 +102,10 @@ async def delete(exchange: Exchange) -> Response:
     return Response(status_code=202)
 
 
-def _headers(digest: Digest) -> dict[str, str]:
-    return {"Docker-Content-Digest": str(digest), "ETag": f'"{digest}"'}
+def _headers(reference: Reference, digest: Digest) -> dict[str, str]:
+    return {
+        "Docker-Content-Digest": str(digest),
+        "ETag": entity_tag(digest),
+        "Cache-Control": IMMUTABLE if isinstance(reference, Digest) else REVALIDATE,
+        "Vary": "Accept",
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from registry_core.auth.policy import Action
-from registry_core.errors import BlobUploadUnknown, DigestInvalid, RangeInvalid, RegistryError
+from registry_core.errors import BlobUploadUnknown, DigestInvalid, NameInvalid, RangeInvalid
 from registry_core.http import bodies
 from registry_core.http.exchange import Exchange
 from registry_core.model.digest import ALGORITHMS, Digest
@@ -18,6 +18,12 @@ from registry_core.model.ranges import parse_chunk_range
 from registry_core.storage.upload_state import UploadState
 from registry_core.storage.uploads import UploadMoved
 
+CHUNK_MIN_LENGTH = 4 * 1024 * 1024
+"""The chunks asked of clients that choose their length, in bytes; shorter ones are taken.
+
+Each chunk is at least one append, and an append blob has room for 50,000: chunks of this length
+make a blob of 195 GiB, those of 64 KiB one of 3 GiB. And each is a request that costs money.
+"""
 STATE = "_state"
 """The query parameter that carries the state, named as ACR does."""
 
@@ -36,21 +42,27 @@ async def post(exchange: Exchange) -> Response:
     algorithm = query.get("digest-algorithm") or "sha256"
     if algorithm not in ALGORITHMS:
         raise DigestInvalid("digest-algorithm is sha256 or sha512", detail=algorithm[:40])
-    return _accepted(exchange, exchange.registry.uploads.begin(algorithm))
+    response = _accepted(exchange, exchange.registry.uploads.begin(algorithm))
+    response.headers["OCI-Chunk-Min-Length"] = str(CHUNK_MIN_LENGTH)
+    return response
 
 
 async def _mount(exchange: Exchange, digest: Digest) -> bool:
-    """Links a blob of the repository `from`, if the sender may read it there."""
-    source = exchange.query.get("from")
-    if not source:
-        return False
-    try:
-        name = RepositoryName.parse(source)
-    except RegistryError:
-        return False
-    if not exchange.may(Action.PULL, name):
-        return False
-    return await exchange.registry.blobs.mount(name, exchange.repository, digest)
+    """Links a blob of another repository, which the sender may read there.
+
+    Of the one that `from` names; without `from`, of any that has it, which the specification
+    leaves to the registry ("Mounting a blob from another repository").
+    """
+    source, blobs = exchange.query.get("from"), exchange.registry.blobs
+    if source:
+        try:
+            names = [RepositoryName.parse(source)]
+        except NameInvalid:
+            return False
+    else:
+        names = await blobs.holders(digest)
+    readable = next((name for name in names if exchange.may(Action.PULL, name)), None)
+    return readable is not None and await blobs.mount(readable, exchange.repository, digest)
 
 
 async def patch(exchange: Exchange) -> Response:

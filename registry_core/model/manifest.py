@@ -6,10 +6,11 @@ image-index.md; "Image Manifest Version 2, Schema 2" of CNCF distribution).
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeGuard
 
@@ -47,7 +48,8 @@ class Descriptor:
 
     media_type: str
     digest: Digest
-    size: int
+    size: int | None
+    """None where it is not told, as some writers of configs don't."""
     urls: tuple[str, ...] = ()
 
     @property
@@ -83,8 +85,8 @@ class Manifest:
     @property
     def image_size(self) -> int:
         """The sizes of config and layers added up, in bytes, as ACR reports `imageSize`."""
-        size = sum(d.size for d in self.layers) + (self.config.size if self.config else 0)
-        return min(size, _MAX_SIZE)
+        parts = (self.config, *self.layers) if self.config else self.layers
+        return min(sum(part.size or 0 for part in parts), _MAX_SIZE)
 
     @classmethod
     def parse(cls, content: bytes, content_type: str | None, algorithm: str = "sha256") -> Manifest:
@@ -101,13 +103,15 @@ class Manifest:
         artifact_type = _type(document.get("artifactType", ""), "artifactType")
         if not artifact_type and config and media_type in media_types.IMAGE_MANIFESTS:
             artifact_type = config.media_type
+        layers, children = _descriptors(document, "layers"), _descriptors(document, "manifests")
+        _check_sizes((config, *layers, *children))
         return cls(
             content=content,
             digest=Digest.of(content, algorithm),
             media_type=media_type,
             config=config,
-            layers=_descriptors(document, "layers"),
-            children=_descriptors(document, "manifests"),
+            layers=layers,
+            children=children,
             subject=_optional_descriptor(document, "subject"),
             artifact_type=artifact_type,
             annotations=_annotations(document),
@@ -248,7 +252,8 @@ def _media_type(document: dict[str, Any], content_type: str | None) -> str:
 
 
 def _check_shape(document: dict[str, Any], media_type: str) -> None:
-    if document.get("schemaVersion") != 2:
+    version = document.get("schemaVersion")
+    if not isinstance(version, int) or version != 2:
         _invalid("its schemaVersion is not 2")
     is_index = media_type in media_types.INDEXES
     required = ("manifests",) if is_index else ("config", "layers")
@@ -313,17 +318,53 @@ def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(value, dict):
         _invalid(f"{where} is not a descriptor")
     _check_names(value, where)
-    digest, size = value.get("digest"), value.get("size", 0)
+    digest = value.get("digest")
     media_type = _type(value.get("mediaType", ""), f"the mediaType of {where}")
     if not isinstance(digest, str):
         _invalid(f"{where} is not a descriptor")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
-        _invalid(f"the size of {where} is not a number of bytes")
     urls = value.get("urls")
     urls = [] if urls is None else urls
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         _invalid(f"the urls of {where} are not a list of strings")
     try:
-        return Descriptor(media_type, Digest.parse(digest), size, tuple(filter(None, urls)))
+        parsed = Digest.parse(digest)
     except DigestInvalid:
         _invalid(f"the digest of {where} is not one")
+    size = _size(value, where)
+    _check_data(value, parsed, size, where)
+    return Descriptor(media_type, parsed, size, tuple(filter(None, urls)))
+
+
+def _size(descriptor: dict[str, Any], where: str) -> int | None:
+    if "size" not in descriptor:
+        return None
+    size = descriptor["size"]
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
+        _invalid(f"the size of {where} is not a number of bytes")
+    return size
+
+
+def _check_sizes(descriptors: Iterable[Descriptor | None]) -> None:
+    """Refuses two sizes of one content."""
+    found: dict[Digest, int] = {}
+    for descriptor in descriptors:
+        if descriptor is None or descriptor.size is None:
+            continue
+        if found.setdefault(descriptor.digest, descriptor.size) != descriptor.size:
+            _invalid(f"{descriptor.digest} has two sizes")
+
+
+def _check_data(descriptor: dict[str, Any], digest: Digest, size: int | None, where: str) -> None:
+    """Refuses embedded content that is not what the descriptor says it is.
+
+    See image-spec, descriptor.md, `data`: base64 as in RFC 4648, 4.
+    """
+    data = descriptor.get("data")
+    if data is None:
+        return
+    try:
+        content = base64.b64decode(data if isinstance(data, str) else "?", validate=True)
+    except ValueError:
+        _invalid(f"the data of {where} is not base64")
+    if size not in (None, len(content)) or Digest.of(content, digest.algorithm) != digest:
+        _invalid(f"the data of {where} is not the content of its digest and size")

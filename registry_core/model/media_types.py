@@ -8,9 +8,21 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 
+_DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json"
+_DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+_OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+_ORAS_ARTIFACT = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+
 IMAGE_MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = IMAGE_MANIFESTS | INDEXES
+MANIFEST_LIKE = MANIFESTS | {
+    _DOCKER_SCHEMA_1,
+    _DOCKER_SCHEMA_1_SIGNED,
+    _OCI_ARTIFACT,
+    _ORAS_ARTIFACT,
+}
+"""Those, and the types of manifest that are no longer made, which clients still ask for."""
 IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 NOT_PUSHED_LAYERS = frozenset(

@@ -39,10 +39,11 @@ def parse_read_range(header: str | None, size: int) -> ByteRange | None:
     """The one range that a `Range` header asks of a blob of `size` bytes (RFC 9110, 14.2).
 
     None means the whole blob: no header, another unit, several ranges, or a header that does not
-    parse, all of which a server may ignore. Raises `RangeInvalid` if no byte of it exists.
+    parse, all of which a server may ignore. Raises `RangeInvalid` if no byte of it exists, and if
+    it ends before it begins, which a server may ignore or reject: whoever sent it is mistaken.
     """
     match = _RANGE.fullmatch(header.strip()) if header else None
-    if not match or (match[2] and int(match[2]) < int(match[1])):
+    if not match:
         return None
     if match[3] is not None:
         start, end = max(0, size - int(match[3])), size - 1
@@ -50,7 +51,7 @@ def parse_read_range(header: str | None, size: int) -> ByteRange | None:
     else:
         start = int(match[1])
         end = min(int(match[2]), size - 1) if match[2] else size - 1
-        satisfiable = start < size
+        satisfiable = start < size and (not match[2] or start <= int(match[2]))
     if not satisfiable:
         raise RangeInvalid(
             "the range lies outside the blob", headers={"Content-Range": f"bytes */{size}"}

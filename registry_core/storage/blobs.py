@@ -32,6 +32,7 @@ _PUSH_OVER = PUSH_DEADLINE * 1.5
 """A push that protected a blob this long ago has ended, whatever clocks say."""
 _ATTEMPTS = 5
 _MOUNT_ATTEMPTS = 3
+_MAX_HOLDERS = 100
 _CHECKED_AT_ONCE = 32
 _RELEASED = "Released"
 
@@ -94,6 +95,11 @@ class Blobs:
         row = await self._table.get(str(digest), keys.link(repository), ("Location", "Size"))
         return Link.from_row(row) if row else None
 
+    async def size(self, repository: RepositoryName, digest: Digest) -> int | None:
+        """The size of a blob; None if the repository does not have it, as far as is known here."""
+        link = self._cache.get((repository, digest)) or await self.find_link(repository, digest)
+        return link.size if link else None
+
     async def _read_link(self, repository: RepositoryName, digest: Digest) -> Link:
         link = await self.find_link(repository, digest)
         if link is None:
@@ -143,6 +149,12 @@ class Blobs:
                     pass
             await back_off(attempt)
         raise Unavailable
+
+    async def holders(self, digest: Digest) -> list[RepositoryName]:
+        """Repositories that may read a blob: the first hundred, in order."""
+        first, end = keys.LINKS, keys.end_of(keys.LINKS)
+        rows = await self._table.query(str(digest), first, end, (), limit=_MAX_HOLDERS)
+        return [RepositoryName(keys.decode(row.key.removeprefix(keys.LINKS))) for row in rows]
 
     async def mount(
         self, source: RepositoryName, repository: RepositoryName, digest: Digest

@@ -118,9 +118,13 @@ def referrer(subject: Digest, digest: Digest | str) -> str:
 # Rows of `blobs`.
 
 
+LINKS = "l:"
+"""What the rows of the repositories that may read a blob begin with."""
+
+
 def link(name: RepositoryName) -> str:
     """`l:<repo>`."""
-    return f"l:{encode(name.text)}"
+    return f"{LINKS}{encode(name.text)}"
 
 
 def requirements(name: RepositoryName) -> str:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from registry_core.errors import ManifestBlobUnknown, Unavailable
+from registry_core.errors import ManifestBlobUnknown, ManifestInvalid, Unavailable
 from registry_core.model import media_types
 from registry_core.model.attributes import Attributes
 from registry_core.model.clock import HybridClock
@@ -121,7 +121,7 @@ class ManifestPush:
                 group.start(together(self._tag(partition, tag) for tag in tags)),
                 group.start(self._existing(partition, manifest.children)),
                 group.start(self._config(repository, manifest)),
-                group.start(self._protect_all(repository, manifest)),
+                group.start(self._claim(repository, manifest)),
             )
         Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
         for tag in filter(None, tag_rows):
@@ -129,6 +129,14 @@ class ManifestPush:
                 tag.attributes.check_write(f"tag {tag.name}")
         known_tags = dict(zip(tags, tag_rows, strict=True))
         return _Known(head, row, known_tags, config, children)
+
+    async def _claim(self, repository: RepositoryName, manifest: Manifest) -> None:
+        """Protects the blobs, and sees that they are as large as the manifest says."""
+        async with Group() as group:
+            await asyncio.gather(
+                group.start(self._protect_all(repository, manifest)),
+                group.start(self._check_sizes(repository, manifest)),
+            )
 
     async def _protect_all(self, repository: RepositoryName, manifest: Manifest) -> None:
         await together(self._protect(repository, blob, manifest) for blob in manifest.blobs)
@@ -161,15 +169,40 @@ class ManifestPush:
     async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
         digests = tuple({child.digest for child in children})
         rows = await together(
-            self._repositories.get(partition, keys.manifest(digest), (GONE,)) for digest in digests
+            self._repositories.get(partition, keys.manifest(digest), (GONE, "Size"))
+            for digest in digests
         )
-        return frozenset(digest for digest, row in zip(digests, rows, strict=True) if live(row))
+        found = {
+            digest: row.number("Size")
+            for digest, row in zip(digests, rows, strict=True)
+            if row and live(row)
+        }
+        for child in children:
+            if child.digest in found:
+                _check_size(child, found[child.digest])
+        return frozenset(found)
+
+    async def _check_sizes(self, repository: RepositoryName, manifest: Manifest) -> None:
+        """Refuses what no client could pull: they check the sizes as they do.
+
+        A size belongs to its digest for ever, so that it does not matter when it was read.
+        """
+        read = _image_config(manifest)
+        told = [blob for blob in manifest.blobs if blob.size is not None]
+        told = [blob for blob in told if read is None or blob.digest != read.digest]
+        sizes = await together(self._blobs.size(repository, blob.digest) for blob in told)
+        for blob, size in zip(told, sizes, strict=True):
+            if size is not None:
+                _check_size(blob, size)
 
     async def _config(self, repository: RepositoryName, manifest: Manifest) -> Link | None:
-        config = manifest.config
-        if config is None or config.media_type not in media_types.IMAGE_CONFIGS:
+        config = _image_config(manifest)
+        if config is None:
             return None
-        return await self._blobs.find_link(repository, config.digest)
+        link = await self._blobs.find_link(repository, config.digest)
+        if link:
+            _check_size(config, link.size)
+        return link
 
     async def _platform(self, known: _Known) -> Platform:
         """What the image runs on, from its config; nothing where that is no image's, or huge."""
@@ -260,6 +293,20 @@ class ManifestPush:
         """
         if not live(known.head):
             await self._catalogue.enter(repository)
+
+
+def _image_config(manifest: Manifest) -> Descriptor | None:
+    """The config of an image, which tells its platform."""
+    config = manifest.config
+    return config if config and config.media_type in media_types.IMAGE_CONFIGS else None
+
+
+def _check_size(descriptor: Descriptor, size: int) -> None:
+    if descriptor.size not in (None, size):
+        raise ManifestInvalid(
+            f"manifest invalid: {descriptor.digest} has {size} bytes, not {descriptor.size}",
+            detail={"digest": str(descriptor.digest), "size": size},
+        )
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

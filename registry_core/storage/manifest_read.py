@@ -197,18 +197,30 @@ class ManifestReader:
             first = f"{rows[-1].key}\x20"
 
     async def referrers(
-        self, repository: RepositoryName, subject: Digest, artifact_type: str, last: str
+        self,
+        repository: RepositoryName,
+        subject: Digest,
+        artifact_type: str,
+        last: str,
+        count: int,
     ) -> Page:
-        """Descriptors of the manifests whose subject is `subject`, after the digest `last`."""
+        """Descriptors of up to `count` manifests whose subject is `subject`, after `last`.
+
+        In the order of their digests; with an `artifact_type` those of that type, of the next
+        thousand manifests.
+        """
         partition, prefix = keys.repository(repository), keys.referrers(subject)
         first = f"{prefix}{last}\x20" if last else prefix
         end = keys.end_of(prefix)
-        rows = await self._repositories.query(partition, first, end, limit=tables.MAX_PAGE)
+        wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
+        rows = await self._repositories.query(partition, first, end, limit=wanted)
         descriptors: list[dict[str, Any]] = []
         size = 0
         for row in rows:
             if artifact_type and row.text("ArtifactType") != artifact_type:
                 continue
+            if len(descriptors) == count:
+                return Page(descriptors, descriptors[-1]["digest"])
             descriptor = repository_rows.referrer_descriptor(row)
             if row.values.get("AnnotationsInManifest"):
                 annotations = await self._annotations(repository, descriptor["digest"])

@@ -128,10 +128,17 @@ class Registry:
     username = "admin"
 
     def __init__(
-        self, data: Path, *, app_dir: Path = ROOT, storage: str = "", password: str = ""
+        self,
+        data: Path,
+        *,
+        app_dir: Path = ROOT,
+        storage: str = "",
+        password: str = "",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Start it; with a `storage` (a connection string) of somebody else's, on that."""
         self._app_dir = app_dir
+        self._settings = dict(settings or {})
         self.password = password or secrets.token_urlsafe(32)
         self._data = data
         self._port = 0
@@ -177,6 +184,7 @@ class Registry:
             "REGISTRY_ADMIN_USER_ENABLED": "true",
             "REGISTRY_ADMIN_USERNAME": self.username,
             "REGISTRY_ADMIN_PASSWORD": self.password,
+            **self._settings,
         }
         command = [sys.executable, "-m", "devhost", "--app-dir", str(self._app_dir)]
         daemon = Daemon(command, env=environment, cwd=ROOT)

@@ -136,13 +136,29 @@ async def test_a_mount_links_the_blob_without_a_byte_sent(client: Client, reposi
 async def test_a_mount_that_finds_nothing_begins_an_upload(
     client: Client, repository: str, source: str
 ) -> None:
+    content = secrets.token_bytes(64)
+    digest = digest_of(content)
     answer = await client.send(
-        "POST", f"/v2/{repository}/blobs/uploads/", params={"mount": ABSENT, "from": source}
+        "POST", f"/v2/{repository}/blobs/uploads/", params={"mount": digest, "from": source}
     )
     assert answer.status_code == 202
-    content = b"absent"
-    answer = await client.commit(answer.headers["location"], digest_of(content), content)
+    answer = await client.commit(answer.headers["location"], digest, content)
     assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("source", [None, ""])
+async def test_a_mount_that_names_no_source_finds_one(
+    client: Client, repository: str, source: str | None
+) -> None:
+    content = secrets.token_bytes(64)
+    digest = await client.push_blob(f"{repository}/source", content)
+    query = {"mount": digest} if source is None else {"mount": digest, "from": source}
+    answer = await client.send("POST", f"/v2/{repository}/blobs/uploads/", params=query)
+    assert (answer.status_code, client.cost) == (201, (3, 3))
+    answer = await client.send("GET", answer.headers["location"])
+    assert answer.status_code == 307
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(answer.headers["location"])).content == content
 
 
 async def test_a_deleted_blob_is_gone_here_and_stays_elsewhere(

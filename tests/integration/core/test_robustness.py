@@ -160,7 +160,7 @@ def _check(world: World, method: str, answer: httpx.Response) -> None:
 
 # Sizes of pages.
 
-for listing in ("_catalog", "{repo}/tags/list"):
+for listing in ("_catalog", "{repo}/tags/list", "{repo}/referrers/{manifest}"):
     for number in ("-1", "abc", "", "1.5", "%2B1", "1e3", "%00", "%D9%A3"):
         asks(
             f"{listing}: n={number} is refused",
@@ -173,7 +173,8 @@ for listing in ("_catalog", "{repo}/tags/list"):
     async def _(world: World, listing: str = listing) -> None:
         answer = await world.ask("GET", f"/v2/{listing}?n=0")
         document = answer.json()
-        assert (document.get("repositories", document.get("tags")), answer.links) == ([], {})
+        (entries,) = [value for value in document.values() if isinstance(value, list)]
+        assert (entries, answer.links) == ([], {})
 
 
 CURSORS = (
@@ -397,6 +398,82 @@ for field, values in WRONG_IN_DESCRIPTORS.items():
             document = json.loads(world.image.manifest)
             document["layers"][0][field] = wrong
             await _refused(world, json.dumps(document).encode())
+
+
+for version in (1, 3, "2", 2.0, True, [2], None):
+    refuses(
+        f"a manifest of the schema version {version!r} is refused",
+        lambda _, d, version=version: d.update(schemaVersion=version),  # type: ignore[misc]
+    )
+
+
+def _with_data(content: bytes, **changes: Any) -> dict[str, Any]:
+    """The descriptor of a layer that brings its content with it."""
+    return descriptor(OCI_LAYER, content) | {"data": b64encode(content).decode()} | changes
+
+
+WRONG_DATA: dict[str, dict[str, Any]] = {
+    "of another content": {"data": b64encode(b"other").decode()},
+    "longer than its size": {"data": b64encode(b"layer and more").decode()},
+    "that is not base64": {"data": "bGF5ZXI*"},
+    "with a line break in it": {"data": "bGF5\nZXI="},
+    "without its padding": {"data": "bGF5ZXI"},
+    "that is no text": {"data": 1},
+    "of the digest's content and another size": {"size": 6},
+}
+for what, changes in WRONG_DATA.items():
+    refuses(
+        f"a descriptor with data {what} is refused",
+        lambda _, d, changes=changes: d["layers"].append(  # type: ignore[misc]
+            _with_data(b"layer", **changes)
+        ),
+    )
+
+
+@row("a descriptor with its content as data is taken, and comes back as it was sent")
+async def _(world: World) -> None:
+    layer = _with_data(world.image.layer)
+    content = world.image.with_manifest(layers=[layer], config=_with_data(world.image.config))
+    assert (await world.put(content.manifest)).status_code == 201
+    assert (await world.ask("GET", "/v2/{repo}/manifests/new")).content == content.manifest
+
+
+for where in ("config", "layer"):
+    for size in (0, 1, 2**40):
+
+        @row(f"a {where} said to have {size} bytes, which has more or fewer, is refused")
+        async def _(world: World, where: str = where, size: int = size) -> None:
+            document = json.loads(world.image.manifest)
+            which = document["config"] if where == "config" else document["layers"][0]
+            which["size"] = size
+            await _refused(world, json.dumps(document).encode())
+
+
+@row("a manifest that an index gives another size is refused")
+async def _(world: World) -> None:
+    await _refused(world, index_of([world.image.descriptor | {"size": 5}]), OCI_INDEX)
+
+
+refuses(
+    "a manifest that gives one layer two sizes is refused",
+    lambda _, d: d["layers"].append(d["layers"][0] | {"size": 1}),
+)
+
+
+@row("what the registry does not know of a manifest comes back byte for byte")
+async def _(world: World) -> None:
+    unknown = {"x": [1.0, 1e5, "\u00e9\U0001f600", None, {"": {}}], "platform": {"os": "plan9"}}
+    for indent, ascii_only in ((None, True), (7, False)):
+        document = json.loads(world.image.manifest)
+        document["layers"][0]["unknown"] = document["unknown"] = unknown
+        content = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode()
+        content = b"\n\t" + content + b" \r\n"
+        assert (await world.put(content)).status_code == 201
+        for client in (world.client, world.other):
+            asked = replace(world, client=client)
+            answer = await asked.ask("GET", "/v2/{repo}/manifests/new")
+            assert answer.content == content
+            assert answer.headers["docker-content-digest"] == digest_of(content)
 
 
 @row("two thousand layers are taken and one more is refused")
@@ -627,13 +704,34 @@ asks(
     body=lambda _: b"abc",
     Content_Length="10",
 )
+
+
+@row("clients are asked for chunks of 4 MiB, and shorter ones are taken")
+async def _(world: World) -> None:
+    answer = await world.ask("POST", "/v2/{repo}/blobs/uploads/")
+    assert answer.headers["oci-chunk-min-length"] == str(4 * MIB)
+    for byte in (b"a", b"b"):
+        answer = await world.client.patch(answer.headers["location"], byte)
+    assert (answer.status_code, answer.headers["range"]) == (202, "0-1")
+
+
 asks(
     "a digest algorithm that is not known is refused",
     *("POST", "/v2/{repo}/blobs/uploads/?digest-algorithm=md5", 400, "DIGEST_INVALID"),
 )
-for query in ("from={repo}", "mount={layer}", "mount={layer}&from=../x", f"mount={ABSENT}&from=a"):
+asks(
+    "a mount of a blob that a readable repository has needs no source",
+    *("POST", "/v2/{repo}/new/blobs/uploads/?mount={layer}", 201),
+)
+for query in (
+    "from={repo}",
+    f"mount={ABSENT}",
+    "mount={layer}&from=../x",
+    "mount={layer}&from=nobody",
+    f"mount={ABSENT}&from=a",
+):
     asks(
-        f"a mount by {query[:32]} begins an upload",
+        f"a mount by {query} begins an upload",
         *("POST", f"/v2/{{repo}}/new/blobs/uploads/?{query}", 202),
     )
 
@@ -853,9 +951,16 @@ BYTE_RANGES: dict[str, tuple[int, slice | None]] = {
     "bytes=512-": (416, None),
     "bytes=99999-": (416, None),
     "bytes=-0": (416, None),
+    "bytes=5-0": (416, None),
+}
+NO_RANGES: dict[str, tuple[int, slice | None]] = {
+    "bytes=0-0,2-3": (200, slice(None)),
+    "bytes=x-": (200, slice(None)),
+    "lines=0-1": (200, slice(None)),
 }
 for redirect in (True, False):
-    for header, (status, part) in BYTE_RANGES.items():
+    # Redirected, what is no range is storage's to judge: Azurite is lenient.
+    for header, (status, part) in (BYTE_RANGES | ({} if redirect else NO_RANGES)).items():
 
         @row(f"{header} {'with' if redirect else 'without'} redirect is {status}")
         async def _(
@@ -872,7 +977,159 @@ for redirect in (True, False):
                 assert answer.content == world.image.layer[part]
 
 
+# What a client has already, and what it can read.
+
+for what in ("manifests/latest", "manifests/{manifest}", "blobs/{layer}"):
+
+    @row(f"{what}: its ETag is its digest, and who has it is answered 304 without content")
+    async def _(world: World, what: str = what) -> None:
+        digest = world.layer if "blobs" in what else world.image.digest
+        for method in ("GET", "HEAD"):
+            for asked in ('"{}"', 'W/"{}"', '"other", "{}"', '"a,b",W/"{}" , "c"', "*"):
+                headers = {"If-None-Match": asked.format(digest)}
+                answer = await world.ask(method, f"/v2/{{repo}}/{what}", headers=headers)
+                assert (answer.status_code, answer.content) == (304, b"")
+                assert answer.headers["etag"] == f'"{digest}"'
+                assert answer.headers["docker-content-digest"] == digest
+
+    @row(f"{what}: who has something else gets it")
+    async def _(world: World, what: str = what) -> None:
+        for asked in ('"other"', "", "x", f'"{ABSENT}"', '"', world.image.digest[:-1], ",,,"):
+            headers = {"If-None-Match": asked}
+            answer = await world.ask("GET", f"/v2/{{repo}}/{what}", headers=headers)
+            assert answer.status_code in (200, 307)
+            answer = await world.ask("HEAD", f"/v2/{{repo}}/{what}", headers=headers)
+            assert answer.status_code == 200
+
+
+@row("a tag that has moved is sent again")
+async def _(world: World) -> None:
+    headers = {"If-None-Match": f'"{world.image.digest}"'}
+    content = world.image.with_manifest(annotations={"a": "b"}).manifest
+    assert (await world.put(content, "latest")).status_code == 201
+    answer = await world.ask("GET", "/v2/{repo}/manifests/latest", headers=headers)
+    assert (answer.status_code, answer.content) == (200, content)
+
+
+@row("what does not exist is 404, whatever the client has")
+async def _(world: World) -> None:
+    for what in (f"manifests/{ABSENT}", "manifests/none", f"blobs/{ABSENT}"):
+        headers = {"If-None-Match": "*"}
+        assert (await world.ask("GET", f"/v2/{{repo}}/{what}", headers=headers)).status_code == 404
+
+
+KEPT = {
+    "manifests/{manifest}": "private, max-age=31536000, immutable",
+    "manifests/latest": "private, no-cache",
+    "manifests/none": "no-store",
+    f"blobs/{ABSENT}": "no-store",
+    "blobs/{layer}": "no-store",  # Redirected, to an address that is good for minutes.
+    "tags/list": "no-store",
+    "referrers/{manifest}": "no-store",
+}
+for what, header in KEPT.items():
+
+    @row(f"{what[:19]} may be kept as {header!r}")
+    async def _(world: World, what: str = what, header: str = header) -> None:
+        answer = await world.ask("GET", f"/v2/{{repo}}/{what}")
+        assert answer.headers["cache-control"] == header
+
+
+DOCKER_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
+ACCEPTED = {
+    "docker": ", ".join((*DOCKER_TYPES, "application/json", OCI_INDEX, OCI_MANIFEST)),
+    "containerd": f"{DOCKER_TYPES[0]}, {DOCKER_TYPES[1]}, {OCI_MANIFEST}, {OCI_INDEX}, */*",
+    "curl and Python": "*/*",
+    "Java": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    "a browser": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "az": f"*/*, {DOCKER_TYPES[0]}",
+    "a client of any manifest": "application/*",
+    "a client of JSON": "application/json",
+    "a client of its type alone": OCI_MANIFEST,
+    "a client that spells it in capitals": OCI_MANIFEST.upper(),
+    "a client that gives it a quality": f"{DOCKER_TYPES[0]};q=1, {OCI_MANIFEST} ; q=0.001",
+    "a client that thinks of something else": "text/plain",
+    "a client that lists nothing": "",
+    "nonsense": ",;q=,;;, =",
+}
+for who, accept in ACCEPTED.items():
+
+    @row(f"the manifest is sent as it is to {who}")
+    async def _(world: World, accept: str = accept) -> None:
+        for method in ("GET", "HEAD"):
+            for reference in ("latest", "{manifest}"):
+                path = f"/v2/{{repo}}/manifests/{reference}"
+                answer = await world.ask(method, path, headers={"Accept": accept})
+                assert (answer.status_code, answer.headers["content-type"]) == (200, OCI_MANIFEST)
+                assert answer.content == (world.image.manifest if method == "GET" else b"")
+
+
+@row("the manifest is sent as it is to a client without Accept, and to one that sends it twice")
+async def _(world: World) -> None:
+    http, path = world.client.http, world.fill("/v2/{repo}/manifests/latest")
+    request = http.build_request("GET", path)
+    del request.headers["accept"]
+    assert (await http.send(request)).content == world.image.manifest
+    twice = [("Accept", DOCKER_TYPES[0]), ("Accept", OCI_MANIFEST)]
+    assert (await http.get(path, headers=twice)).content == world.image.manifest
+
+
+NOT_ACCEPTED = {
+    "a docker from before OCI": ", ".join(DOCKER_TYPES),
+    "a client of indexes": OCI_INDEX,
+    "a client of artifact manifests": "application/vnd.oci.artifact.manifest.v1+json",
+    "a client that excludes it": f"*/*, {OCI_MANIFEST};q=0",
+    "a client that excludes it alone": f"{OCI_MANIFEST};q=0.000",
+}
+for who, accept in NOT_ACCEPTED.items():
+
+    @row(f"{who}: is told what the manifest is, and not sent another")
+    async def _(world: World, accept: str = accept) -> None:
+        path, headers = "/v2/{repo}/manifests/latest", {"Accept": accept}
+        answer = await world.ask("GET", path, headers=headers)
+        assert (answer.status_code, _code(answer)) == (404, "MANIFEST_UNKNOWN")
+        assert answer.json()["errors"][0]["detail"] == {"mediaType": OCI_MANIFEST}
+        headers["If-None-Match"] = "*"
+        assert (await world.ask("GET", path, headers=headers)).status_code == 404
+        assert (await world.ask("HEAD", path, headers=headers)).status_code == 404
+
+
 # Referrers.
+
+
+@row("a page of referrers leads to the next, whatever comes and goes, and keeps its filter")
+async def _(world: World) -> None:
+    subject = world.image.descriptor
+    made = []
+    for number in range(7):
+        kind = f"application/vnd.example.{number % 2}"
+        content = world.image.with_manifest(
+            subject=subject, artifactType=kind, annotations={"number": str(number)}
+        ).manifest
+        assert (await world.put(content, digest_of(content))).status_code == 201
+        made.append((digest_of(content), kind))
+    for kind in ("", "application/vnd.example.1"):
+        expected = sorted(digest for digest, its in made if kind in ("", its))
+        path = f"/v2/{{repo}}/referrers/{{manifest}}?n=2&artifactType={quote(kind, safe='')}"
+        found: list[str] = []
+        while path:
+            answer = await world.ask("GET", path)
+            assert answer.headers.get("oci-filters-applied") == ("artifactType" if kind else None)
+            page = [entry["digest"] for entry in answer.json()["manifests"]]
+            assert len(page) <= 2
+            found += page
+            path = answer.links.get("next", {}).get("url", "")
+            assert path == "" or path.startswith(world.fill("/v2/{repo}/referrers/{manifest}?"))
+        assert found == expected
+    gone = made[0][0]
+    assert (await world.ask("DELETE", f"/v2/{{repo}}/manifests/{gone}")).status_code == 202
+    answer = await world.ask("GET", f"/v2/{{repo}}/referrers/{{manifest}}?last={gone}")
+    left = [entry["digest"] for entry in answer.json()["manifests"]]
+    assert left == sorted(digest for digest, _ in made if digest > gone)
 
 
 @row("a manifest whose subject does not exist is stored, and answered with OCI-Subject")

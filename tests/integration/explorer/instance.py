@@ -83,8 +83,13 @@ class _Gate(Fault):
     async def before(self, call: StorageCall) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._announced += 1
-        self.pending[self._announced] = (Call(self._announced, call.operations), turn)
-        await turn
+        number = self._announced
+        self.pending[number] = (Call(number, call.operations), turn)
+        try:
+            await turn
+        except asyncio.CancelledError:  # Not wanted any more: another call has failed.
+            self.pending.pop(number, None)
+            raise
 
     async def after(self, _: StorageCall) -> None:
         self.under_way -= 1

@@ -109,6 +109,12 @@ class Race:
 
     def _take(self, index: int, report: Report) -> None:
         self.answers[index] = report.answer
+        waiting = {call.number for call in report.pending}
+        self._pending = {
+            event: pending
+            for event, pending in self._pending.items()
+            if pending.instance != index or pending.number in waiting
+        }
         for call in report.pending:
             if (index, call.number) in self._known:
                 continue

@@ -283,7 +283,7 @@ def test_a_descriptor_without_a_size_is_let_pass() -> None:
     layer = descriptor()
     del layer["size"]
     assert parse(image(layers=[layer])).layers == (
-        Descriptor("application/x", Digest.parse(layer["digest"]), 0),
+        Descriptor("application/x", Digest.parse(layer["digest"]), None),
     )
 
 
