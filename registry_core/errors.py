@@ -3,7 +3,7 @@
 The tree::
 
     RegistryError
-    ├── BlobUnknown, BlobUploadInvalid, BlobUploadUnknown, DigestInvalid, ManifestBlobUnknown,
+    ├── BlobUnknown, BlobUploadUnknown, DigestInvalid, ManifestBlobUnknown,
     │   ManifestInvalid, ManifestUnknown, NameInvalid, NameUnknown, SizeInvalid, Unauthorized,
     │   Unsupported                                 OCI distribution-spec 1.1, "Error Codes"
     ├── TagInvalid, TooManyTags, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
@@ -53,12 +53,6 @@ class BlobUnknown(RegistryError):
     """The blob is not in this repository."""
 
     status, code, message = 404, "BLOB_UNKNOWN", "blob unknown to registry"
-
-
-class BlobUploadInvalid(RegistryError):
-    """The upload cannot go on as asked."""
-
-    status, code, message = 400, "BLOB_UPLOAD_INVALID", "blob upload invalid"
 
 
 class BlobUploadUnknown(RegistryError):

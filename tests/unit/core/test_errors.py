@@ -10,7 +10,6 @@ from registry_core.errors import RegistryError
 # Registry, each with the status that those registries answer it with.
 TABLE = {
     "BlobUnknown": (404, "BLOB_UNKNOWN"),
-    "BlobUploadInvalid": (400, "BLOB_UPLOAD_INVALID"),
     "BlobUploadUnknown": (404, "BLOB_UPLOAD_UNKNOWN"),
     "DigestInvalid": (400, "DIGEST_INVALID"),
     "ManifestBlobUnknown": (400, "MANIFEST_BLOB_UNKNOWN"),
