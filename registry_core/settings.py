@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from registry_core.errors import NameInvalid
+from registry_core.model.names import RepositoryPattern
+
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
 
@@ -24,6 +27,12 @@ _DEVELOPMENT_STORAGE = (
 _SAMPLES = re.compile(
     r"(?i)change.?me|replace|password|sample|example|secret|<.*>|(.)\1{5,}|0123456|123456|abcdef"
 )
+ACR_AUDIENCES = ("https://containerregistry.azure.net",)
+"""What clients of Azure Container Registry ask Entra ID for a token for."""
+ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+"""Azure Resource Manager's, which older ones ask for; Entra ID may put a slash at their end."""
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOST = re.compile(
@@ -60,6 +69,23 @@ class AdminSettings:
 
 
 @dataclass(frozen=True)
+class EntraSettings:
+    """Sign-in with Entra ID."""
+
+    tenant_id: str
+    """`REGISTRY_ENTRA_TENANT_ID`: the tenant whose tokens are taken."""
+    audiences: tuple[str, ...] = (*ACR_AUDIENCES, *ARM_AUDIENCES)
+    """`REGISTRY_ENTRA_AUDIENCES`: those that an access token may be for."""
+    authority: str = "https://login.microsoftonline.com"
+    """`REGISTRY_ENTRA_AUTHORITY`: the cloud's sign-in service, without the tenant."""
+
+    @property
+    def own_audiences(self) -> frozenset[str]:
+        """The audiences of an app registration of the registry's own: its app roles count."""
+        return frozenset(self.audiences).difference(ACR_AUDIENCES, ARM_AUDIENCES)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that operators can set."""
 
@@ -68,6 +94,12 @@ class Settings:
     """`REGISTRY_LOGIN_SERVERS`: host names clients use, the first being the one announced."""
     admin: AdminSettings | None = None
     """`REGISTRY_ADMIN_USER_ENABLED`, `_USERNAME`, `_PASSWORD`, `_PASSWORD2`; None is off."""
+    entra: EntraSettings | None = None
+    """`REGISTRY_ENTRA_TENANT_ID`, `_AUDIENCES`, `_AUTHORITY`; None is off."""
+    anonymous_pull: tuple[RepositoryPattern, ...] = ()
+    """`REGISTRY_ANONYMOUS_PULL`: repositories that anybody may pull from."""
+    trusted_proxies: int = 1
+    """`REGISTRY_TRUSTED_PROXIES`: how many proxies in front add to `X-Forwarded-For`."""
     blob_redirect: bool = True
     """`REGISTRY_BLOB_REDIRECT`: answer a blob GET with a 307 to storage, or stream it."""
     delete_enabled: bool = True
@@ -93,6 +125,9 @@ class Settings:
             storage=_storage(env),
             login_servers=_login_servers(env),
             admin=_admin(env),
+            entra=_entra(env),
+            anonymous_pull=_anonymous_pull(env),
+            trusted_proxies=_trusted_proxies(env),
             blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
             delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
             gc_grace=grace,
@@ -164,6 +199,47 @@ def _admin(env: Mapping[str, str]) -> AdminSettings | None:
     if not passwords:
         raise SettingsError("REGISTRY_ADMIN_PASSWORD: needed while the admin user is enabled")
     return AdminSettings(username, tuple(passwords))
+
+
+def _entra(env: Mapping[str, str]) -> EntraSettings | None:
+    tenant = env.get("REGISTRY_ENTRA_TENANT_ID", "").strip().lower()
+    if not tenant:
+        return None
+    if not _GUID.fullmatch(tenant):
+        raise SettingsError("REGISTRY_ENTRA_TENANT_ID: the tenant's id, a GUID")
+    audiences = _list(env.get("REGISTRY_ENTRA_AUDIENCES", ""))
+    authority = env.get("REGISTRY_ENTRA_AUTHORITY", "").strip().rstrip("/")
+    if authority and not authority.startswith("https://"):
+        raise SettingsError(
+            "REGISTRY_ENTRA_AUTHORITY: an https:// address, such as https://login.microsoftonline.us"
+        )
+    return EntraSettings(
+        tenant, audiences or EntraSettings.audiences, authority or EntraSettings.authority
+    )
+
+
+def _anonymous_pull(env: Mapping[str, str]) -> tuple[RepositoryPattern, ...]:
+    name = "REGISTRY_ANONYMOUS_PULL"
+    text = env.get(name, "").strip().lower()
+    if text in ("on", "true", "1", "yes", "enabled"):
+        return (RepositoryPattern("*"),)
+    if text in ("", "off", "false", "0", "no", "disabled"):
+        return ()
+    try:
+        return tuple(RepositoryPattern.parse(pattern) for pattern in _list(text))
+    except NameInvalid as error:
+        raise SettingsError(f"{name}: 'on', 'off', or repositories: docs,public/*") from error
+
+
+def _trusted_proxies(env: Mapping[str, str]) -> int:
+    text = env.get("REGISTRY_TRUSTED_PROXIES", "").strip() or "1"
+    if text not in ("0", "1", "2", "3", "4"):
+        raise SettingsError("REGISTRY_TRUSTED_PROXIES: a number from 0 to 4")
+    return int(text)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _checked_password(name: str, password: str) -> str:

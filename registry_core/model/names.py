@@ -38,6 +38,32 @@ class RepositoryName:
 
 
 @dataclass(frozen=True, order=True)
+class RepositoryPattern:
+    """Which repositories a permission is for: one, those below a prefix (`team/*`), or all (`*`).
+
+    As in ACR's scope maps: the one wildcard stands at the end, for one level or more.
+    """
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> RepositoryPattern:
+        """The pattern that `text` spells. Raises `NameInvalid`."""
+        if text != "*":
+            RepositoryName.parse(text.removesuffix("/*"))
+        return cls(text)
+
+    def matches(self, name: RepositoryName) -> bool:
+        """Whether the repository is one of them."""
+        if self.text.endswith("*"):
+            return name.text.startswith(self.text[:-1])
+        return name.text == self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, order=True)
 class Tag:
     """A tag's name."""
 

@@ -13,7 +13,7 @@ CORE = "registry_core"
 ALLOWED = {
     "": set[str](),
     "errors": set[str](),
-    "settings": {"errors"},
+    "settings": {"errors", "model"},
     "model": {"errors"},
     "storage": {"model", "errors", "settings"},
     "auth": {"storage", "model", "errors", "settings"},
@@ -29,7 +29,10 @@ LIBRARIES = {
     "azure": {"storage"},
     "starlette": {"http"},
 }
-EXCEPTIONS = {"registry_core.http.health": {"azure.core.exceptions"}}
+EXCEPTIONS = {
+    "registry_core.http.health": {"azure.core.exceptions"},
+    "registry_core.auth.entra": {"azure.core.exceptions", "azure.identity"},
+}
 MAX_STATEMENTS = 3
 
 
