@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from tests.e2e.images import OCI_INDEX, OCI_MANIFEST, Image, descriptor, encode
 from tests.e2e.registry import Registry
@@ -51,7 +52,7 @@ def referrers(
     registry: Registry, repository: str, digest: str, artifact_type: str = ""
 ) -> list[dict[str, Any]]:
     """Return the descriptors of what refers to a manifest."""
-    query = f"?artifactType={artifact_type}" if artifact_type else ""
+    query = f"?artifactType={quote(artifact_type)}" if artifact_type else ""
     answer = registry.request("GET", f"/v2/{repository}/referrers/{digest}{query}")
     assert answer.status == 200, answer
     assert answer.headers["content-type"] == OCI_INDEX, answer
