@@ -7,47 +7,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.engine import Engine
 from tests.e2e.images import Image, digest_of, digests_in
-from tests.e2e.process import TIMEOUT, Command, Result, run
+from tests.e2e.process import Command, Result
 from tests.e2e.registry import Registry
 from tests.e2e.sandbox import Sandbox
+from tests.e2e.tool import Tool
 
 
-class Client(ABC):
+class Client(Tool):
     """One container client, with a store of its own for local images."""
 
-    name: str
-    #: What the client says when its password is refused.
-    refusal = "401"
     runs_containers = False
-
-    def __init__(self, registry: Registry, folder: Path, environment: Mapping[str, str]) -> None:
-        self.registry = registry
-        self.folder = folder
-        self.environment = dict(environment)
-        self._written = 0
-
-    def call(self, *arguments: str | Path, stdin: bytes = b"", timeout: float = TIMEOUT) -> Result:
-        """Run the client."""
-        return run(self.command(arguments), env=self.environment, stdin=stdin, timeout=timeout)
-
-    def command(self, arguments: Command) -> Command:
-        return [self.name, *arguments]
-
-    def scratch(self) -> Path:
-        """Return a path where nothing is yet."""
-        self._written += 1
-        return self.folder / f"scratch-{self._written}"
-
-    @abstractmethod
-    def sign_in(self, password: str) -> None:
-        """Fail unless the registry takes this password for the admin user."""
 
     @abstractmethod
     def load(self, image: Image, reference: str) -> None:

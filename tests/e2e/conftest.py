@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.artefact_clients import Cosign, Helm, Notation, Oras, Regctl
+from tests.e2e.artefacts import Subject
 from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
 from tests.e2e.process import run
 from tests.e2e.registry import Registry
 from tests.e2e.sandbox import Sandbox
+from tests.e2e.tool import Tool
 
 HERE = Path(__file__).parent
 MIB = 1024 * 1024
@@ -46,7 +49,10 @@ class Inventory:
             program = shutil.which(entry["version"][0], path=environment["PATH"])
             if program is not None:
                 said = run([program, *entry["version"][1:]], env=environment).text
-                found.versions[name] = said.splitlines()[0]
+                lines = (
+                    line for line in said.splitlines() if line.startswith(entry.get("line", ""))
+                )
+                found.versions[name] = next(lines)
             elif "unavailable" in entry:
                 found.unavailable[name] = entry["unavailable"]
             else:
@@ -89,9 +95,11 @@ def scratch(workspace: Path) -> Path:
 def environment(workspace: Path) -> dict[str, str]:
     """Give the clients, of the caller's environment, no more than where programs are."""
     go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
-    extra = [os.environ.get("GOBIN", str(go)), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    # What the setup installed comes before another version that the machine may have.
+    own = os.environ.get("GOBIN", str(go))
+    path = [own, os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
     return {
-        "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *extra]),
+        "PATH": os.pathsep.join(path),
         "HOME": str(_folder(workspace, "home")),
         "TMPDIR": str(_folder(workspace, "tmp")),
         "LC_ALL": "C.UTF-8",
@@ -143,22 +151,23 @@ def engine(
 
 
 @pytest.fixture(scope="session")
-def clients(
+def tools(
     request: pytest.FixtureRequest,
     workspace: Path,
     registry: Registry,
     environment: dict[str, str],
     inventory: Inventory,
-) -> Callable[[str], Client]:
-    """Give each client by its name, signed in."""
-    made: dict[str, Client] = {}
+) -> Callable[[str], Tool]:
+    """Give each program by its name, signed in."""
+    made: dict[str, Tool] = {}
+    alone: dict[str, type[Tool]] = {
+        program.name: program for program in (Skopeo, Crane, Oras, Regctl, Helm, Cosign, Notation)
+    }
 
-    def make(name: str) -> Client:
+    def make(name: str) -> Tool:
         folder = _folder(workspace, name)
-        if name == "skopeo":
-            return Skopeo(registry, folder, environment)
-        if name == "crane":
-            return Crane(registry, folder, environment)
+        if name in alone:
+            return alone[name](registry, folder, environment)
         engine: Engine = request.getfixturevalue("engine")
         if name == "docker":
             return Docker(registry, folder, environment, engine)
@@ -169,13 +178,25 @@ def clients(
         driver = "overlay" if engine.storage_driver == "overlay2" else "vfs"
         return {"podman": Podman, "buildah": Buildah}[name](registry, folder, environment, driver)
 
-    def get(name: str) -> Client:
+    def get(name: str) -> Tool:
         inventory.require(name)
         if name not in made:
-            client = make(name)
-            client.sign_in(registry.password)
-            made[name] = client
+            tool = make(name)
+            tool.sign_in(registry.password)
+            made[name] = tool
         return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def clients(tools: Callable[[str], Tool]) -> Callable[[str], Client]:
+    """Give each container client by its name, signed in."""
+
+    def get(name: str) -> Client:
+        found = tools(name)
+        assert isinstance(found, Client)
+        return found
 
     return get
 
@@ -204,6 +225,41 @@ def skopeo(clients: Callable[[str], Client]) -> Skopeo:
 def crane(clients: Callable[[str], Client]) -> Crane:
     found = clients("crane")
     assert isinstance(found, Crane)
+    return found
+
+
+@pytest.fixture(scope="session")
+def oras(tools: Callable[[str], Tool]) -> Oras:
+    found = tools("oras")
+    assert isinstance(found, Oras)
+    return found
+
+
+@pytest.fixture(scope="session")
+def regctl(tools: Callable[[str], Tool]) -> Regctl:
+    found = tools("regctl")
+    assert isinstance(found, Regctl)
+    return found
+
+
+@pytest.fixture(scope="session")
+def helm(tools: Callable[[str], Tool]) -> Helm:
+    found = tools("helm")
+    assert isinstance(found, Helm)
+    return found
+
+
+@pytest.fixture(scope="session")
+def cosign(tools: Callable[[str], Tool]) -> Cosign:
+    found = tools("cosign")
+    assert isinstance(found, Cosign)
+    return found
+
+
+@pytest.fixture(scope="session")
+def notation(tools: Callable[[str], Tool]) -> Notation:
+    found = tools("notation")
+    assert isinstance(found, Notation)
     return found
 
 
@@ -238,3 +294,11 @@ def image(program: bytes, greeting: str) -> Image:
     }
     own_program = tar({"bin/cat": program, "etc/of": greeting.encode()})
     return Image([Layer(own_program), Layer(EMPTY_LAYER), Layer(tar(data))])
+
+
+@pytest.fixture
+def subject(registry: Registry, repository: str) -> Subject:
+    """Give a small image of this test's own that is in the registry, for artefacts to refer to."""
+    image = Image([Layer(tar({"data": incompressible(1000, repository)}))])
+    registry.push_image(repository, "1", image)
+    return Subject(registry, repository, image)

@@ -58,12 +58,14 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout: float = TIMEOUT,
+    cwd: Path | None = None,
 ) -> Result:
     """Run a program to its end and return what it said; raise `CommandError` when it fails."""
     argv = [str(word) for word in command]
     with subprocess.Popen(
         argv,
         env=env,
+        cwd=cwd,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

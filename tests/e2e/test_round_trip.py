@@ -11,24 +11,26 @@ from tests.e2e.clients import Client, Crane, Skopeo
 from tests.e2e.images import DOCKER_MANIFEST, Image, digest_of
 from tests.e2e.process import CommandError
 from tests.e2e.registry import Registry
+from tests.e2e.tool import Tool
 
 CLIENTS = ["docker", "podman", "buildah", "skopeo", "crane", "ctr"]
+ARTEFACT_TOOLS = ["oras", "regctl", "helm", "cosign", "notation"]
 RUNNERS = ["docker", "podman", "ctr"]
 
 every_client = pytest.mark.parametrize("client", CLIENTS, indirect=True)
 
 
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("name", [*CLIENTS, *ARTEFACT_TOOLS])
 def test_a_wrong_password_is_refused_and_said_so(
-    name: str, clients: Callable[[str], Client], registry: Registry
+    name: str, tools: Callable[[str], Tool], registry: Registry
 ) -> None:
-    client = clients(name)
+    tool = tools(name)
     try:
         with pytest.raises(CommandError) as refused:
-            client.sign_in("wrong" + registry.password)
-        assert client.refusal in refused.value.result.output
+            tool.sign_in("wrong" + registry.password)
+        assert tool.refusal in refused.value.result.output
     finally:
-        client.sign_in(registry.password)
+        tool.sign_in(registry.password)
 
 
 @every_client
