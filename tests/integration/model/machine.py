@@ -34,7 +34,7 @@ T = TypeVar("T")
 Step = TypeVar("Step", bound=Callable[..., None])
 
 INSTANCES = 2
-REPOSITORIES = ("a", "a-b", "a/b", "a0")
+REPOSITORIES = ("a", "a-b", "a.b", "a/b")
 """Names whose order is that of their bytes, and not that of their levels or letters."""
 STRANGER = "nobody"
 """A repository that nothing is pushed to."""
@@ -103,6 +103,8 @@ class RegistryMachine(RuleBasedStateMachine):
         self.documents = documents_of(self.pool, self.run_number)
         self.sessions: list[Session] = []
         self.touched = self.names[0]
+        """The repository that the last step was about."""
+        self.visited: set[str] = set()
         self.checks = 0
         self.is_sound = False
         """Whether the last step ended well."""
@@ -166,6 +168,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     def name(self, repository: int) -> str:
         self.touched = self.names[repository]
+        self.visited.add(self.touched)
         return self.touched
 
     def blob(self, number: int, algorithm: str = "sha256") -> str:
@@ -445,8 +448,9 @@ class RegistryMachine(RuleBasedStateMachine):
     @step(4, by=instances, repository=repositories, number=blobs, is_there=likely)
     def delete_blob(self, by: int, repository: int, number: int, is_there: bool) -> None:
         name = self.name(repository)
-        digest = self.blob_in(name, number, is_there)
+        self.delete_blob_of(by, name, self.blob_in(name, number, is_there))
 
+    def delete_blob_of(self, by: int, name: str, digest: str) -> None:
         answer = self.ask(by, "DELETE", self.url(name, "blobs", digest))
         if self.expect(answer, self.model.deleting_blob(name, digest)) == 202:
             self.model.delete_blob(name, digest, by)
@@ -589,6 +593,17 @@ class RegistryMachine(RuleBasedStateMachine):
         if held:
             self.delete_manifest_of(by, name, held[number % len(held)])
 
+    @step(1, by=instances, repository=repositories, number=blobs)
+    def withdraw(self, by: int, repository: int, number: int) -> None:
+        """A manifest, and then the blobs that nothing needs any more."""
+        name = self.name(repository)
+        held = list(self.model.repositories[name].manifests)
+        if held:
+            document = self.model.documents[held[number % len(held)]]
+            self.delete_manifest_of(by, name, held[number % len(held)])
+            for digest in sorted(document.blobs):
+                self.delete_blob_of(by, name, digest)
+
     def delete_manifest_of(self, by: int, name: str, reference: str) -> None:
         answer = self.ask(by, "DELETE", self.url(name, "manifests", reference))
         if self.expect(answer, self.model.deleting_manifest(name, reference)) == 202:
@@ -694,13 +709,14 @@ class RegistryMachine(RuleBasedStateMachine):
         turns = itertools.cycle(range(INSTANCES))
         for name, held in self.model.repositories.items():
             work = [self.check_tags(next(turns), name)]
-            for digest in self.model.pushed:
+            for digest in self.model.pushed if name in self.visited else ():
                 method = "GET" if digest in held.blobs else "HEAD"
                 work.append(self.check_blob(next(turns), name, digest, method))
             references = (*self.model.documents, *TAGS) if held.was_pushed_to else ()
             work += [self.check_manifest(next(turns), name, text) for text in references]
             subjects = {document.subject for document in held.manifests.values()} - {""}
-            work += [self.check_referrers(next(turns), name, text) for text in subjects]
+            for subject, kind in itertools.product(subjects, KINDS):
+                work.append(self.check_referrers(next(turns), name, subject, kind))
             for outcome in await asyncio.gather(*work, return_exceptions=True):
                 if outcome:
                     raise outcome

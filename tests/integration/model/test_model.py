@@ -20,10 +20,10 @@ from tests.integration.model import model as spec
 from tests.integration.model.machine import RegistryMachine, Tally
 from tests.integration.model.model import Location, Model, Session, Told
 
-STEPS_A_RUN = 40
+STEPS_A_RUN = 60
 STEPS = 10_000 if os.environ.get("THOROUGH") else 2_000
 MANY = settings(
-    max_examples=STEPS * 11 // (STEPS_A_RUN * 10),  # A few runs end early.
+    max_examples=STEPS * 12 // (STEPS_A_RUN * 10),  # A few runs end early.
     stateful_step_count=STEPS_A_RUN,
     deadline=None,
     suppress_health_check=list(HealthCheck),
