@@ -1,0 +1,20 @@
+"""A storage account of the machine's own: it lists the whole catalogue."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from devhost.azurite import Azurite
+from registry_core.settings import AdminSettings, Settings, StorageSettings
+
+
+@pytest.fixture(scope="module")
+def module_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with Azurite(tmp_path_factory.mktemp("model")) as azurite:
+        yield Settings(
+            storage=StorageSettings(azurite.connection_string),
+            admin=AdminSettings("admin", (secrets.token_urlsafe(32),)),
+        )
