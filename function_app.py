@@ -33,6 +33,22 @@ async def registry_v2(req: Request) -> Response:
         return await edge.handle(registry, req, "/" + (req.path_params.get("path") or ""))
 
 
+@app.function_name("registry_oauth2")
+@app.route(route="oauth2/{*path}", methods=METHODS)
+async def registry_oauth2(req: Request) -> Response:
+    """Sign-in, `/oauth2/token` and `/oauth2/exchange`."""
+    with worker_memory.forgetting(req):
+        return await edge.handle_oauth2(registry, req, "/" + (req.path_params.get("path") or ""))
+
+
+@app.function_name("rotate_signing_keys")
+@app.timer_trigger(schedule="0 17 3 * * *", arg_name="timer")
+async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every night, sees whether the keys that sign tokens are due to be replaced."""
+    await registry.open()
+    await registry.signing_keys.rotate()
+
+
 @app.function_name("healthz")
 @app.route(route="healthz", methods=("GET", "HEAD"))
 async def healthz(req: Request) -> Response:

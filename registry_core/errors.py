@@ -9,6 +9,7 @@ The tree::
     ├── TagInvalid, TooManyTags, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
     │   UnknownRoute
     │                                               CNCF distribution's, which clients know
+    ├── ScopeInvalid, GrantUnsupported, TooManyRequests            token requests
     ├── DisallowedOperation                         Azure Container Registry's lock
     └── Unavailable, InternalError                  storage or we ourselves failed
 
@@ -19,6 +20,7 @@ is the only place that builds an error body.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 
@@ -132,6 +134,29 @@ class PaginationNumberInvalid(RegistryError):
     """`n` is not a number of entries."""
 
     status, code, message = 400, "PAGINATION_NUMBER_INVALID", "invalid number of results requested"
+
+
+class ScopeInvalid(RegistryError):
+    """A scope of a token request is none, or there are too many."""
+
+    status, code, message = 400, "SCOPE_INVALID", "invalid scope"
+
+
+class GrantUnsupported(RegistryError):
+    """A token request of a kind that is not known, or without what its kind needs."""
+
+    status, code, message = 400, "UNSUPPORTED_GRANT", "the token request cannot be answered"
+
+
+class TooManyRequests(RegistryError):
+    """Too many wrong passwords at once; told with how long to wait, in seconds."""
+
+    status, code, message = 429, "TOOMANYREQUESTS", "too many failed sign-ins; try again later"
+
+    def __init__(
+        self, message: str | None = None, *, detail: object = None, seconds: float = 1
+    ) -> None:
+        super().__init__(message, detail=detail, headers={"Retry-After": str(math.ceil(seconds))})
 
 
 class Unauthorized(RegistryError):

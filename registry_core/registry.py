@@ -6,9 +6,14 @@ import asyncio
 import json
 import logging
 
+from registry_core.auth.backoff import BackOff
+from registry_core.auth.entra import Entra
+from registry_core.auth.sign_in import SignIn, anonymous_caller
+from registry_core.auth.tokens import Tokens
 from registry_core.model.clock import HybridClock
 from registry_core.settings import Settings
 from registry_core.storage import hashing, keys
+from registry_core.storage.access import Access
 from registry_core.storage.blobs import Blobs
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
@@ -19,6 +24,7 @@ from registry_core.storage.manifest_delete import ManifestDelete
 from registry_core.storage.manifest_push import ManifestPush
 from registry_core.storage.manifest_read import ManifestReader
 from registry_core.storage.sas import SasSigner
+from registry_core.storage.signing_keys import SigningKeys
 from registry_core.storage.system import System
 from registry_core.storage.upload_state import StateSealer
 from registry_core.storage.uploads import Uploads
@@ -38,10 +44,15 @@ class Registry:
     deletions: ManifestDelete
     signer: SasSigner
     system: System
+    signing_keys: SigningKeys
+    sign_in: SignIn
 
     def __init__(self, settings: Settings, hook: CallHook | None = None) -> None:
         self.settings = settings
         self.hook = hook or CallHook()
+        self.anonymous = anonymous_caller(settings)
+        self.back_off = BackOff()
+        self._entra = Entra(settings.entra) if settings.entra else None
         self._connected = False
         self._opening = asyncio.Lock()
         self._opened = asyncio.Event()
@@ -97,8 +108,17 @@ class Registry:
             HybridClock(settings.region),
         )
         self.deletions = ManifestDelete(repositories, catalogue, self.blobs, self.manifests)
+        self.signing_keys = SigningKeys(connection)
+        self.sign_in = SignIn(
+            settings,
+            Access(connection, Cache(settings.cache_ttl)),
+            Tokens(self.signing_keys, settings.login_servers),
+            self._entra,
+        )
 
     async def close(self) -> None:
         """Closes every connection."""
         if self._connected:
             await self.connection.close()
+        if self._entra is not None:
+            await self._entra.close()

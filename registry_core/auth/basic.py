@@ -1,4 +1,4 @@
-"""Sign-in with a user name and a password on every request (RFC 7617)."""
+"""User name and password in an `Authorization` header (RFC 7617)."""
 
 from __future__ import annotations
 
@@ -7,30 +7,15 @@ import hmac
 from base64 import b64decode
 from binascii import Error as Base64Error
 
-from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.settings import AdminSettings
 
-_MAX_HEADER = 8192
+MAX_HEADER = 64 * 1024
+"""The longest header that is looked at: a refresh token can be the password."""
 
 
-def authenticate(authorization: str | None, admin: AdminSettings | None) -> Identity | None:
-    """The identity that an `Authorization` header proves; None if it proves none.
-
-    User name and passwords are compared in constant time, all of them, always.
-    """
-    credentials = _credentials(authorization)
-    if credentials is None or admin is None:
-        return None
-    username, password = credentials
-    right_user = _equal(username, admin.username)
-    right_passwords = [_equal(password, expected) for expected in admin.passwords]
-    if right_user and any(right_passwords):
-        return Identity(IdentityKind.ADMIN, admin.username)
-    return None
-
-
-def _credentials(authorization: str | None) -> tuple[str, str] | None:
-    if not authorization or len(authorization) > _MAX_HEADER:
+def credentials(authorization: str | None) -> tuple[str, str] | None:
+    """User name and password of a header of the scheme `Basic`; None if it is none."""
+    if not authorization or len(authorization) > MAX_HEADER:
         return None
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
@@ -42,6 +27,18 @@ def _credentials(authorization: str | None) -> tuple[str, str] | None:
     except (Base64Error, UnicodeDecodeError, ValueError):
         return None
     return (username, password) if colon else None
+
+
+def admin_password(username: str, password: str, admin: AdminSettings | None) -> str | None:
+    """The admin's password, if these are right; None if not.
+
+    User name and passwords are compared in constant time, all of them, always.
+    """
+    if admin is None:
+        return None
+    right_user = _equal(username, admin.username)
+    right = [_equal(password, expected) for expected in admin.passwords]
+    return password if right_user and any(right) else None
 
 
 def _equal(one: str, other: str) -> bool:

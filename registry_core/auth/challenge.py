@@ -1,8 +1,14 @@
-"""The challenge of a 401 (RFC 9110, 11.6.1)."""
+"""The challenge of a 401 (RFC 9110, 11.6.1; distribution, "Token Authentication").
+
+Clients take it apart with little care: it begins with `Bearer `, has no space after its commas, and
+for `/v2/` no comma within quotes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def login_server(host: str | None, login_servers: Sequence[str]) -> str:
@@ -14,6 +20,13 @@ def login_server(host: str | None, login_servers: Sequence[str]) -> str:
     return next((server for server in login_servers if server == asked), login_servers[0])
 
 
-def basic(host: str | None, login_servers: Sequence[str]) -> str:
-    """The value of `WWW-Authenticate`."""
-    return f'Basic realm="{login_server(host, login_servers)}", charset="UTF-8"'
+def bearer(server: str, scheme: str, scope: str = "", error: str = "") -> str:
+    """The value of `WWW-Authenticate`: where to get a token for `server`, and for which scope.
+
+    `scheme` is heeded on loopback only; everywhere else tokens are got by https.
+    """
+    host = server.rpartition(":")[0] if ":" in server.rpartition("]")[2] else server
+    scheme = scheme if host in _LOOPBACK and scheme == "http" else "https"
+    value = f'Bearer realm="{scheme}://{server}/oauth2/token",service="{server}"'
+    value += f',scope="{scope}"' if scope else ""
+    return value + (f',error="{error}"' if error else "")

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from registry_core.auth.identity import Identity, IdentityKind
+from registry_core.auth.identity import Caller
+from registry_core.model.actions import Action
+from registry_core.model.grants import Grants
 from registry_core.model.names import RepositoryName
-
-
-class Action(StrEnum):
-    """What an endpoint does, in the words of ACR's scopes."""
-
-    SIGN_IN = "sign_in"
-    """Nothing but to prove who one is: `GET /v2/`."""
-    PULL = "pull"
-    PUSH = "push"
-    DELETE = "delete"
-    CATALOG = "catalog"
+from registry_core.model.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -28,12 +20,41 @@ class Decision:
     reason: str
 
 
-_UNBOUND = frozenset({IdentityKind.ADMIN})
-"""Kinds that may do everything."""
+def decide(caller: Caller, action: Action, repository: RepositoryName | None) -> Decision:
+    """Whether `caller` may do `action` on `repository` (None: on the registry).
+
+    Whether the repository exists plays no part.
+    """
+    who = caller.identity.name
+    if action is Action.SIGN_IN:
+        # Not without a token: clients that are let in here sign in nowhere else either.
+        known = caller.is_known
+        return Decision(known, f"{who} is signed in" if known else "nobody is signed in")
+    if action is Action.CATALOG:
+        allowed = caller.grants.catalog
+    else:
+        allowed = repository is not None and action in caller.grants.on(repository)
+    where = repository or "the registry"
+    return Decision(allowed, f"{who} {'may' if allowed else 'may not'} {action} on {where}")
 
 
-def decide(identity: Identity, action: Action, repository: RepositoryName | None) -> Decision:
-    """Whether `identity` may do `action` on `repository` (None: on the registry)."""
-    if identity.kind in _UNBOUND:
-        return Decision(True, "the admin account may do everything")
-    return Decision(False, f"{identity.name} has no grant for {action} on {repository}")
+def granted(grants: Grants, scopes: Sequence[Scope]) -> list[Scope]:
+    """Of what `scopes` ask for what `grants` allow, one entry for each that is not empty."""
+    found = []
+    for scope in scopes:
+        allowed = _allowed(grants, scope)
+        if not allowed:
+            continue
+        # As it was asked, since clients look for the words that they have used.
+        actions = ("*",) if scope.type == "registry" else tuple(sorted(allowed))
+        found.append(Scope(scope.type, scope.name, actions))
+    return found
+
+
+def _allowed(grants: Grants, scope: Scope) -> frozenset[Action]:
+    if scope.type == "registry":
+        return scope.wanted if grants.catalog else frozenset()
+    if scope.type == "repository" and scope.name == "*":
+        return scope.wanted & grants.on_all()
+    repository = scope.repository
+    return scope.wanted & grants.on(repository) if repository else frozenset()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from registry_core.auth.policy import Action
 from registry_core.errors import Unsupported
 from registry_core.http.exchange import Exchange
 from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
+from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import parse_read_range
 from registry_core.storage.blobs import Link

@@ -10,24 +10,23 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from registry_core.auth import basic, challenge
+from registry_core.auth import basic
+from registry_core.auth.identity import Caller, Identity
 from registry_core.auth.policy import decide
-from registry_core.errors import (
-    Denied,
-    InternalError,
-    RegistryError,
-    Unauthorized,
-    Unavailable,
-)
-from registry_core.http import bodies, request_log, routes
+from registry_core.errors import InternalError, RegistryError, Unavailable
+from registry_core.http import audit, base, bodies, oauth2, request_log, routes
+from registry_core.http.authentication import authenticate, refusal
 from registry_core.http.exchange import Exchange, Query
+from registry_core.http.oauth2 import Attempt
+from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
 from registry_core.storage.calls import adopt, traced
@@ -45,22 +44,36 @@ _COMMON_HEADERS = {  # Unless a handler has said otherwise.
 
 @dataclass
 class _Facts:
-    """What the log line will say of a request, learnt on its way."""
+    """What will be recorded of a request, learnt on its way."""
 
     kind: str = "unknown"
     repository: str = ""
-    identity: str = ""
+    reference: str = ""
+    identity: Identity | None = None
+    attempt: Attempt | None = None
+    """A sign-in, where the request is one."""
 
 
 async def handle(registry: Registry, request: Request, path: str) -> Response:
     """Answers a request to `/v2` plus `path`, whatever happens."""
+    return await _handle(registry, request, partial(_answer, registry, request, path))
+
+
+async def handle_oauth2(registry: Registry, request: Request, path: str) -> Response:
+    """Answers a request to `/oauth2` plus `path`, whatever happens."""
+    return await _handle(registry, request, partial(_answer_oauth2, registry, request, path))
+
+
+async def _handle(
+    registry: Registry, request: Request, answer: Callable[[_Facts], Awaitable[Response]]
+) -> Response:
     started = time.monotonic()
     correlation_id = _correlation_id(request)
     facts = _Facts()
     with traced() as trace:
         request.state.storage_calls = trace
         try:
-            response = await _answer(registry, request, path, facts)
+            response = await answer(facts)
         except ClientDisconnect:
             response = Response(status_code=499)
         except RegistryError as error:
@@ -76,11 +89,13 @@ async def handle(registry: Registry, request: Request, path: str) -> Response:
             await bodies.drain(request)
     for name, value in {**_COMMON_HEADERS, _CORRELATION_HEADER: correlation_id}.items():
         response.headers.setdefault(name, value)
+    duration = (time.monotonic() - started) * 1000
+    _audit(facts, audit.Facts(registry.settings, request, response, correlation_id, duration))
     entry = request_log.Entry(
         method=request.method,
         kind=facts.kind,
         repository=facts.repository,
-        identity=facts.identity,
+        identity=facts.identity.name if facts.identity else "",
         status=response.status_code,
         trace=trace,
         started=started,
@@ -91,22 +106,67 @@ async def handle(registry: Registry, request: Request, path: str) -> Response:
 
 
 async def _answer(registry: Registry, request: Request, path: str, facts: _Facts) -> Response:
-    identity = basic.authenticate(request.headers.get("authorization"), registry.settings.admin)
-    if identity is None:
-        host, servers = request.headers.get("host"), registry.settings.login_servers
-        raise Unauthorized(headers={"WWW-Authenticate": challenge.basic(host, servers)})
-    facts.identity = identity.name
-    route, params = routes.find(unquote(path))
-    facts.kind = route.kind
-    endpoint = routes.endpoint(route, request.method)
-    name_text = params.pop("name", None)
-    name = None if name_text is None else RepositoryName.parse(name_text)
-    facts.repository = str(name or "")
-    if not decide(identity, endpoint.action, name).allowed:
-        raise Denied
+    if found := basic.credentials(request.headers.get("authorization")):
+        facts.attempt = Attempt(found[0])
+    caller = await authenticate(registry, request)
+    if caller is not None:
+        facts.identity = caller.identity
+        if facts.attempt:
+            facts.attempt.identity = caller.identity
+    target = _Target.of(path, request.method, facts)
+    if target.error is not None and caller is not None and caller.is_known:
+        raise target.error
+    if caller is None or not target.allows(caller):
+        raise refusal(registry, request, caller, target.action, target.name)
     await registry.open()
-    exchange = Exchange(request, registry, identity, _query(request), params, name)
-    return await endpoint.handler(exchange)
+    exchange = Exchange(request, registry, caller, _query(request), target.params, target.name)
+    return await target.handler(exchange)
+
+
+async def _answer_oauth2(
+    registry: Registry, request: Request, path: str, facts: _Facts
+) -> Response:
+    facts.kind, facts.attempt = "oauth2", Attempt()
+    try:
+        return await oauth2.answer(registry, request, path, facts.attempt)
+    finally:
+        facts.identity = facts.attempt.identity
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What a path and a method lead to: an endpoint, or the error that is told who signed in."""
+
+    action: Action = Action.SIGN_IN
+    name: RepositoryName | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    handler: routes.Handler = base.get
+    error: RegistryError | None = None
+
+    @classmethod
+    def of(cls, path: str, method: str, facts: _Facts) -> _Target:
+        """Whatever it is: nobody is told an error before they have signed in."""
+        try:
+            route, params = routes.find(unquote(path))
+            facts.kind = route.kind
+            facts.reference = params.get("reference") or params.get("digest") or ""
+            endpoint = routes.endpoint(route, method)
+            text = params.pop("name", None)
+            name = None if text is None else RepositoryName.parse(text)
+            facts.repository = str(name or "")
+        except RegistryError as error:
+            return cls(error=error)
+        return cls(endpoint.action, name, params, endpoint.handler)
+
+    def allows(self, caller: Caller) -> bool:
+        """Whether the caller may do it."""
+        return self.error is None and decide(caller, self.action, self.name).allowed
+
+
+def _audit(facts: _Facts, record: audit.Facts) -> None:
+    if facts.attempt is not None:
+        audit.login(record, facts.attempt.name, facts.attempt.identity)
+    audit.repository(record, facts.kind, facts.repository, facts.reference, facts.identity)
 
 
 def _query(request: Request) -> Query:

@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from registry_core.auth.identity import Identity
-from registry_core.auth.policy import Action, decide
+from registry_core.auth.identity import Caller
+from registry_core.auth.policy import decide
 from registry_core.errors import RequestInvalid
+from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Exchange:
 
     request: Request
     registry: Registry
-    identity: Identity
+    caller: Caller
     query: Query
     params: Mapping[str, str]
     """What the route's pattern found, the repository aside."""
@@ -60,6 +61,10 @@ class Exchange:
             raise LookupError("the route names no repository")
         return self.name
 
+    def could(self, action: Action, repository: RepositoryName) -> bool:
+        """Whether the sender could get a token that allows it."""
+        return action in self.caller.could.on(repository)
+
     def may(self, action: Action, repository: RepositoryName) -> bool:
         """Whether the sender may do `action` on `repository`."""
-        return decide(self.identity, action, repository).allowed
+        return decide(self.caller, action, repository).allowed

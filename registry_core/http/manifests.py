@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from registry_core.auth.policy import Action
 from registry_core.errors import DigestInvalid, TooManyTags, Unsupported
 from registry_core.http import bodies
 from registry_core.http.exchange import Exchange
@@ -20,6 +19,7 @@ from registry_core.http.preconditions import (
     not_modified,
     unchanged,
 )
+from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
 from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from registry_core.auth.policy import Action
 from registry_core.errors import UnknownRoute, Unsupported
 from registry_core.http import base, blobs, listings, manifests, uploads
 from registry_core.http.exchange import Exchange
+from registry_core.model.actions import Action
 
 Handler = Callable[[Exchange], Awaitable[Response]]
 

@@ -6,12 +6,16 @@ use. A chunk that does not follow what was received is answered 416 with the tru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
-from registry_core.auth.policy import Action
+from registry_core.auth.identity import Means
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, NameInvalid, RangeInvalid
 from registry_core.http import bodies
+from registry_core.http.authentication import refusal
 from registry_core.http.exchange import Exchange
+from registry_core.model.actions import Action
 from registry_core.model.digest import ALGORITHMS, Digest
 from registry_core.model.names import RepositoryName
 from registry_core.model.ranges import parse_chunk_range
@@ -62,7 +66,22 @@ async def _mount(exchange: Exchange, digest: Digest) -> bool:
     else:
         names = await blobs.holders(digest)
     readable = next((name for name in names if exchange.may(Action.PULL, name)), None)
-    return readable is not None and await blobs.mount(readable, exchange.repository, digest)
+    if readable is None:
+        _ask_for_another_token(exchange, names)
+        return False
+    return await blobs.mount(readable, exchange.repository, digest)
+
+
+def _ask_for_another_token(exchange: Exchange, names: Sequence[RepositoryName]) -> None:
+    """Tells a client whose token leaves out the source, and that could have one, which to get.
+
+    Raises `Unauthorized`. Otherwise an upload begins: a new token would be of no use.
+    """
+    name = next((name for name in names if exchange.could(Action.PULL, name)), None)
+    if name is not None and exchange.caller.means is Means.BEARER:
+        registry, request = exchange.registry, exchange.request
+        action, repository = Action.PUSH, exchange.repository
+        raise refusal(registry, request, exchange.caller, action, repository, also=name)
 
 
 async def patch(exchange: Exchange) -> Response:

@@ -17,7 +17,8 @@ from registry_core.model.names import RepositoryName, Tag
 REPOSITORIES = "repositories"
 BLOBS = "blobs"
 CATALOG = "catalog"
-TABLES = (REPOSITORIES, BLOBS, CATALOG)
+ACCESS = "access"
+TABLES = (REPOSITORIES, BLOBS, CATALOG, ACCESS)
 
 CONTENT = "content"
 SYSTEM = "system"

@@ -26,8 +26,7 @@ from registry_core.storage.tables import Change, Row
 INLINE_BYTES = 512 * 1024
 """Manifests up to this size lie in their row; larger ones are blobs."""
 _PROPERTY_BYTES = 64 * 1024
-_PROPERTY_CHARACTERS = 32 * 1024
-_ANNOTATION_CHARACTERS = 4 * _PROPERTY_CHARACTERS
+_ANNOTATION_CHARACTERS = 4 * tables.PROPERTY_CHARACTERS
 
 GONE = "Gone"
 """The column of a tombstone: all that a deletion leaves of `h` and `m:`.
@@ -207,7 +206,7 @@ def referrer_changes(manifest: Manifest) -> list[Change]:
     }
     annotations = json.dumps(dict(manifest.annotations)) if manifest.annotations else ""
     if len(annotations) <= _ANNOTATION_CHARACTERS:
-        values |= _split_text("Annotations", annotations)
+        values |= tables.split_text("Annotations", annotations)
     else:
         values["AnnotationsInManifest"] = True
     return [tables.upsert(keys.referrer(manifest.subject.digest, manifest.digest), **values)]
@@ -225,7 +224,7 @@ def referrer_descriptor(row: Row) -> dict[str, Any]:
     }
     if row.text("ArtifactType"):
         descriptor["artifactType"] = row.text("ArtifactType")
-    annotations = _join_text("Annotations", row.values)
+    annotations = tables.join_text("Annotations", row.values, _ANNOTATION_CHARACTERS)
     if annotations:
         descriptor["annotations"] = json.loads(annotations)
     return descriptor
@@ -244,13 +243,3 @@ def _split_bytes(content: bytes) -> dict[str, bytes]:
 def _join_bytes(values: Mapping[str, Any]) -> bytes:
     count = INLINE_BYTES // _PROPERTY_BYTES
     return b"".join(values.get(f"Bytes{i}", b"") for i in range(count))
-
-
-def _split_text(name: str, text: str) -> dict[str, str]:
-    starts = range(0, len(text), _PROPERTY_CHARACTERS)
-    return {f"{name}{i}": text[s : s + _PROPERTY_CHARACTERS] for i, s in enumerate(starts)}
-
-
-def _join_text(name: str, values: Mapping[str, Any]) -> str:
-    count = _ANNOTATION_CHARACTERS // _PROPERTY_CHARACTERS
-    return "".join(values.get(f"{name}{i}", "") for i in range(count))

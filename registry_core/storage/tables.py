@@ -15,6 +15,8 @@ from registry_core.storage.faults import NO_RETRY, RowMissing, reading, translat
 
 MAX_TRANSACTION_ROWS = 100
 """The most rows in one entity group transaction (Azure Tables)."""
+PROPERTY_CHARACTERS = 32 * 1024
+"""The most characters in one column (Azure Tables: 64 KiB of UTF-16)."""
 MAX_PAGE = 1000
 """The most rows that one query call answers."""
 
@@ -60,6 +62,18 @@ def time_value(time: datetime) -> str:
 def parse_time(text: str) -> datetime:
     """The time that `time_value` wrote."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def split_text(name: str, text: str) -> dict[str, str]:
+    """A long text as the columns `name0`, `name1` and so on."""
+    starts = range(0, len(text), PROPERTY_CHARACTERS)
+    return {f"{name}{i}": text[s : s + PROPERTY_CHARACTERS] for i, s in enumerate(starts)}
+
+
+def join_text(name: str, values: Mapping[str, Any], limit: int) -> str:
+    """The text of at most `limit` characters that `split_text` split."""
+    count = -(-limit // PROPERTY_CHARACTERS)
+    return "".join(values.get(f"{name}{i}", "") for i in range(count))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,14 @@ class Uploads:
         body broke off stays, and `status` tells how much that is.
         """
         async with aclosing(_blocks(body)) as blocks:
-            return await self._append(state, blocks)
+            after = await self._append(state, blocks)
+        if after.offset > state.offset:
+            return after
+        # Nothing came, so that no write has held the state against the object.
+        now = await self.status(state)
+        if now.offset != state.offset:
+            raise UploadMoved(now)
+        return now
 
     async def _append(self, state: UploadState, blocks: AsyncIterator[memoryview]) -> UploadState:
         flow = _Flow(self._content, state, *await self._hashes(state, CATCH_UP_BYTES))

@@ -33,6 +33,12 @@ def _folder(workspace: Path, name: str) -> Path:
     return folder
 
 
+def built_from(program: Path, module: str) -> str:
+    """The version of the module that a program of Go's was built from, as Go noted it there."""
+    noted = re.search(rb"mod\t" + re.escape(module.encode()) + rb"\t(v\S+)", program.read_bytes())
+    return noted[1].decode() if noted else "unknown"
+
+
 @dataclass
 class Inventory:
     """The clients of clients.toml: those that are here, and why others are not."""
@@ -47,7 +53,9 @@ class Inventory:
         found = cls()
         for name, entry in tomllib.loads((HERE / "clients.toml").read_text()).items():
             program = shutil.which(entry["version"][0], path=environment["PATH"])
-            if program is not None:
+            if program is not None and "module" in entry:
+                found.versions[name] = built_from(Path(program), entry["module"])
+            elif program is not None:
                 said = run([program, *entry["version"][1:]], env=environment).text
                 lines = (
                     line for line in said.splitlines() if line.startswith(entry.get("line", ""))

@@ -31,7 +31,7 @@ LIBRARIES = {
 }
 EXCEPTIONS = {
     "registry_core.http.health": {"azure.core.exceptions"},
-    "registry_core.auth.entra": {"azure.core.exceptions", "azure.identity"},
+    "registry_core.auth.entra": {"azure.core", "azure.identity"},
 }
 MAX_STATEMENTS = 3
 
@@ -156,7 +156,7 @@ def test_the_function_app_only_wires() -> None:
         ("lifecycle.x", "from registry_core.auth import basic"),
         ("errors", "from registry_core.model.digest import Digest"),
         ("errors", "from .settings import Settings"),
-        ("settings", "from registry_core.model.names import Tag"),
+        ("settings", "from registry_core.storage.keys import tag"),
         ("registry", "from registry_core.http import routes"),
         ("registry", "import azure.storage.blob"),
         ("http.x", "import azure.functions as func"),

@@ -14,6 +14,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from registry_core.auth.backoff import BackOff
 from registry_core.http import edge
 from registry_core.registry import Registry
 from registry_core.settings import Settings
@@ -174,10 +175,15 @@ async def rows(client: Client, repository: str) -> dict[str, Row]:
     return {key: row for key, row in found.items() if live(row)}
 
 
+async def _at_once(_: float) -> None:
+    """In place of the wait before a wrong password is answered."""
+
+
 @contextlib.asynccontextmanager
 async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIterator[Client]:
     """A client of a new instance."""
     registry = Registry(settings, hook)
+    registry.back_off = BackOff(sleep=_at_once)
     client = Client(registry, [])
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -188,7 +194,9 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
                 return {"type": "http.disconnect"}
 
         request = Request(scope, receive_or_disconnect)
-        response = await edge.handle(registry, request, scope["path"].removeprefix("/v2"))
+        surface, _, path = scope["path"].removeprefix("/").partition("/")
+        handle = edge.handle_oauth2 if surface == "oauth2" else edge.handle
+        response = await handle(registry, request, f"/{path}")
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(

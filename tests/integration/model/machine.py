@@ -235,8 +235,6 @@ class RegistryMachine(RuleBasedStateMachine):
     ) -> None:
         session, chunk = self.session(number, is_open=is_open), self.chunk(content, part)
         location = session.location(age)
-        if not chunk and (session.is_over or location.writes != session.writes):
-            chunk = b"?"
         claimed, headers = None, {}
         if shift is not None and chunk:
             first = max(len(session.content) + shift, 0)

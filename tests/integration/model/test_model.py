@@ -124,7 +124,6 @@ def test_a_model_that_lies_is_found_out(module_settings: Settings, lie: type[Mod
         run(module_settings, UNTIL_FOUND, lie)
 
 
-@pytest.mark.xfail(strict=True, reason="a PATCH without bytes is not held against the upload")
 @pytest.mark.parametrize("end", ["cancelled", "committed", "continued"])
 async def test_a_chunk_without_bytes_is_refused_where_one_with_bytes_is(
     module_settings: Settings, end: str

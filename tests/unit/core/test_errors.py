@@ -30,6 +30,9 @@ TABLE = {
     "UnknownRoute": (404, "NOT_FOUND"),
     "DisallowedOperation": (405, "REGISTRY_DISALLOWED_OPERATION"),
     "Unavailable": (503, "UNAVAILABLE"),
+    "GrantUnsupported": (400, "UNSUPPORTED_GRANT"),
+    "ScopeInvalid": (400, "SCOPE_INVALID"),
+    "TooManyRequests": (429, "TOOMANYREQUESTS"),
     "InternalError": (500, "UNKNOWN"),
 }
 CLASSES: dict[str, type[RegistryError]] = {

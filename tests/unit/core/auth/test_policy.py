@@ -1,31 +1,121 @@
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from registry_core.auth.identity import Identity, IdentityKind
-from registry_core.auth.policy import Action, decide
-from registry_core.model.names import RepositoryName
+from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
+from registry_core.auth.policy import decide, granted
+from registry_core.model import grants, roles
+from registry_core.model.actions import REPOSITORY_ACTIONS, Action
+from registry_core.model.grants import Grants
+from registry_core.model.names import RepositoryName, RepositoryPattern
+from registry_core.model.scope import Scope, parse_scopes
 
-REPOSITORIES = [None, RepositoryName("team/app")]
+APP, OTHER = RepositoryName("team/app"), RepositoryName("other")
+ADMIN = Identity(IdentityKind.ADMIN, "admin")
+SOMEBODY = Identity(IdentityKind.TOKEN, "somebody")
+PULL_TEAM = Grants.of([(RepositoryPattern("team/*"), [Action.PULL])])
 
 
-@pytest.mark.parametrize("repository", REPOSITORIES)
+@pytest.mark.parametrize("repository", [None, APP])
 @pytest.mark.parametrize("action", Action)
-def test_the_admin_account_may_do_everything(
+def test_who_has_all_grants_may_do_everything_that_there_is(
     action: Action, repository: RepositoryName | None
 ) -> None:
-    decision = decide(Identity(IdentityKind.ADMIN, "admin"), action, repository)
-    assert decision.allowed
-    assert decision.reason
+    decision = decide(Caller(ADMIN, grants.ALL), action, repository)
+    needs_repository = action in REPOSITORY_ACTIONS
+    assert decision.allowed is (repository is not None or not needs_repository)
+    assert "admin" in decision.reason
 
 
-@pytest.mark.parametrize("repository", REPOSITORIES)
-@pytest.mark.parametrize("action", Action)
-def test_a_kind_of_identity_that_no_rule_names_may_do_nothing(
+@pytest.mark.parametrize("repository", [None, APP])
+@pytest.mark.parametrize("action", set(Action) - {Action.SIGN_IN})
+def test_who_has_no_grants_may_do_nothing(
     action: Action, repository: RepositoryName | None
 ) -> None:
-    stranger: Any = SimpleNamespace(kind="stranger", name="somebody")
-    decision = decide(stranger, action, repository)
+    decision = decide(Caller(SOMEBODY, grants.NONE), action, repository)
     assert not decision.allowed
-    assert "somebody" in decision.reason
+    assert "somebody may not" in decision.reason
+
+
+@pytest.mark.parametrize("action", set(Action) - {Action.SIGN_IN})
+def test_a_grant_is_for_its_action_and_its_repositories_alone(action: Action) -> None:
+    caller = Caller(SOMEBODY, PULL_TEAM)
+    assert decide(caller, action, APP).allowed is (action is Action.PULL)
+    assert not decide(caller, action, OTHER).allowed
+    assert not decide(caller, action, RepositoryName("team")).allowed
+    assert not decide(caller, action, RepositoryName("teams/app")).allowed
+
+
+def test_anybody_may_do_what_anybody_is_granted_but_has_not_signed_in() -> None:
+    anybody = Caller(ANONYMOUS, PULL_TEAM)
+    assert decide(anybody, Action.PULL, APP).allowed
+    assert not decide(anybody, Action.SIGN_IN, None).allowed
+    assert decide(Caller(ANONYMOUS, PULL_TEAM, Means.BEARER), Action.SIGN_IN, None).allowed
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("repository:team/app:pull", ["repository:team/app:pull"]),
+        ("repository:team/app:pull,push,delete", ["repository:team/app:pull"]),
+        ("repository:team/app:*", ["repository:team/app:pull"]),
+        ("repository:team/app:push", []),
+        ("repository:other:pull", []),
+        ("repository:*:pull", []),
+        ("repository:team/*:pull", []),
+        ("repository:TEAM:pull", []),
+        ("repository:team/app:fly,pull", ["repository:team/app:pull"]),
+        ("registry:catalog:*", []),
+        ("registry:other:*", []),
+        ("artifact-repository:team/app:pull", []),
+        ("repository(plugin):team/app:pull", []),
+        ("repository:host:5000/team/app:pull", []),
+    ],
+)
+def test_a_token_is_given_what_is_both_asked_for_and_allowed(asked: str, given: list[str]) -> None:
+    assert [str(scope) for scope in granted(PULL_TEAM, parse_scopes([asked]))] == given
+
+
+def test_all_that_is_asked_for_is_given_to_whom_all_is_allowed() -> None:
+    asked = parse_scopes(["registry:catalog:* repository:*:*", "repository:a/b:pull,push"])
+    assert [str(scope) for scope in granted(grants.ALL, asked)] == [
+        "registry:catalog:*",
+        "repository:*:delete,metadata_read,metadata_write,pull,push",
+        "repository:a/b:pull,push",
+    ]
+
+
+names = st.sampled_from([RepositoryName(text) for text in ("a", "a/b", "a/b/c", "b", "ab")])
+patterns = st.sampled_from([RepositoryPattern(text) for text in ("*", "a", "a/*", "a/b", "a/b/*")])
+some_actions = st.frozensets(st.sampled_from(sorted(REPOSITORY_ACTIONS)))
+
+
+@given(st.lists(st.tuples(patterns, some_actions), max_size=4), names, some_actions)
+def test_a_token_never_allows_more_than_its_owner_may(
+    pairs: list[tuple[RepositoryPattern, frozenset[Action]]],
+    name: RepositoryName,
+    asked: frozenset[Action],
+) -> None:
+    owned = Grants.of(pairs)
+    scopes = granted(owned, [Scope("repository", str(name), tuple(asked) or ("x",))])
+    given = {action for scope in scopes for action in scope.actions}
+    assert given == asked & owned.on(name)
+    assert given <= {str(action) for action in owned.on(name)}
+
+
+@given(st.lists(st.tuples(patterns, some_actions), max_size=3), names)
+def test_grants_add_up(
+    pairs: list[tuple[RepositoryPattern, frozenset[Action]]], name: RepositoryName
+) -> None:
+    together = Grants.join(Grants.of([pair]) for pair in pairs)
+    assert together.on(name) == Grants.of(pairs).on(name)
+    for pattern, actions in pairs:
+        if pattern.matches(name):
+            assert actions <= together.on(name)
+
+
+@pytest.mark.parametrize("role", roles.ROLES)
+def test_a_role_lists_repositories_only_where_it_is_for_all(role: str) -> None:
+    assert roles.role_grants(role, RepositoryPattern("*")).catalog
+    assert not roles.role_grants(role, RepositoryPattern("team/*")).catalog
+    assert roles.role_grants("Reader", RepositoryPattern("*")) == grants.NONE

@@ -5,19 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_core.auth.identity import Identity, IdentityKind
-from registry_core.auth.policy import Action
+from registry_core.auth.identity import Caller, Identity, IdentityKind
 from registry_core.errors import RequestInvalid
 from registry_core.http.exchange import Exchange, Query
-from registry_core.model.names import RepositoryName
+from registry_core.model.actions import Action
+from registry_core.model.grants import Grants
+from registry_core.model.names import RepositoryName, RepositoryPattern
 
 NAME = RepositoryName("team/app")
 
 
 def exchange(name: RepositoryName | None) -> Exchange:
     nothing: Any = None
-    identity = Identity(IdentityKind.ADMIN, "admin")
-    return Exchange(nothing, nothing, identity, Query(""), {}, name)
+    identity = Identity(IdentityKind.TOKEN, "somebody")
+    pattern = RepositoryPattern("team/*")
+    grants = Grants.of([(pattern, [Action.PULL])])
+    could = Grants.of([(pattern, [Action.PULL, Action.PUSH])])
+    caller = Caller(identity, grants, could=could)
+    return Exchange(nothing, nothing, caller, Query(""), {}, name)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +75,6 @@ def test_a_route_without_a_name_has_no_repository() -> None:
 
 @pytest.mark.parametrize("action", Action)
 def test_what_the_sender_may_do_is_the_policys_to_say(action: Action) -> None:
-    assert exchange(NAME).may(action, RepositoryName("other"))
+    assert exchange(NAME).may(action, NAME) is (action in (Action.PULL, Action.SIGN_IN))
+    assert exchange(NAME).could(action, NAME) is (action in (Action.PULL, Action.PUSH))
+    assert not exchange(NAME).could(action, RepositoryName("other"))

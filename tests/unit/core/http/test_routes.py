@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_core.auth.policy import Action
 from registry_core.errors import UnknownRoute, Unsupported
 from registry_core.http import base, blobs, listings, manifests, routes, uploads
+from registry_core.model.actions import Action
 
 DIGEST = "sha256:" + "0" * 64
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -1,0 +1,117 @@
+"""The keys of an OpenID Connect issuer: discovered, cached, and looked for anew, within bounds.
+
+See OpenID Connect Discovery 1.0 and RFC 7517. Whoever sends tokens with made-up key ids makes an
+instance ask the issuer once in half a minute, and an issuer that is down is not missed for a week.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from registry_core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
+
+_FRESH_SECONDS = 24 * 3600.0
+_STALE_SECONDS = 7 * 24 * 3600.0
+_AGAIN_SECONDS = 30.0
+_TIMEOUT_SECONDS = 5.0
+_MAX_BYTES = 1024 * 1024
+_LOGGER = logging.getLogger("slipway")
+
+
+class IssuerKeys:
+    """The keys of one issuer, at one https address."""
+
+    def __init__(self, address: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._address = address.rstrip("/")
+        self._now = now
+        self._keys: Mapping[str, PyJWK] = {}
+        self._issuer = ""
+        self._fetched = self._tried = -_STALE_SECONDS
+        self._fetching = asyncio.Lock()
+
+    @property
+    def issuer(self) -> str:
+        """What the issuer calls itself; empty before it was asked."""
+        return self._issuer
+
+    async def find(self, kid: str) -> PyJWK | None:
+        """The key of that id. Raises `Unavailable` if nothing is known of the issuer."""
+        if self._is_missing(kid):
+            async with self._fetching:  # Whoever waited here finds what the first one fetched.
+                if self._is_missing(kid) and self._now() - self._tried >= _AGAIN_SECONDS:
+                    await self._fetch()
+        if not self._keys or self._now() - self._fetched > _STALE_SECONDS:
+            raise Unavailable("Entra ID cannot be reached; try again")
+        return self._keys.get(kid)
+
+    def _is_missing(self, kid: str) -> bool:
+        return kid not in self._keys or self._now() - self._fetched > _FRESH_SECONDS
+
+    async def _fetch(self) -> None:
+        self._tried = self._now()
+        try:
+            document = await self._get(f"{self._address}/.well-known/openid-configuration")
+            issuer, uri = str(document["issuer"]), str(document["jwks_uri"])
+            self._check_address(uri)
+            keys = _rsa_keys(await self._get(uri))
+        except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            # aiohttp's errors are OSErrors and ValueErrors, less a few that are neither.
+            _LOGGER.warning("the keys of %s: %s", self._address, type(error).__name__)
+            return
+        self._issuer, self._keys, self._fetched = issuer, keys, self._now()
+
+    def _check_address(self, uri: str) -> None:
+        """Keys come from the issuer's own host; Entra ID's do."""
+        parts, own = urlsplit(uri), urlsplit(self._address)
+        if (parts.scheme, parts.netloc) != ("https", own.netloc):
+            raise ValueError("jwks_uri leads elsewhere")
+
+    async def _get(self, uri: str) -> dict[str, Any]:
+        # Slow to import, and needed only by those who sign in with Entra ID.
+        import aiohttp  # noqa: PLC0415
+
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(uri, allow_redirects=False) as response,
+            ):
+                if response.status != 200:
+                    raise ValueError(f"status {response.status}")
+                content = await response.content.read(_MAX_BYTES + 1)
+                while len(content) <= _MAX_BYTES and not response.content.at_eof():
+                    content += await response.content.read(_MAX_BYTES + 1)
+        except aiohttp.ClientError as error:
+            raise OSError(type(error).__name__) from error
+        if len(content) > _MAX_BYTES:
+            raise ValueError("too much")
+        document = json.loads(content)
+        if not isinstance(document, dict):
+            raise TypeError("no object")
+        return document
+
+
+def _rsa_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
+    """The keys that sign with RSA, by their ids; a set that holds none is a fault."""
+    from jwt import PyJWK, PyJWTError  # noqa: PLC0415
+
+    found = {}
+    for entry in document["keys"]:
+        if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
+            continue
+        try:
+            found[str(entry["kid"])] = PyJWK(entry, "RS256")
+        except PyJWTError:
+            continue
+    if not found:
+        raise ValueError("no keys")
+    return found

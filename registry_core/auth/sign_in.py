@@ -1,0 +1,289 @@
+"""Sign-in: from what a request brings to who it comes from, and back to tokens.
+
+Passwords are of the admin account, of repository-scoped tokens, or of service principals in Entra
+ID; with the null GUID as user name the password is a token of ours. What is asked of storage here
+is asked anew where a token is issued, and up to the cache's life old where one is used.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from registry_core.auth import basic
+from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused
+from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
+from registry_core.auth.policy import granted
+from registry_core.auth.tokens import TokenInvalid, Tokens, grants_of, identity_of
+from registry_core.model import grants, roles
+from registry_core.model.actions import Action
+from registry_core.model.grants import EVERYWHERE, Grants
+from registry_core.model.scope import Scope
+from registry_core.settings import Settings
+from registry_core.storage.access import Access, StoredPassword, StoredScopeMap, StoredToken
+from registry_core.storage.signing_keys import SigningKey
+
+NULL_GUID = "00000000-0000-0000-0000-000000000000"
+"""The user name that goes with a token as password (`az acr login`)."""
+_MAX_USERNAME, _MAX_PASSWORD = 256, 32 * 1024
+_TOKEN_NAME = re.compile(r"[A-Za-z0-9_-]{5,50}")
+_NOT_PLAIN = re.compile(r"[^ -=@-}]")
+"""What base64 may spell with `-` or `_`; see `Tokens.issue_refresh`."""
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class SignIn:
+    """Signs in to one registry."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        access: Access,
+        tokens: Tokens,
+        entra: Entra | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._tokens = tokens
+        self._entra = entra
+        self._now = now
+        self._anonymous = anonymous_caller(settings)
+
+    async def password(self, username: str, password: str, *, fresh: bool) -> Caller | None:
+        """Who has this user name and password, other than the admin; None if they are wrong.
+
+        Raises `Unavailable` if Entra ID or storage cannot be asked.
+        """
+        if len(username) > _MAX_USERNAME or len(password) > _MAX_PASSWORD:
+            return None
+        if username == NULL_GUID:
+            return await self._own_token(password)
+        if _TOKEN_NAME.fullmatch(username):
+            caller = await self._token_password(username, password, fresh=fresh)
+            if caller is not None:
+                return caller
+        return await self._service_principal(username.lower(), password, fresh=fresh)
+
+    async def bearer(self, token: str) -> Caller:
+        """Who an access token was issued to, with what it allows. Raises `TokenInvalid`."""
+        claims, key = await self._tokens.verify_access(token)
+        identity = identity_of(claims)
+        if identity.kind is IdentityKind.ANONYMOUS:
+            return replace(self._anonymous, means=Means.BEARER)
+        for cached in (True, False):  # What is in memory may be older than the token.
+            held = await self._holds(identity, str(claims.get("gen", "")), key, cached=cached)
+            if held is not None:
+                return Caller(
+                    identity,
+                    grants_of(claims),
+                    Means.BEARER,
+                    held.generation,
+                    held.could,
+                    claims["exp"],
+                )
+        raise TokenInvalid("its password, token or role has been changed")
+
+    async def refresh(self, token: str) -> Caller:
+        """Who a refresh token was issued to, with what they may do now. Raises `TokenInvalid`."""
+        claims, _ = await self._tokens.verify_refresh(token)
+        known = _Known.of_claims(claims)
+        if self._settings.entra is None or known.tenant != self._settings.entra.tenant_id:
+            raise TokenInvalid("its tenant is not the registry's")
+        return await self._entra_caller(known, cached=False)
+
+    async def exchange(self, entra_token: str) -> tuple[Identity, str]:
+        """A refresh token for an access token of Entra ID, and whose it is.
+
+        Raises `EntraRefused`, `Unavailable`.
+        """
+        if self._entra is None:
+            raise EntraRefused("sign-in by Entra ID is switched off (REGISTRY_ENTRA_TENANT_ID)")
+        known = _Known.of(await self._entra.verify(entra_token))
+        assignments, _ = await self._access.assignments()
+        # Only what counts: a token with hundreds of groups would not fit a header.
+        counting = {assignment.principal for assignment in assignments}
+        more = {"groups": sorted(known.groups & counting), "roles": sorted(known.roles)}
+        return known.identity, await self._tokens.issue_refresh(known.identity, **more)
+
+    async def issue(self, caller: Caller, scopes: Sequence[Scope]) -> str:
+        """An access token for what the caller may do of what is asked for."""
+        return await self._tokens.issue_access(caller, granted(caller.grants, scopes))
+
+    # Tokens of our own as passwords.
+
+    async def _own_token(self, token: str) -> Caller | None:
+        try:
+            return replace(await self.refresh(token), means=Means.BASIC)
+        except TokenInvalid:
+            pass
+        try:
+            return replace(await self.bearer(token), means=Means.BASIC)
+        except TokenInvalid:
+            return None
+
+    # Repository-scoped tokens.
+
+    async def _token_password(self, name: str, password: str, *, fresh: bool) -> Caller | None:
+        for cached in (False,) if fresh else (True, False):
+            stored = await self._access.token(name, cached=cached)
+            right = _right_password(stored, password, self._now())
+            if stored and stored.enabled and right:
+                scope_map = await self._access.scope_map(stored.scope_map, cached=cached)
+                allowed = scope_map.scope_map.grants if scope_map else grants.NONE
+                identity = Identity(IdentityKind.TOKEN, name, name)
+                generation = _always(_generation(stored, scope_map, right))
+                return Caller(identity, allowed, Means.BASIC, generation)
+        return None
+
+    # Entra ID.
+
+    async def _service_principal(self, app_id: str, secret: str, *, fresh: bool) -> Caller | None:
+        if self._entra is None or not _GUID.fullmatch(app_id):
+            return None
+        try:
+            principal = await self._entra.sign_in(app_id, secret)
+        except EntraRefused:
+            return None
+        return await self._entra_caller(_Known.of(principal), cached=not fresh)
+
+    async def _entra_caller(self, known: _Known, *, cached: bool) -> Caller:
+        assignments, generation = await self._access.assignments(cached=cached)
+        mine = {known.object_id, *known.groups}
+        allowed = [
+            roles.role_grants(assignment.role, assignment.pattern)
+            for assignment in assignments
+            if assignment.principal in mine
+        ]
+        allowed += [roles.role_grants(role, EVERYWHERE) for role in known.roles]
+        joined = Grants.join(allowed)
+        return Caller(known.identity, joined, Means.BASIC, _always(generation))
+
+    # Whether what a token says is so still.
+
+    async def _holds(
+        self, identity: Identity, generation: str, key: SigningKey, *, cached: bool
+    ) -> _Held | None:
+        """What the token rests on; None if that is not so any more."""
+        if identity.kind is IdentityKind.ADMIN:
+            return self._admin_holds(identity, generation, key)
+        if identity.kind is IdentityKind.TOKEN:
+            return await self._token_holds(identity.subject, generation, cached=cached)
+        entra = self._settings.entra
+        current = await self._access.roles_generation(cached=cached)
+        holds = entra is not None and identity.tenant == entra.tenant_id
+        return _Held(_always(generation)) if holds and generation == current else None
+
+    def _admin_holds(self, identity: Identity, generation: str, key: SigningKey) -> _Held | None:
+        admin = self._settings.admin
+        if admin is None or admin.username != identity.subject:
+            return None
+        for password in admin.passwords:
+            keyed = _keyed_hash(password)
+            if hmac.compare_digest(keyed(key), generation):
+                return _Held(keyed, grants.ALL)
+        return None
+
+    async def _token_holds(self, name: str, generation: str, *, cached: bool) -> _Held | None:
+        stored = await self._access.token(name, cached=cached)
+        if stored is None or not stored.enabled:
+            return None
+        scope_map = await self._access.scope_map(stored.scope_map, cached=cached)
+        now = self._now()
+        for password in stored.passwords:
+            if password.is_good(now) and _generation(stored, scope_map, password) == generation:
+                could = scope_map.scope_map.grants if scope_map else grants.NONE
+                return _Held(_always(generation), could)
+        return None
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a token rests on, and is so still."""
+
+    generation: Callable[[SigningKey], str]
+    could: Grants = grants.NONE
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of somebody from Entra ID, from a token of theirs or of ours."""
+
+    object_id: str
+    tenant: str
+    name: str
+    groups: frozenset[str]
+    roles: frozenset[str]
+
+    @classmethod
+    def of(cls, principal: EntraPrincipal) -> _Known:
+        return cls(
+            principal.object_id,
+            principal.tenant_id,
+            _NOT_PLAIN.sub("_", principal.name)[:256],
+            principal.groups,
+            principal.roles & roles.ROLES.keys(),
+        )
+
+    @classmethod
+    def of_claims(cls, claims: Mapping[str, Any]) -> _Known:
+        identity = identity_of(claims)
+        groups, app_roles = claims.get("groups", ()), claims.get("roles", ())
+        return cls(
+            identity.subject,
+            identity.tenant,
+            identity.name,
+            frozenset(groups),
+            frozenset(app_roles),
+        )
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(IdentityKind.ENTRA, self.name, self.object_id, self.tenant)
+
+
+def admin_caller(settings: Settings, username: str, password: str) -> Caller | None:
+    """The admin, if these are right; None if not. Asks nobody."""
+    right = basic.admin_password(username, password, settings.admin)
+    if right is None:
+        return None
+    identity = Identity(IdentityKind.ADMIN, username, username)
+    return Caller(identity, grants.ALL, Means.BASIC, _keyed_hash(right))
+
+
+def anonymous_caller(settings: Settings) -> Caller:
+    """Who brings nothing: allowed what the settings allow to anybody."""
+    patterns, allowed = settings.anonymous_pull, (Action.PULL, Action.METADATA_READ)
+    pairs = ((pattern, allowed) for pattern in patterns)
+    return Caller(ANONYMOUS, Grants.of(pairs, catalog=EVERYWHERE in patterns))
+
+
+def _right_password(
+    stored: StoredToken | None, password: str, now: datetime
+) -> StoredPassword | None:
+    """Which of a token's passwords it is; compared with two, whether there are any or not."""
+    passwords = (*(stored.passwords if stored else ()), _NO_PASSWORD, _NO_PASSWORD)[:2]
+    right = [each for each in passwords if each.is_right(password, now)]
+    return right[0] if right and right[0] is not _NO_PASSWORD else None
+
+
+_NO_PASSWORD = StoredPassword("", "", datetime.min.replace(tzinfo=UTC), None, "0$0")
+
+
+def _generation(
+    token: StoredToken, scope_map: StoredScopeMap | None, password: StoredPassword
+) -> str:
+    return f"{token.generation}:{scope_map.generation if scope_map else ''}:{password.id}"
+
+
+def _always(generation: str) -> Callable[[SigningKey], str]:
+    return lambda _: generation
+
+
+def _keyed_hash(password: str) -> Callable[[SigningKey], str]:
+    """What tells a password from another, to those alone who have the key."""
+    return lambda key: hmac.new(key.secret, password.encode(), "sha256").hexdigest()[:32]

@@ -1,0 +1,40 @@
+"""Where a request comes from and went to, as the proxies in front of the app tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from registry_core.auth import challenge
+
+
+def scheme(request: Request) -> str:
+    """`https` or `http`: what the client spoke to the outermost proxy."""
+    told = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return told if told in ("http", "https") else str(request.scope.get("scheme", "https"))
+
+
+def login_server(request: Request, login_servers: Sequence[str]) -> str:
+    """The registry's name that the client used, if it is one of its names; else the first."""
+    return challenge.login_server(request.headers.get("host"), login_servers)
+
+
+def caller_address(request: Request, trusted_proxies: int) -> str:
+    """The caller's address: the entry of `X-Forwarded-For` that the outermost trusted proxy added.
+
+    Each proxy adds the address that it was called from at the end; what stands before is the
+    client's own word. Without such a header, the peer of the connection.
+    """
+    entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    entries = [entry.strip() for entry in entries if entry.strip()]
+    if trusted_proxies and entries:
+        return _without_port(entries[-min(trusted_proxies, len(entries))])
+    return request.client.host if request.client else ""
+
+
+def _without_port(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0][:64]
+    host, colon, _ = address.rpartition(":")
+    return (host if colon and ":" not in host else address)[:64]

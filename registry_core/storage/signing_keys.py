@@ -1,0 +1,201 @@
+"""The keys that sign tokens: made by the first instance that needs one, shared by all.
+
+One object in the container `system` holds them, written on its version. A new key signs from an
+hour after it was made, when every instance has read it; an old one is kept until no token that it
+signed is good any more. So instances that read at different times accept each other's tokens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.core import MatchConditions
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from registry_core.errors import Unavailable
+from registry_core.storage import keys, tables
+from registry_core.storage.connection import Connection
+from registry_core.storage.faults import (
+    NO_RETRY,
+    ConditionFailed,
+    RowExists,
+    RowMissing,
+    reading,
+    translated,
+)
+
+_OBJECT = "keys/tokens.json"
+_ANNOUNCED = timedelta(hours=1)
+"""How long before it signs a key is there to be read."""
+_REFRESH = timedelta(minutes=15)
+"""How old an instance's copy may be when it signs: less than `_ANNOUNCED`."""
+_LOOK_AGAIN = timedelta(seconds=30)
+"""How often a token with an unknown key makes an instance look for it."""
+_SUPERSEDED = timedelta(hours=24)
+"""How long a key is kept after the next one signs: refresh tokens are good for three hours."""
+MAX_AGE = timedelta(days=30)
+"""How old the newest key may be when the timer looks."""
+_ATTEMPTS = 5
+_LOGGER = logging.getLogger("slipway")
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key on the curve P-256 (ES256, RFC 7518, 3.4)."""
+
+    kid: str
+    created: datetime
+    signs_from: datetime
+    private: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def make(cls, now: datetime, signs_from: datetime) -> SigningKey:
+        """A new key."""
+        private = ec.generate_private_key(ec.SECP256R1())
+        return cls(secrets.token_hex(8), now, signs_from, private)
+
+    @property
+    def public(self) -> ec.EllipticCurvePublicKey:
+        """What verifies."""
+        return self.private.public_key()
+
+    @property
+    def secret(self) -> bytes:
+        """Bytes that only who has the key knows, to key a hash with."""
+        return self.private.private_numbers().private_value.to_bytes(32, "big")
+
+    def to_json(self) -> dict[str, str]:
+        """As it is stored."""
+        pem = self.private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return {
+            "kid": self.kid,
+            "created": tables.time_value(self.created),
+            "signsFrom": tables.time_value(self.signs_from),
+            "private": pem.decode(),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, str]) -> SigningKey:
+        """The key that `to_json` wrote."""
+        private = serialization.load_pem_private_key(document["private"].encode(), None)
+        if not isinstance(private, ec.EllipticCurvePrivateKey):
+            raise TypeError(f"the key {document['kid']} is none on an elliptic curve")
+        return cls(
+            document["kid"],
+            tables.parse_time(document["created"]),
+            tables.parse_time(document["signsFrom"]),
+            private,
+        )
+
+
+class SigningKeys:
+    """The keys of one registry, as one instance knows them."""
+
+    def __init__(
+        self, connection: Connection, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._container = connection.container(keys.SYSTEM)
+        self._now = now
+        self._known: tuple[SigningKey, ...] = ()
+        self._read = datetime.min.replace(tzinfo=UTC)
+
+    async def signing(self) -> SigningKey:
+        """The key to sign with; made if there is none. One read in fifteen minutes."""
+        now = self._now()
+        if now - self._read > _REFRESH:
+            await self._refresh()
+        if not self._known:
+            await self._make_first()
+        ready = [key for key in self._known if key.signs_from <= now]
+        return max(ready or self._known, key=lambda key: key.signs_from)
+
+    async def find(self, kid: str) -> SigningKey | None:
+        """The key of a token; one that is not known is looked for, once in half a minute."""
+        for key in self._known:
+            if key.kid == kid:
+                return key
+        if self._now() - self._read > _LOOK_AGAIN:
+            await self._refresh()
+        return next((key for key in self._known if key.kid == kid), None)
+
+    async def rotate(self, *, max_age: timedelta = MAX_AGE) -> bool:
+        """Adds a key if the newest is older than `max_age`, and drops those that are over.
+
+        Whether one was added. Done twice, the second time changes nothing.
+        """
+        for _ in range(_ATTEMPTS):
+            etag = await self._refresh()
+            now = self._now()
+            newest = max((key.created for key in self._known), default=None)
+            is_due = newest is None or now - newest >= max_age
+            kept = list(_without_superseded(self._known, now))
+            if is_due:
+                kept.append(SigningKey.make(now, now + _ANNOUNCED if self._known else now))
+            if kept == list(self._known):
+                return False
+            with contextlib.suppress(RowExists, ConditionFailed):
+                await self._write(kept, etag)
+                self._known = tuple(kept)
+                _LOGGER.info("the keys that sign tokens were rotated, there are %d", len(kept))
+                return is_due
+        raise Unavailable("the signing keys are being changed by others; try again")
+
+    async def list(self) -> Sequence[SigningKey]:
+        """All keys there are, the oldest first."""
+        await self._refresh()
+        return sorted(self._known, key=lambda key: key.created)
+
+    async def _make_first(self) -> None:
+        """Makes the first key, unless another instance is faster: then takes that one's."""
+        now = self._now()
+        with contextlib.suppress(RowExists):
+            await self._write([SigningKey.make(now, now)], "")
+        await self._refresh()
+        if not self._known:
+            raise Unavailable("the signing keys were written and cannot be read")
+
+    async def _refresh(self) -> str:
+        """Reads the keys; answers their version, empty if there are none."""
+        try:
+            with reading():
+                stream = await self._container.download_blob(_OBJECT)
+                document = json.loads(await stream.readall())
+        except RowMissing:
+            self._known, etag = (), ""
+        else:
+            self._known = tuple(map(SigningKey.from_json, document["keys"]))
+            etag = stream.properties.etag or ""
+        self._read = self._now()
+        return etag
+
+    async def _write(self, known: Sequence[SigningKey], etag: str) -> None:
+        content = json.dumps({"keys": [key.to_json() for key in known]}).encode()
+        condition: dict[str, Any] = (
+            {"overwrite": True, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+            if etag
+            else {"overwrite": False}
+        )
+        with translated():
+            await self._container.upload_blob(_OBJECT, content, **condition, **NO_RETRY)
+
+
+def _without_superseded(known: Sequence[SigningKey], now: datetime) -> Sequence[SigningKey]:
+    """The keys that sign, will sign, or have signed what may still be good."""
+    ordered = sorted(known, key=lambda key: key.signs_from)
+    return [
+        key
+        for key, following in zip(ordered, [*ordered[1:], None], strict=True)
+        if following is None or now - following.signs_from < _SUPERSEDED
+    ]

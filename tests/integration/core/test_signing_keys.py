@@ -1,0 +1,113 @@
+"""The keys that sign tokens: made once, shared, rotated with an overlap."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from registry_core.settings import Settings
+from registry_core.storage import keys
+from registry_core.storage.connection import Connection
+from registry_core.storage.signing_keys import SigningKeys
+from tests.integration.core.support import Client, connect
+
+
+class Clock:
+    """A time that is set."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def connection(client: Client) -> Connection:
+    """A connection to storage where no key has been made yet."""
+    container = client.registry.connection.container(keys.SYSTEM)
+    async for blob in container.list_blobs(name_starts_with="keys/tokens"):
+        await container.delete_blob(blob.name)
+    return client.registry.connection
+
+
+async def test_of_many_instances_at_once_one_makes_the_key_and_all_use_it(
+    connection: Connection,
+) -> None:
+    made = await asyncio.gather(*(SigningKeys(connection).signing() for _ in range(10)))
+    assert len({key.kid for key in made}) == 1
+
+
+async def test_a_new_key_signs_when_every_instance_has_read_it(
+    connection: Connection, clock: Clock
+) -> None:
+    one, two = SigningKeys(connection, clock), SigningKeys(connection, clock)
+    first = await one.signing()
+    await two.signing()
+    clock.time += timedelta(days=31)
+    assert await one.rotate()
+    assert (await one.signing()).kid == first.kid
+    clock.time += timedelta(minutes=59)
+    assert (await two.signing()).kid == first.kid
+    clock.time += timedelta(minutes=2)
+    second = await one.signing()
+    assert second.kid != first.kid
+    # The other has not read since; it finds what it does not know, and keeps what it does.
+    assert await two.find(second.kid)
+    assert await two.find(first.kid)
+
+
+async def test_an_old_key_is_kept_until_nothing_it_signed_is_good(
+    connection: Connection, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    first = await signing.signing()
+    clock.time += timedelta(days=31)
+    await signing.rotate()
+    clock.time += timedelta(hours=24)
+    await signing.rotate()
+    assert await signing.find(first.kid)
+    clock.time += timedelta(hours=2)
+    await signing.rotate()
+    assert await signing.find(first.kid) is None
+    assert len(await signing.list()) == 1
+
+
+async def test_a_rotation_that_is_not_due_or_is_done_twice_changes_nothing(
+    connection: Connection, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    await signing.signing()
+    clock.time += timedelta(days=29)
+    assert not await signing.rotate()
+    clock.time += timedelta(days=2)
+    both = await asyncio.gather(*(SigningKeys(connection, clock).rotate() for _ in range(5)))
+    assert both.count(True) == 1
+    assert len(await signing.list()) == 2
+
+
+async def test_an_unknown_key_is_looked_for_once_in_half_a_minute(
+    connection: Connection, client: Client, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    await signing.signing()
+    clock.time += timedelta(seconds=31)
+    before = client.registry.hook.total
+    for number in range(100):
+        assert await signing.find(f"unknown-{number}") is None
+    assert client.registry.hook.total - before == 1
+
+
+async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:
+    async with connect(settings) as client:
+        before = await client.registry.signing_keys.signing()
+        await client.registry.signing_keys.rotate(max_age=timedelta(0))
+        assert (await client.registry.signing_keys.signing()).kid == before.kid
+        assert await client.registry.signing_keys.find(before.kid)

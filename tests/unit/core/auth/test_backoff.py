@@ -1,0 +1,93 @@
+import asyncio
+
+import pytest
+
+from registry_core.auth.backoff import BackOff
+from registry_core.errors import TooManyRequests
+
+
+class Clock:
+    """Time that passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def back_off(clock: Clock) -> BackOff:
+    return BackOff(clock.now, clock.sleep)
+
+
+async def fail(back_off: BackOff, times: int, source: str = "a") -> None:
+    for _ in range(times):
+        await back_off.failed(source)
+
+
+async def test_a_typing_error_waits_for_nothing(back_off: BackOff, clock: Clock) -> None:
+    await fail(back_off, 10)
+    assert clock.slept == []
+
+
+async def test_answers_to_wrong_passwords_wait_longer_each_time_up_to_a_second(
+    back_off: BackOff, clock: Clock
+) -> None:
+    await fail(back_off, 30)
+    assert len(clock.slept) == 20
+    assert clock.slept == sorted(clock.slept)
+    assert (clock.slept[0], clock.slept[-1]) == (0.1, 1.0)
+
+
+async def test_each_source_is_counted_for_itself(back_off: BackOff, clock: Clock) -> None:
+    await fail(back_off, 20, "a")
+    waited = len(clock.slept)
+    await fail(back_off, 10, "b")
+    assert len(clock.slept) == waited
+
+
+async def test_a_right_password_is_forgiven_and_so_is_time(back_off: BackOff, clock: Clock) -> None:
+    await fail(back_off, 20)
+    back_off.succeeded("a")
+    clock.slept.clear()
+    await fail(back_off, 10)
+    assert clock.slept == []
+    await fail(back_off, 5)
+    clock.slept.clear()
+    clock.time += 301
+    await fail(back_off, 10)
+    assert clock.slept == []
+
+
+async def test_beside_fifty_that_wait_the_next_is_told_to_come_again() -> None:
+    waiting = asyncio.Event()
+
+    async def wait(_: float) -> None:
+        await waiting.wait()
+
+    back_off = BackOff(sleep=wait)
+    await fail(back_off, 10)
+    tasks = [asyncio.create_task(back_off.failed("a")) for _ in range(50)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyRequests) as refused:
+        await back_off.failed("a")
+    assert int(refused.value.headers["Retry-After"]) >= 1
+    waiting.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_what_is_remembered_is_bounded(back_off: BackOff) -> None:
+    for number in range(10_050):
+        await back_off.failed(str(number))
+    assert len(back_off._failures) == 10_000
