@@ -89,7 +89,10 @@ chunk_ranges = st.builds("{}-{}".format, numbers, numbers)
 
 
 def asked_of(header: str, size: int) -> range | None:
-    """RFC 9110, 14.1.2 and 14.2: the bytes asked for, which may be none; None: all of them."""
+    """RFC 9110, 14.1.2 and 14.2: the bytes asked for, which may be none; None: all of them.
+
+    Of a range that ends before it begins a server may make either; here it is none.
+    """
     match = re.fullmatch(r"bytes=(?:([0-9]+)-([0-9]*)|-([0-9]+))", header, re.IGNORECASE)
     if not match:
         return None
@@ -97,7 +100,7 @@ def asked_of(header: str, size: int) -> range | None:
     if suffix:
         return range(max(0, size - int(suffix)), size)
     if last and int(last) < int(first):
-        return None
+        return range(0)
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
