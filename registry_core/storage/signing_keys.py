@@ -8,6 +8,7 @@ signed is good any more. So instances that read at different times accept each o
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import secrets
@@ -28,6 +29,7 @@ from registry_core.storage.faults import (
     ConditionFailed,
     RowExists,
     RowMissing,
+    StoreMissing,
     reading,
     translated,
 )
@@ -106,6 +108,7 @@ class SigningKeys:
     def __init__(
         self, connection: Connection, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
+        self._connection = connection
         self._container = connection.container(keys.SYSTEM)
         self._now = now
         self._known: tuple[SigningKey, ...] = ()
@@ -172,7 +175,7 @@ class SigningKeys:
             with reading():
                 stream = await self._container.download_blob(_OBJECT)
                 document = json.loads(await stream.readall())
-        except RowMissing:
+        except (RowMissing, StoreMissing):
             self._known, etag = (), ""
         else:
             self._known = tuple(map(SigningKey.from_json, document["keys"]))
@@ -187,8 +190,13 @@ class SigningKeys:
             if etag
             else {"overwrite": False}
         )
-        with translated():
-            await self._container.upload_blob(_OBJECT, content, **condition, **NO_RETRY)
+        for _ in range(2):
+            try:
+                with translated():
+                    await self._container.upload_blob(_OBJECT, content, **condition, **NO_RETRY)
+                return
+            except StoreMissing:  # By the command line, before the registry was ever started.
+                await self._connection.create_tables_and_containers()
 
 
 def _without_superseded(known: Sequence[SigningKey], now: datetime) -> Sequence[SigningKey]:
@@ -196,6 +204,6 @@ def _without_superseded(known: Sequence[SigningKey], now: datetime) -> Sequence[
     ordered = sorted(known, key=lambda key: key.signs_from)
     return [
         key
-        for key, following in zip(ordered, [*ordered[1:], None], strict=True)
+        for key, following in itertools.zip_longest(ordered, ordered[1:])
         if following is None or now - following.signs_from < _SUPERSEDED
     ]

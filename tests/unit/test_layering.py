@@ -18,6 +18,8 @@ ALLOWED = {
     "storage": {"model", "errors", "settings"},
     "auth": {"storage", "model", "errors", "settings"},
     "lifecycle": {"storage", "model", "errors", "settings"},
+    "cli": {"storage", "model", "errors", "settings"},
+    "__main__": {"cli"},
     "registry": {"lifecycle", "auth", "storage", "model", "errors", "settings"},
     "http": {"registry", "lifecycle", "auth", "storage", "model", "errors", "settings"},
 }

@@ -93,6 +93,15 @@ async def test_a_rotation_that_is_not_due_or_is_done_twice_changes_nothing(
     assert len(await signing.list()) == 2
 
 
+async def test_a_registry_without_a_key_gets_its_first_from_the_timer(
+    connection: Connection, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    assert await signing.rotate()
+    (only,) = await signing.list()
+    assert (await signing.signing()).kid == only.kid
+
+
 async def test_an_unknown_key_is_looked_for_once_in_half_a_minute(
     connection: Connection, client: Client, clock: Clock
 ) -> None:

@@ -1,0 +1,1 @@
+"""`slipway`: manages who gets in, on the storage itself. Nouns and flags as in `az acr`."""

@@ -1,0 +1,53 @@
+"""The command line: reads the arguments, runs the command, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from registry_core.cli import keys, role_assignments, scope_maps, tokens, whoami
+from registry_core.cli.command import CommandError, Result, render, say
+from registry_core.errors import Unavailable
+from registry_core.settings import SettingsError
+from registry_core.storage.faults import StorageFault
+
+_EPILOG = """\
+It works on the registry's storage: with a connection string in RegistryStorage, or with
+RegistryStorage__accountName and a sign-in (az login) that has the role Storage Table Data
+Contributor there, and for `key` Storage Blob Data Contributor.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    whole = argparse.ArgumentParser(
+        prog="slipway",
+        description="Manages who gets into a Slipway registry.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    nouns = whole.add_subparsers(required=True, metavar="COMMAND")
+    for module in (tokens, scope_maps, role_assignments, keys, whoami):
+        module.register(nouns)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; 0, or 1 if it could not be done. Exits with 2 for arguments that are none."""
+    parsed = parser().parse_args(arguments)
+    try:
+        result: Result = asyncio.run(parsed.run(parsed))
+    except (CommandError, SettingsError) as error:
+        say(f"slipway: {error}")
+        return 1
+    except (StorageFault, Unavailable, OSError) as error:
+        say(
+            f"slipway: storage cannot be reached, or does not allow it ({error}). Is "
+            "RegistryStorage right, and has the identity the role Storage Table Data Contributor?"
+        )
+        return 1
+    if result is not None:
+        sys.stdout.write(render(result, parsed.output))
+    return 0

@@ -1,0 +1,84 @@
+"""`slipway whoami`: what a registry says of a user name and a password."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import json
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from base64 import b64encode, urlsafe_b64decode
+from datetime import UTC, datetime
+from typing import Any
+
+from registry_core.cli.command import CommandError, Row, add, written
+
+_TIMEOUT_SECONDS = 30
+
+
+def register(nouns: Any) -> None:
+    """Adds the command."""
+    parser = add(
+        nouns,
+        "whoami",
+        _run,
+        "Sign in to a registry, and show who one is there and what one may do.",
+        "whoami --server https://registry.example.com -u ci-web --scope repository:team/web:pull",
+    )
+    parser.add_argument("--server", required=True, help="such as https://registry.example.com")
+    parser.add_argument("--username", "-u", required=True)
+    parser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    parser.add_argument("--scope", action="append", default=[], help="may be repeated")
+
+
+async def _run(arguments: argparse.Namespace) -> Row:
+    server = arguments.server if "://" in arguments.server else f"https://{arguments.server}"
+    address = urllib.parse.urlsplit(server)
+    if address.scheme not in ("https", "http") or not address.netloc:
+        raise CommandError("--server: an address such as https://registry.example.com")
+    if arguments.password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = getpass.getpass("Password: ")
+    query = urllib.parse.urlencode(
+        [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]
+    )
+    url = f"{address.scheme}://{address.netloc}/oauth2/token?{query}"
+    return await asyncio.to_thread(_ask, url, arguments.username, password)
+
+
+def _ask(url: str, username: str, password: str) -> Row:
+    credentials = b64encode(f"{username}:{password}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - https, or http where it was asked for
+        url, headers={"Authorization": f"Basic {credentials}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            document = json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 401:
+            raise CommandError("the registry does not know this user name and password") from None
+        raise CommandError(f"the registry answered {error.code}") from None
+    except (OSError, ValueError) as error:
+        raise CommandError(f"the registry cannot be reached: {error}") from None
+    return _row(document["access_token"])
+
+
+def _row(token: str) -> Row:
+    payload = token.split(".")[1]
+    claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    access = [
+        f"{entry['type']}:{entry['name']}:{','.join(entry['actions'])}"
+        for entry in claims.get("access", ())
+    ]
+    return {
+        "name": claims.get("name", claims.get("sub", "")),
+        "kind": claims.get("kind", ""),
+        "subject": claims.get("sub", ""),
+        "expires": written(datetime.fromtimestamp(claims["exp"], UTC)),
+        "access": access,
+    }

@@ -1,0 +1,411 @@
+"""The command line, on a storage account of its own: each command, as a person types it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devhost.azurite import Azurite
+from registry_core.cli.main import main
+from registry_core.model.roles import SYSTEM_SCOPE_MAPS
+from registry_core.settings import StorageSettings
+from registry_core.storage import keys
+from registry_core.storage.access import Access
+from registry_core.storage.cache import Cache
+from registry_core.storage.calls import CallHook
+from registry_core.storage.connection import Connection
+
+ROOT = Path(__file__).parents[3]
+SOMEBODY = str(uuid.UUID(int=7))
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with Azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def environment(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RegistryStorage", azurite.connection_string)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"token-{uuid.uuid4().hex[:8]}"
+
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command that succeeds; answers what it says to programs."""
+
+    def call(*arguments: str) -> Any:
+        assert main([*arguments, "--output", "json"]) == 0, capsys.readouterr().err
+        text = capsys.readouterr().out
+        return json.loads(text) if text else None
+
+    return call
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that fails; answers the one line that says why."""
+
+    def call(*arguments: str) -> str:
+        assert main(arguments) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("slipway: ")
+        assert said.err.count("\n") == 1
+        return said.err
+
+    return call
+
+
+def stored(azurite: Azurite) -> str:
+    """All that the table holds, as text."""
+
+    async def read() -> str:
+        connection = Connection(StorageSettings(azurite.connection_string), CallHook())
+        table = connection.table(keys.ACCESS)
+        rows = [
+            str(row) for name in ("tokens", "roles") for row in await table.query(name, " ", "~")
+        ]
+        await connection.close()
+        return "\n".join(rows)
+
+    return asyncio.run(read())
+
+
+def is_right(azurite: Azurite, name: str, password: str) -> bool:
+    """Whether the registry would take the password, in a year's time too."""
+
+    async def read() -> bool:
+        connection = Connection(StorageSettings(azurite.connection_string), CallHook())
+        token = await Access(connection, Cache(timedelta(0))).token(name)
+        await connection.close()
+        assert token
+        now = datetime.now(UTC) + timedelta(days=365)
+        return token.enabled and any(each.is_right(password, now) for each in token.passwords)
+
+    return asyncio.run(read())
+
+
+def create(run: Run, name: str, *more: str) -> list[str]:
+    """A token's passwords."""
+    made = run("token", "create", "--name", name, "--repository", "team/web", "content/read", *more)
+    return [each["value"] for each in made]
+
+
+def test_a_new_tokens_passwords_are_shown_once_and_kept_as_hashes(
+    azurite: Azurite, run: Run, name: str
+) -> None:
+    passwords = create(run, name)
+    assert len(set(passwords)) == 2
+    assert all(is_right(azurite, name, password) for password in passwords)
+    shown = json.dumps([run("token", "show", "--name", name), run("token", "list")])
+    for password in passwords:
+        assert password not in shown
+        assert password not in stored(azurite)
+
+
+def test_a_new_token_comes_with_the_command_that_signs_in(
+    capsys: pytest.CaptureFixture[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_LOGIN_SERVERS", "registry.example.com")
+    assert main(["token", "create", "-n", name, "--scope-map", "_repositories_pull"]) == 0
+    said = capsys.readouterr()
+    assert f"docker login registry.example.com -u {name} --password-stdin" in said.err
+    head, *rows = said.out.splitlines()
+    assert head.split() == ["USERNAME", "NAME", "VALUE", "CREATED", "EXPIRY"]
+    assert len(rows) == 2
+
+
+def test_a_password_ends_when_it_is_said_to(azurite: Azurite, run: Run, name: str) -> None:
+    for password in create(run, name, "--expiration-in-days", "30"):
+        assert not is_right(azurite, name, password)
+    (made,) = run("token", "renew", "--name", name, "--password2")
+    assert is_right(azurite, name, made["value"])
+    passwords = run("token", "show", "--name", name)["passwords"]
+    assert re.fullmatch(r"password1 until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", passwords[0])
+    assert passwords[1] == "password2"
+
+
+def test_renewing_replaces_one_password_and_deleting_takes_it(
+    azurite: Azurite, run: Run, name: str
+) -> None:
+    first, second = create(run, name)
+    (renewed,) = run("token", "credential", "generate", "--name", name, "--password1")
+    right = [is_right(azurite, name, each) for each in (first, second, renewed["value"])]
+    assert right == [False, True, True]
+    left = run("token", "credential", "delete", "--name", name, "--password1")
+    assert left["passwords"] == ["password2"]
+    right = [is_right(azurite, name, each) for each in (second, renewed["value"])]
+    assert right == [True, False]
+
+
+def test_a_token_can_be_disabled_enabled_and_given_another_scope_map(
+    azurite: Azurite, run: Run, name: str
+) -> None:
+    password, _ = create(run, name)
+    assert run("token", "update", "--name", name, "--status", "disabled")["status"] == "disabled"
+    assert not is_right(azurite, name, password)
+    run("token", "update", "--name", name, "--status", "enabled")
+    assert is_right(azurite, name, password)
+    changed = run("token", "update", "--name", name, "--scope-map", "_repositories_push")
+    assert changed["scopeMap"] == "_repositories_push"
+
+
+def test_a_deleted_token_is_gone_and_its_scope_map_can_go(
+    run: Run, refused: Callable[..., str], name: str
+) -> None:
+    create(run, name)
+    scope_map = f"{name}-scope-map"
+    assert name in refused("scope-map", "delete", "--name", scope_map, "--yes")
+    run("token", "delete", "--name", name, "--yes")
+    assert "no token" in refused("token", "show", "--name", name)
+    run("scope-map", "delete", "--name", scope_map, "--yes")
+    assert "no scope map" in refused("scope-map", "show", "--name", scope_map)
+
+
+def test_a_scope_map_is_changed_by_adding_and_taking(run: Run, name: str) -> None:
+    made = run(
+        *("scope-map", "create", "--name", name, "--description", "for the web"),
+        *("--repository", "team/web", "content/read", "content/write"),
+        *("--repository", "team/*", "metadata/read"),
+    )
+    assert made["actions"] == [
+        "repositories/team/web/content/read",
+        "repositories/team/web/content/write",
+        "repositories/team/*/metadata/read",
+    ]
+    changed = run(
+        *("scope-map", "update", "--name", name),
+        *("--add-repository", "*", "content/read"),
+        *("--remove-repository", "team/web", "content/write", "content/read"),
+    )
+    assert changed["actions"] == [
+        "repositories/team/*/metadata/read",
+        "repositories/*/content/read",
+    ]
+    assert changed["description"] == "for the web"
+    listed = {each["name"]: each["type"] for each in run("scope-map", "list")}
+    assert listed[name] == "UserDefined"
+    assert {each for each, kind in listed.items() if kind == "SystemDefined"} == set(
+        SYSTEM_SCOPE_MAPS
+    )
+
+
+def test_roles_are_assigned_listed_and_taken_away(run: Run, refused: Callable[..., str]) -> None:
+    make = ("role-assignment", "create", "--assignee", SOMEBODY.upper(), "--role", "acrpush")
+    made = run(*make, "--repository", "team/*", "--repository", "docs")
+    assert [(each["assignee"], each["role"], each["repository"]) for each in made] == [
+        (SOMEBODY, "AcrPush", "docs"),
+        (SOMEBODY, "AcrPush", "team/*"),
+    ]
+    assert len(run("role-assignment", "list", "--assignee", SOMEBODY)) == 2
+    assert run("role-assignment", "list", "--role", "Owner") == []
+    take = ("role-assignment", "delete", "--assignee", SOMEBODY, "--role", "AcrPush")
+    run(*take, "--repository", "docs")
+    assert "not assigned" in refused(*take, "--repository", "docs")
+    (left,) = run("role-assignment", "list", "--assignee", SOMEBODY)
+    assert left["repository"] == "team/*"
+
+
+def test_keys_are_listed_and_rotated_without_telling_them(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run("key", "rotate", "--force")
+    second = run("key", "rotate", "--force")
+    assert len(second) == len(first) + 1
+    assert main(["key", "rotate"]) == 0
+    said = capsys.readouterr()
+    assert "not old enough" in said.err
+    assert "PRIVATE" not in said.out + json.dumps(second)
+
+
+def test_an_admin_password_is_printed_with_the_command_that_sets_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RegistryStorage")
+    assert main(["admin-password", "generate", "--name", "password2", "-o", "tsv"]) == 0
+    said = capsys.readouterr()
+    setting, password = said.out.split()
+    assert setting == "REGISTRY_ADMIN_PASSWORD2"
+    assert len(password) >= 40
+    assert "az functionapp config appsettings set" in said.err
+    assert password not in said.err
+
+
+REFUSED = {
+    "a short name": ("token", "create", "--name", "ci", "--scope-map", "_repositories_pull"),
+    "a systems name": (
+        "scope-map",
+        "create",
+        "--name",
+        "_mine5",
+        "--repository",
+        "a",
+        "content/read",
+    ),
+    "no action": ("scope-map", "create", "--name", "mine5", "--repository", "a"),
+    "an unknown action": ("scope-map", "create", "--name", "mine5", "--repository", "a", "fly"),
+    "a repository that is none": (
+        *("scope-map", "create", "--name", "mine5", "--repository", "A", "content/read"),
+    ),
+    "a scope map that is missing": ("token", "create", "--name", "mine5", "--scope-map", "none5"),
+    "a token that is missing": ("token", "update", "--name", "none5", "--status", "disabled"),
+    "nothing to change": ("token", "update", "--name", "none5"),
+    "the systems scope map": ("scope-map", "delete", "--name", "_repositories_pull", "--yes"),
+    "a role that is none": (
+        *("role-assignment", "create", "--assignee", SOMEBODY, "--role", "Reader"),
+    ),
+    "an assignee that is no id": (
+        *("role-assignment", "create", "--assignee", "jo", "--role", "AcrPull"),
+    ),
+    "a pattern that is none": (
+        *("role-assignment", "create", "--assignee", SOMEBODY, "--role", "AcrPull"),
+        *("--repository", "a*"),
+    ),
+    "an end that is past": (
+        *("token", "create", "--name", "mine5", "--scope-map", "_repositories_pull"),
+        *("--expiration", "2020-01-01T00:00:00Z"),
+    ),
+    "an end that is no time": (
+        *("token", "create", "--name", "mine5", "--scope-map", "_repositories_pull"),
+        *("--expiration", "soon"),
+    ),
+    "no days": (
+        *("token", "create", "--name", "mine5", "--scope-map", "_repositories_pull"),
+        *("--expiration-in-days", "0"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_done_is_said_in_a_line(refused: Callable[..., str], what: str) -> None:
+    assert len(refused(*REFUSED[what])) > 20
+
+
+def test_nothing_is_deleted_unasked(
+    run: Run, refused: Callable[..., str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(run, name)
+    with Path(os.devnull).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert "--yes" in refused("token", "delete", "--name", name)
+    assert run("token", "show", "--name", name)
+
+
+def test_storage_that_cannot_be_reached_is_said_in_a_line(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = (
+        "AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;"
+        "TableEndpoint=http://127.0.0.1:9/a"
+    )
+    monkeypatch.setenv("RegistryStorage", nowhere)
+    assert "Storage Table Data Contributor" in refused("token", "list")
+    monkeypatch.setenv("RegistryStorage", "")
+    assert "RegistryStorage" in refused("token", "list")
+
+
+def process(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(ROOT / "slipway"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_of_two_who_make_the_same_token_at_once_one_is_told(name: str) -> None:
+    arguments = ("token", "create", "--name", name, "--scope-map", "_repositories_pull")
+    both = [process(*arguments) for _ in range(2)]
+    outcomes = [each.communicate() for each in both]
+    assert sorted(each.returncode for each in both) == [0, 1], outcomes
+    (loser,) = [err for each, (_, err) in zip(both, outcomes, strict=True) if each.returncode]
+    assert f"there is a token {name} already" in loser
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "token", "token create", "scope-map update", "role-assignment create", "key", "whoami"],
+)
+def test_everything_explains_itself(command: str) -> None:
+    words = [sys.executable, "-m", "registry_core", *command.split(), "--help"]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("usage: slipway")
+    if " " in command or command == "whoami":
+        assert "example:\n  slipway " in said
+
+
+def test_arguments_that_are_none_end_with_2() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["token", "create"])
+    assert ended.value.code == 2
+
+
+class TokenEndpoint(BaseHTTPRequestHandler):
+    """Answers one password with a token."""
+
+    def do_GET(self) -> None:
+        right = self.headers["Authorization"] == "Basic Y2ktd2ViOnJpZ2h0"
+        claims = {
+            "name": "ci-web",
+            "kind": "token",
+            "sub": "ci-web",
+            "exp": 1893456000,
+            "access": [{"type": "repository", "name": "team/web", "actions": ["pull"]}],
+        }
+        payload = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        body = json.dumps({"access_token": f"x.{payload}.y"}).encode() if right else b"{}"
+        self.send_response(200 if right else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_whoami_tells_what_the_registry_says(
+    run: Run, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = HTTPServer(("127.0.0.1", 0), TokenEndpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    arguments = ("whoami", "--server", f"http://127.0.0.1:{server.server_port}", "-u", "ci-web")
+    try:
+        for password, works in (("right", True), ("wrong", False)):
+            (tmp_path / "password").write_text(f"{password}\n")
+            with (tmp_path / "password").open() as stdin:
+                monkeypatch.setattr("sys.stdin", stdin)
+                if works:
+                    found = run(*arguments, "--password-stdin")
+                    assert found["access"] == ["repository:team/web:pull"]
+                    assert found["expires"] == "2030-01-01T00:00:00Z"
+                else:
+                    assert "does not know" in refused(*arguments, "--password-stdin")
+    finally:
+        server.shutdown()
+        server.server_close()
+    with Path(os.devnull).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert "cannot be reached" in refused(*arguments, "--password-stdin")
