@@ -115,28 +115,22 @@ class ManifestPush:
         partition = keys.repository(repository)
         rows, key = self._repositories, keys.manifest(manifest.digest)
         async with Group() as group:
-            head, row, tag_rows, children, config, _ = await asyncio.gather(
-                group.start(rows.get(partition, keys.HEAD)),
-                group.start(rows.get(partition, key, MANIFEST_FACTS)),
-                group.start(together(self._tag(partition, tag) for tag in tags)),
-                group.start(self._existing(partition, manifest.children)),
-                group.start(self._config(repository, manifest)),
-                group.start(self._claim(repository, manifest)),
-            )
-        Attributes.from_row(head.values if head else None).check_write(f"repository {repository}")
-        for tag in filter(None, tag_rows):
+            head = group.start(rows.get(partition, keys.HEAD))
+            row = group.start(rows.get(partition, key, MANIFEST_FACTS))
+            tag_rows = group.start(together(self._tag(partition, tag) for tag in tags))
+            children = group.start(self._existing(partition, manifest.children))
+            config = group.start(self._config(repository, manifest))
+            protected = group.start(self._protect_all(repository, manifest))
+            sizes = group.start(self._check_sizes(repository, manifest))
+            await asyncio.gather(head, row, tag_rows, children, config, protected, sizes)
+        found = await head
+        values = found.values if found else None
+        Attributes.from_row(values).check_write(f"repository {repository}")
+        for tag in filter(None, await tag_rows):
             if tag.digest != manifest.digest:
                 tag.attributes.check_write(f"tag {tag.name}")
-        known_tags = dict(zip(tags, tag_rows, strict=True))
-        return _Known(head, row, known_tags, config, children)
-
-    async def _claim(self, repository: RepositoryName, manifest: Manifest) -> None:
-        """Protects the blobs, and sees that they are as large as the manifest says."""
-        async with Group() as group:
-            await asyncio.gather(
-                group.start(self._protect_all(repository, manifest)),
-                group.start(self._check_sizes(repository, manifest)),
-            )
+        known_tags = dict(zip(tags, await tag_rows, strict=True))
+        return _Known(found, await row, known_tags, await config, await children)
 
     async def _protect_all(self, repository: RepositoryName, manifest: Manifest) -> None:
         await together(self._protect(repository, blob, manifest) for blob in manifest.blobs)

@@ -35,10 +35,11 @@ async def test_without_sign_in_every_path_answers_the_same_401(client: Client, p
             request = client.http.build_request(method, path, headers=headers)
             answer = await client.http.send(request, auth=None)
             assert answer.status_code == 401
-            assert answer.headers["www-authenticate"].startswith('Basic realm="localhost:7071"')
-            expected = {"code": "UNAUTHORIZED", "message": "authentication required"}
+            realm = 'Bearer realm="http://localhost:7071/oauth2/token",service="localhost:7071"'
+            assert answer.headers["www-authenticate"].startswith(realm)
             if method != "HEAD":
-                assert answer.json()["errors"] == [expected]
+                (error,) = answer.json()["errors"]
+                assert error["code"] == "UNAUTHORIZED"
 
 
 async def test_a_host_that_is_not_ours_is_not_echoed(client: Client) -> None:
@@ -47,7 +48,7 @@ async def test_a_host_that_is_not_ours_is_not_echoed(client: Client) -> None:
     assert "evil" not in str(answer.headers)
     request = client.http.build_request("GET", "/v2/", headers={"Host": "127.0.0.1:7071"})
     answer = await client.http.send(request, auth=None)
-    assert 'realm="127.0.0.1:7071"' in answer.headers["www-authenticate"]
+    assert 'realm="http://127.0.0.1:7071/oauth2/token"' in answer.headers["www-authenticate"]
 
 
 async def test_v2_answers_who_is_signed_in(client: Client) -> None:
