@@ -25,7 +25,8 @@ class _ArtefactTool(Tool):
 
     def remote(self, *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Result:
         """Run a command that talks to the registry."""
-        return self.call(*arguments, *self.plain_http, stdin=stdin, cwd=cwd)
+        plain = self.plain_http if self.registry.scheme == "http" else ()
+        return self.call(*arguments, *plain, stdin=stdin, cwd=cwd)
 
     def _existing_image(self) -> str:
         """Name an image that is there, for a tool whose first use of its password tells."""
@@ -103,7 +104,7 @@ class Cosign(_ArtefactTool):
 
 class Notation(_ArtefactTool):
     name = "notation"
-    refusal = "401: Unauthorized"
+    refusal = "unauthorized"
     plain_http = ("--insecure-registry",)
 
     def sign_in(self, password: str) -> None:

@@ -57,7 +57,7 @@ class Client(Tool):
 
 class Docker(Client):
     name = "docker"
-    refusal = "401 Unauthorized"
+    refusal = "unauthorized"
     runs_containers = True
 
     def __init__(
@@ -280,8 +280,9 @@ class Crane(CopyingClient):
             *("auth", "login", address, "--username", name, "--password-stdin"),
             stdin=password.encode(),
         )
-        # The login only writes the password down; using it is what tells.
-        self.call("catalog", address)
+        if name == Registry.username:
+            # The login only writes the password down; using it is what tells.
+            self.call("catalog", address)
 
     def load(self, image: Image, reference: str) -> None:
         image.write_layout(self.path(reference))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import http.client
 import json
 import os
 import re
 import secrets
+import ssl
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from devhost.azurite import Azurite
+from devhost.cert import CertificateDirectory
 from tests.e2e.images import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -32,7 +35,7 @@ START_TIMEOUT = 90.0
 REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
 LOG_LINE = re.compile(r'\{"method": .*\}')
-READY = "devhost ready http://"
+READY = "devhost ready "
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,20 @@ class Registry:
         storage: str = "",
         password: str = "",
         settings: Mapping[str, str] | None = None,
+        certificates: CertificateDirectory | None = None,
     ) -> None:
-        """Start it; with a `storage` (a connection string) of somebody else's, on that."""
+        """Start it; with a `storage` (a connection string) of somebody else's, on that.
+
+        With `certificates` it speaks TLS, and so does its storage.
+        """
         self._app_dir = app_dir
+        self.certificates = certificates
         self._settings = dict(settings or {})
         self.password = password or secrets.token_urlsafe(32)
         self._data = data
         self._port = 0
         # Not left to the development host, so that storage can outlive a crash of the registry.
-        self._azurite = None if storage else Azurite(data / "storage")
+        self._azurite = None if storage else _start_storage(data / "storage", certificates)
         self.storage = self._azurite.connection_string if self._azurite else storage
         try:
             self._daemon = self._start()
@@ -155,6 +163,16 @@ class Registry:
     def address(self) -> str:
         """The login server: what comes before the repository in an image's name."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.certificates else "http"
+
+    def as_user(self, username: str) -> Self:
+        """The same registry, to those who sign in as another user."""
+        other = copy.copy(self)
+        other.username = username
+        return other
 
     def crash(self) -> None:
         """End the registry as it runs, without a chance to finish anything, and start another."""
@@ -186,6 +204,9 @@ class Registry:
             "REGISTRY_ADMIN_PASSWORD": self.password,
             **self._settings,
         }
+        if self.certificates:
+            environment["TLS_CERT"] = str(self.certificates.certificate)
+            environment["TLS_KEY"] = str(self.certificates.key)
         command = [sys.executable, "-m", "devhost", "--app-dir", str(self._app_dir)]
         daemon = Daemon(command, env=environment, cwd=ROOT)
         try:
@@ -208,10 +229,11 @@ class Registry:
         """Send one request as the admin user; leave redirects to the caller."""
         credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
         return send(
-            f"http://{self.address}{path}",
+            f"{self.scheme}://{self.address}{path}",
             method,
             body,
             {"Authorization": f"Basic {credentials}", **(headers or {})},
+            self.certificates.authority if self.certificates else None,
         )
 
     def manifest(self, repository: str, reference: str) -> Manifest:
@@ -234,7 +256,8 @@ class Registry:
         """Return the bytes of a blob, from wherever the registry sends its clients for them."""
         answer = self.request("GET", f"/v2/{repository}/blobs/{digest}")
         if answer.status == 307:
-            answer = send(answer.headers["location"])
+            trusted = self.certificates.authority if self.certificates else None
+            answer = send(answer.headers["location"], trusted=trusted)
         assert answer.status == 200, answer
         assert digest_of(answer.body) == digest
         return answer.body
@@ -305,15 +328,28 @@ class Registry:
         self._daemon.wait_for(marker, REQUEST_TIMEOUT)
 
 
+def _start_storage(location: Path, certificates: CertificateDirectory | None) -> Azurite:
+    if certificates is None:
+        return Azurite(location)
+    return Azurite(location, certificate=certificates.certificate, key=certificates.key)
+
+
 def send(
     url: str,
     method: str = "GET",
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    trusted: Path | None = None,
 ) -> Answer:
-    """Send one plain HTTP request."""
+    """Send one HTTP request; with TLS to whom the authority in the file `trusted` vouches for."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=REQUEST_TIMEOUT)
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=trusted)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.netloc, timeout=REQUEST_TIMEOUT, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=REQUEST_TIMEOUT)
     try:
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection.request(method, path, body, dict(headers or {}))

@@ -125,7 +125,8 @@ def test_deleting_a_tag_deletes_that_tag_only(
 
     # Where a registry cannot delete a tag, the tool puts a manifest of its own there first.
     asked = registry.traffic_since(position, subject.repository).requests
-    assert [(r.kind, r.status) for r in asked if r.method == "DELETE"] == [("manifest", 202)]
+    deleted = [(r.kind, r.status) for r in asked if r.method == "DELETE" and r.status != 401]
+    assert deleted == [("manifest", 202)]
     assert not [r for r in asked if r.method == "PUT"]
     assert regctl.call("tag", "ls", subject.name).text.split() == ["1"]
     with pytest.raises(CommandError) as gone:
@@ -188,16 +189,18 @@ def test_a_blob_in_many_chunks_arrives_whole(
 ) -> None:
     regctl = Regctl(registry, scratch, environment)
     regctl.sign_in(registry.password)
-    size = 300_000
-    chunked = ("--blob-chunk", str(size), "--blob-max", str(size))
+    wanted, size = 300_000, 4 * 1024 * 1024
+    chunked = ("--blob-chunk", str(wanted), "--blob-max", str(wanted))
     regctl.call("registry", "set", *chunked, "--skip-check", registry.address)
-    content = incompressible(3 * size + size // 2, repository)
+    content = incompressible(2 * size + size // 2, repository)
     name = f"{registry.address}/{repository}"
     position = registry.log_position()
 
     assert regctl.call("blob", "put", name, stdin=content).text == digest_of(content)
 
     asked = registry.traffic_since(position, repository).requests
-    assert [r.bytes_in for r in asked if r.method == "PATCH"] == [size, size, size, size // 2]
+    # As long as the registry asks for, with OCI-Chunk-Min-Length.
+    sent = [r.bytes_in for r in asked if (r.method, r.status) == ("PATCH", 202)]
+    assert sent == [size, size, size // 2]
     assert registry.blob(repository, digest_of(content)) == content
     assert regctl.call("blob", "get", name, digest_of(content)).stdout == content

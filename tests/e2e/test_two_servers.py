@@ -33,10 +33,13 @@ class Pair(Registry):
     """Two registries on one storage account, behind one address."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._second = Registry(folder, storage=self.storage, password=self.password)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._shared: int = free.getsockname()[1]
+        settings = {"REGISTRY_LOGIN_SERVERS": f"127.0.0.1:{self._shared}"}
+        super().__init__(folder, settings=settings)
+        self._second = Registry(
+            folder, storage=self.storage, password=self.password, settings=settings
+        )
         servers = [f"http://127.0.0.1:{port}" for port in (self._port, self._second._port)]
         command = [sys.executable, "-m", "tests.e2e.balancer", str(self._shared), *servers]
         self._balancer = Daemon(command, cwd=ROOT)
