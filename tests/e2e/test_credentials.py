@@ -5,8 +5,10 @@ The registry runs beside an issuer of Entra ID's kind, and is managed by its com
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,15 +16,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from azure.containerregistry import ContainerRegistryClient
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
 
 from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Helm, Oras
 from tests.e2e.clients import Client, Crane, Docker, Podman, Skopeo
 from tests.e2e.engine import Engine
-from tests.e2e.images import Image
+from tests.e2e.images import Image, digest_of
 from tests.e2e.process import CommandError, run
 from tests.e2e.registry import ROOT, Answer, Registry, send
-from tests.entra_issuer import EntraIssuer
+from tests.entra_issuer import ACR, EntraIssuer
 
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
 CACHE_TTL_SECONDS = 1
@@ -309,3 +314,82 @@ def test_whoami_tells_who_one_is(world: World, repository: str) -> None:
     found = json.loads(said.stdout)
     assert (found["name"], found["kind"]) == (username, "token")
     assert found["access"] == [f"repository:{repository}:pull"]
+
+
+class Somebody(TokenCredential):
+    """A credential of azure-identity's kind, for an object id in Entra ID."""
+
+    def __init__(self, world: World, object_id: str) -> None:
+        self._world = world
+        self._object_id = object_id
+
+    def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        assert scopes == (f"{ACR}/.default",)
+        return AccessToken(self._world.issuer.token(self._object_id), int(time.time()) + 3600)
+
+
+def _sdk(world: World, credential: TokenCredential | None) -> ContainerRegistryClient:
+    return ContainerRegistryClient(
+        f"https://{world.registry.address}",
+        credential,
+        audience=ACR,
+        connection_verify=str(world.issuer.ca_file),
+    )
+
+
+def test_azures_sdk_signs_in_by_exchanging_a_token_of_entra_id(
+    world: World, repository: str
+) -> None:
+    content = b"blob " + repository.encode()
+    credential = Somebody(world, world.assign("AcrPush", repository))
+    with _sdk(world, credential) as client:
+        digest, size = client.upload_blob(repository, io.BytesIO(content))
+        part = {"digest": digest, "size": size, "mediaType": "application/octet-stream"}
+        # As the SDK's own tests have it: a config without a size, and no mediaType.
+        config = {"digest": digest, "sizeInBytes": size, "mediaType": "application/octet-stream"}
+        manifest = {"schemaVersion": 2, "config": config, "layers": [part]}
+        pushed = client.set_manifest(repository, manifest, tag="1")
+        found = client.get_manifest(repository, "1")
+        assert (found.digest, found.manifest) == (pushed, manifest)
+        stream = client.download_blob(repository, digest)
+        assert b"".join(stream) == content
+
+
+def test_azures_sdk_is_refused_what_is_not_allowed(world: World, repository: str) -> None:
+    world.registry.push_image(f"public/{repository}", "1", Image(layers=[]))
+    puller = Somebody(world, world.assign("AcrPull", repository))
+    with _sdk(world, puller) as client, pytest.raises(ClientAuthenticationError):
+        client.upload_blob(repository, io.BytesIO(b"x"))
+    stranger = Somebody(world, str(uuid.uuid4()))
+    with _sdk(world, stranger) as client, pytest.raises(ClientAuthenticationError):
+        client.get_manifest(repository, "1")
+    with _sdk(world, None) as client:
+        assert client.get_manifest(f"public/{repository}", "1").digest
+        with pytest.raises(ClientAuthenticationError):
+            client.get_manifest(repository, "1")
+
+
+def test_a_push_longer_than_its_tokens_life_goes_on(world: World, repository: str) -> None:
+    """Each request may have another token: the session is the registry's, not the token's."""
+    credential = _token(world, repository)
+    guest = world.registry.as_user(credential.username)
+    guest.password = credential.password
+    name, content = f"{repository}/app", b"long " + repository.encode()
+    query = urlencode({"scope": f"repository:{name}:pull,push"})
+
+    def bearer() -> str:
+        return f"Bearer {guest.request('GET', f'/oauth2/token?{query}').json()['access_token']}"
+
+    answer = world.ask("POST", f"/v2/{name}/blobs/uploads/", b"", Authorization=bearer())
+    location = answer.headers["location"]
+    for start in range(0, len(content), 10):
+        expired = f"{bearer()[:-4]}AAAA"
+        chunk = content[start : start + 10]
+        assert world.ask("PATCH", location, chunk, Authorization=expired).status == 401
+        answer = world.ask("PATCH", location, chunk, Authorization=bearer())
+        assert answer.status == 202
+        location = answer.headers["location"]
+    digest = digest_of(content)
+    answer = world.ask("PUT", f"{location}&digest={digest}", b"", Authorization=bearer())
+    assert answer.status == 201
+    assert world.registry.blob(name, digest) == content
