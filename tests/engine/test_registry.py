@@ -64,8 +64,18 @@ def test_signed_in_the_registry_says_that_it_is_one(client: httpx.Client) -> Non
 def test_not_signed_in_it_asks_for_that(client: httpx.Client) -> None:
     answer = client.get("/v2/", auth=("admin", "wrong"))
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith("Basic realm=")
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="')
     assert answer.json()["errors"][0]["code"] == "UNAUTHORIZED"
+
+
+def test_a_token_is_had_and_signs_in(client: httpx.Client, registry: EngineHost) -> None:
+    scope = "repository:team/app:pull"
+    answer = client.get("/oauth2/token", params={"scope": scope})
+    assert answer.status_code == 200
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    url = f"{registry.base_url}/v2/team/app/tags/list"
+    assert httpx.get(url, headers=headers).status_code == 404
+    assert httpx.get(url.replace("app", "other"), headers=headers).status_code == 401
 
 
 def test_the_health_of_the_storage_is_told_to_all(registry: EngineHost) -> None:
