@@ -11,7 +11,7 @@ from registry_core.cli import keys, role_assignments, scope_maps, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
 from registry_core.errors import Unavailable
 from registry_core.settings import SettingsError
-from registry_core.storage.faults import StorageFault
+from registry_core.storage.faults import Ambiguous, StorageFault
 
 _EPILOG = """\
 It works on the registry's storage: with a connection string in RegistryStorage, or with
@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result: Result = asyncio.run(parsed.run(parsed))
     except (CommandError, SettingsError) as error:
         say(f"slipway: {error}")
+        return 1
+    except Ambiguous:
+        say("slipway: storage did not answer, so it may be done or not: look, and repeat")
         return 1
     except (StorageFault, Unavailable, OSError) as error:
         say(

@@ -24,7 +24,6 @@ from registry_core.storage import keys, tables
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import (
-    Ambiguous,
     ConditionFailed,
     RowExists,
     RowMissing,
@@ -253,7 +252,7 @@ class Access:
         except StoreMissing:
             await self._connection.create_tables_and_containers()
             await self._table.transact(partition, changes)
-        except (RowExists, RowMissing, ConditionFailed, Ambiguous) as fault:
+        except (RowExists, RowMissing, ConditionFailed) as fault:
             raise Conflict(str(fault)) from fault
 
 

@@ -323,6 +323,8 @@ def test_storage_that_cannot_be_reached_is_said_in_a_line(
     )
     monkeypatch.setenv("RegistryStorage", nowhere)
     assert "Storage Table Data Contributor" in refused("token", "list")
+    make = ("role-assignment", "create", "--assignee", SOMEBODY, "--role", "AcrPull")
+    assert "may be done or not" in refused(*make)
     monkeypatch.setenv("RegistryStorage", "")
     assert "RegistryStorage" in refused("token", "list")
 

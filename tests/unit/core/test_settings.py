@@ -278,3 +278,64 @@ def test_what_would_fail_at_the_first_request_is_refused_at_start(name: str, val
     environment = {"RegistryStorage": "UseDevelopmentStorage=true", name: value}
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment(environment)
+
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+
+
+def test_sign_in_by_entra_id_is_off_until_a_tenant_is_named() -> None:
+    assert read().entra is None
+    assert read(REGISTRY_ENTRA_AUDIENCES="api://registry").entra is None
+    entra = read(REGISTRY_ENTRA_TENANT_ID=f" {TENANT.upper()} ").entra
+    assert entra is not None
+    assert entra.tenant_id == TENANT
+    assert entra.audiences[0] == "https://containerregistry.azure.net"
+    assert entra.authority == "https://login.microsoftonline.com"
+    assert entra.own_audiences == frozenset()
+
+
+def test_an_app_registration_of_ones_own_is_an_audience_whose_roles_count() -> None:
+    entra = read(
+        REGISTRY_ENTRA_TENANT_ID=TENANT,
+        REGISTRY_ENTRA_AUDIENCES="https://containerregistry.azure.net, api://registry",
+        REGISTRY_ENTRA_AUTHORITY="https://login.microsoftonline.us/",
+    ).entra
+    assert entra is not None
+    assert entra.own_audiences == {"api://registry"}
+    assert entra.authority == "https://login.microsoftonline.us"
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("", []),
+        ("off", []),
+        ("on", ["*"]),
+        ("TRUE", ["*"]),
+        ("docs", ["docs"]),
+        (" public/* , docs,", ["public/*", "docs"]),
+        ("*", ["*"]),
+    ],
+)
+def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: list[str]) -> None:
+    found = read(REGISTRY_ANONYMOUS_PULL=text).anonymous_pull
+    assert [pattern.text for pattern in found] == patterns
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REGISTRY_ENTRA_TENANT_ID", "contoso.onmicrosoft.com"),
+        ("REGISTRY_ANONYMOUS_PULL", "public/**"),
+        ("REGISTRY_ANONYMOUS_PULL", "a*"),
+        ("REGISTRY_TRUSTED_PROXIES", "-1"),
+        ("REGISTRY_TRUSTED_PROXIES", "many"),
+    ],
+)
+def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:
+    assert refusal(**{name: value}).startswith(f"{name}: ")
+
+
+def test_an_authority_without_tls_is_refused() -> None:
+    said = refusal(REGISTRY_ENTRA_TENANT_ID=TENANT, REGISTRY_ENTRA_AUTHORITY="http://localhost")
+    assert said.startswith("REGISTRY_ENTRA_AUTHORITY: ")
