@@ -383,6 +383,31 @@ async def test_while_the_admin_account_is_off_its_tokens_are_no_good(
     assert answer.status_code == 401
 
 
+NULL_GUID = "00000000-0000-0000-0000-000000000000"
+
+
+async def test_an_access_token_as_a_password_is_good_for_no_more_and_no_longer(
+    admin: Guest, repository: str
+) -> None:
+    """As ACR lets docker sign in with one; nobody renews themselves for ever by it."""
+    narrow = (await admin.token(f"repository:{repository}:pull")).json()["access_token"]
+    guest = Guest(admin.client, basic(NULL_GUID, narrow))
+    answer = await guest.token(f"repository:{repository}:pull,push", offline_token="true")
+    document = answer.json()
+    assert "refresh_token" not in document
+    claims = claims_of(document["access_token"])
+    assert claims["exp"] <= claims_of(narrow)["exp"]
+    assert claims["access"] == [{"type": "repository", "name": repository, "actions": ["pull"]}]
+    assert (await guest.ask("GET", "/v2/")).status_code == 200
+    assert (await guest.ask("GET", "/v2/_catalog")).status_code == 403
+
+
+async def test_no_other_user_name_takes_a_token_for_a_password(admin: Guest) -> None:
+    token = (await admin.token()).json()["access_token"]
+    for username in ("admin", "", "somebody", NULL_GUID.replace("0", "1")):
+        assert (await Guest(admin.client, basic(username, token)).token()).status_code == 401
+
+
 # Anybody.
 
 
