@@ -6,6 +6,7 @@ A route without a row here fails the test: whoever adds one says what it takes.
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,14 +14,16 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from registry_core.auth.identity import Identity, IdentityKind
+from registry_core.auth.tokens import Tokens
 from registry_core.http import routes
 from registry_core.model.actions import REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryPattern
-from registry_core.settings import Settings
-from registry_core.storage.access import Access
+from registry_core.settings import EntraSettings, Settings
+from registry_core.storage.access import Access, RoleAssignment
 from registry_core.storage.cache import Cache
 from tests.integration.core.support import Client, Image, connect, digest_of
-from tests.integration.core.test_sign_in import Guest, basic, make_token
+from tests.integration.core.test_sign_in import NULL_GUID, Guest, basic, make_token
 
 PATHS = {
     "base": "/v2/",
@@ -200,3 +203,30 @@ async def test_anybody_may_pull_what_is_open(world: World, open_instance: Client
     guest = Guest(open_instance)
     await _walk(world, guest, pull, frozenset(), 401)
     await _walk(world, await world.bearer(guest), pull | SIGNED_IN, SIGNED_IN, 401)
+
+
+ENTRA = {
+    "AcrPull": {Action.PULL, Action.METADATA_READ},
+    "AcrPush": {Action.PULL, Action.PUSH, Action.METADATA_READ, Action.METADATA_WRITE},
+    "AcrDelete": {Action.DELETE, Action.METADATA_READ},
+    "Owner": set(REPOSITORY_ACTIONS),
+}
+
+
+@pytest.mark.parametrize("role", ENTRA)
+async def test_somebody_of_entra_id_may_do_what_their_role_says(world: World, role: str) -> None:
+    """Signed in with a refresh token, as the exchange of a token of Entra ID gives it."""
+    await _images(world)
+    tenant, object_id = str(uuid.uuid4()), str(uuid.uuid4())
+    pattern = RepositoryPattern(f"{world.base}/own/*")
+    await world.access.add_assignment(RoleAssignment(object_id, role, pattern))
+    settings = replace(world.settings, entra=EntraSettings(tenant))
+    async with connect(settings) as client:
+        registry = client.registry
+        tokens = Tokens(registry.signing_keys, settings.login_servers)
+        identity = Identity(IdentityKind.ENTRA, "jo@example.com", object_id, tenant)
+        refresh = await tokens.issue_refresh(identity, groups=[], roles=[])
+        guest = Guest(client, basic(NULL_GUID, refresh))
+        may = SIGNED_IN | ENTRA[role]
+        await _walk(world, guest, may, SIGNED_IN, 403)
+        await _walk(world, await world.bearer(guest), may, SIGNED_IN, 401)
