@@ -340,7 +340,10 @@ class Model:
 
 
 def selected(header: str, size: int) -> range | None:
-    """The bytes that a `Range` asks for (RFC 9110, 14.1.2); None: to be ignored; empty: 416."""
+    """The bytes that a `Range` asks for (RFC 9110, 14.1.2); None: to be ignored; empty: 416.
+
+    One that ends before it begins may be ignored or rejected; the registry rejects it.
+    """
     unit, _, spec = header.partition("=")
     first, dash, last = spec.partition("-")
     if unit != "bytes" or not dash:
@@ -348,5 +351,5 @@ def selected(header: str, size: int) -> range | None:
     if not first:
         return range(max(size - int(last), 0), size)
     if last and int(last) < int(first):
-        return None
+        return range(0)
     return range(int(first), min(int(last) + 1, size) if last else size)
