@@ -224,22 +224,35 @@ def test_files_go_where_the_credential_allows(
             oras.remote(*push, cwd=scratch)
 
 
-@pytest.mark.parametrize("kind", ["admin", "token", "service principal"])
+@pytest.mark.parametrize("kind", CREDENTIALS)
 def test_a_chart_goes_where_the_credential_allows(
     world: World, repository: str, scratch: Path, kind: str
 ) -> None:
+    own = f"oci://{world.registry.address}/{repository}"
+    folders = [scratch / name for name in ("admin", "other")]
+    for folder in folders:
+        folder.mkdir()
+    admin = Helm(world.registry, folders[0], world.environment)
+    admin.sign_in(world.registry.password)
+    admin.call("create", "web", cwd=scratch)
+    for version in ("1.2.3", "1.2.4"):
+        admin.call("package", "web", "--version", version, cwd=scratch)
+    admin.remote("push", "web-1.2.3.tgz", own, cwd=scratch)
+
     credential = CREDENTIALS[kind](world, repository)
-    helm = Helm(world.registry.as_user(credential.username), scratch, world.environment)
+    helm = Helm(world.registry.as_user(credential.username), folders[1], world.environment)
     helm.sign_in(credential.password)
-    helm.call("create", "web", cwd=scratch)
-    helm.call("package", "web", "--version", "1.2.3", cwd=scratch)
-    address = f"oci://{world.registry.address}/{repository}"
-    helm.remote("push", "web-1.2.3.tgz", address, cwd=scratch)
-    helm.remote("pull", f"{address}/web", "--version", "1.2.3", cwd=scratch)
+    helm.remote("pull", f"{own}/web", "--version", "1.2.3", cwd=folders[1])
+    assert (folders[1] / "web-1.2.3.tgz").read_bytes() == (scratch / "web-1.2.3.tgz").read_bytes()
+    if credential.may_push:
+        helm.remote("push", "web-1.2.4.tgz", own, cwd=scratch)
+    else:
+        with pytest.raises(CommandError):
+            helm.remote("push", "web-1.2.4.tgz", own, cwd=scratch)
     if kind != "admin":
         elsewhere = f"oci://{world.registry.address}/foreign/{repository}"
         with pytest.raises(CommandError):
-            helm.remote("push", "web-1.2.3.tgz", elsewhere, cwd=scratch)
+            helm.remote("push", "web-1.2.4.tgz", elsewhere, cwd=scratch)
 
 
 @pytest.mark.parametrize("name", ["docker", "podman", "skopeo", "crane"])
