@@ -12,21 +12,25 @@ PYTHON_KEY := $(shell { $(PYTHON) -V; cat requirements/dev.txt; } 2>&1 | cksum |
 NODE_KEY := $(shell cksum < package-lock.json | cut -d ' ' -f 1)
 PYTHON_READY := .venv/.ready-$(PYTHON_KEY)
 NODE_READY := node_modules/.ready-$(NODE_KEY)
+INFRA_KEY := $(shell { $(PYTHON) -V; cat requirements/infra.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
+INFRA_READY := .venv-infra/.ready-$(INFRA_KEY)
 ifdef ENGINE_PYTHON
 ENGINE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements/engine.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
 ENGINE_READY := .venv-engine/.ready-$(ENGINE_KEY)
+PACKAGE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
+PACKAGE_READY := .venv-package/.ready-$(PACKAGE_KEY)
 endif
 
-SOURCES := $(wildcard registry_core devhost *.py bench tests)
+SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e bench format lock clean
+.PHONY: help setup run cert check test e2e package bench format lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Install what the other targets need (they do it themselves)
+setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they do it themselves)
 
 run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
@@ -34,11 +38,11 @@ run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:707
 cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/
 	@$(BIN)/python -m devhost.cert
 
-check: $(PYTHON_READY) ## Check format, lint, types and layering
+check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, and the Bicep templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
-	@if [ -f tests/unit/test_layering.py ]; then $(BIN)/pytest tests/unit/test_layering.py; fi
+	$(BIN)/pytest tests/unit/test_layering.py tests/infra
 
 test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run the unit and integration tests, and those of the engine on Python 3.13
 	$(BIN)/pytest $(wildcard tests/unit tests/integration)
@@ -49,9 +53,12 @@ else
 	@echo "virtual environments. Install one, or name it: make test ENGINE_PYTHON=/path/to/python3.13"
 endif
 
-e2e: $(PYTHON_READY) $(NODE_READY) ## Run the tests with real clients (as root, for their container engine)
+e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
+
+package: ## Write dist/slipway.zip, which `az functionapp deployment source config-zip` deploys
+	@$(PYTHON) infra/package.py
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
 	@$(BIN)/python -m bench upload $(BENCH)
@@ -63,14 +70,14 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
-	for lock in dev-3.11 node-3.11 engine-3.13; do name=$${lock%-*}; \
+	for lock in dev-3.11 node-3.11 infra-3.11 engine-3.13; do name=$${lock%-*}; \
 		"$$tools/bin/uv" pip compile --universal --python-version $${lock#*-} --generate-hashes --upgrade --quiet \
 			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
 	done
 	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay
-	rm -rf .venv .venv-engine node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):
@@ -95,6 +102,12 @@ define install_node
 	fi
 endef
 
+$(INFRA_READY): $(PYTHON_READY)
+	@echo "Installing Python packages into .venv-infra"
+	@set -e; python=$$($(BIN)/python -c 'import sys; print(sys._base_executable)'); "$$python" -m venv --clear .venv-infra
+	@$(call install,.venv-infra,infra)
+	@touch $@
+
 $(NODE_READY): $(PYTHON_READY)
 	$(call install_node,.venv)
 	@echo "Installing Azurite into node_modules"
@@ -107,5 +120,15 @@ $(ENGINE_READY):
 	@$(ENGINE_PYTHON) -m venv --clear .venv-engine
 	@$(call install,.venv-engine,engine)
 	$(call install_node,.venv-engine)
+	@touch $@
+
+# What Azure's remote build makes of the package: an environment with nothing but the worker's
+# engine, and beside it what requirements.txt names, where the worker looks for it.
+$(PACKAGE_READY):
+	@echo "Installing what requirements.txt names into .venv-package"
+	@$(ENGINE_PYTHON) -m venv --clear .venv-package
+	@.venv-package/bin/pip install --quiet --disable-pip-version-check azure-functions-runtime
+	@.venv-package/bin/pip install --quiet --disable-pip-version-check --target .venv-package/site-packages --requirement requirements.txt
+	@cp requirements.txt .venv-package/requirements.txt
 	@touch $@
 endif

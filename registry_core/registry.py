@@ -8,6 +8,7 @@ import logging
 
 from registry_core.auth.backoff import BackOff
 from registry_core.auth.entra import Entra
+from registry_core.auth.peers import PeerKeys
 from registry_core.auth.sign_in import SignIn, anonymous_caller
 from registry_core.auth.tokens import Tokens
 from registry_core.model.clock import HybridClock
@@ -112,7 +113,7 @@ class Registry:
         self.sign_in = SignIn(
             settings,
             Access(connection, Cache(settings.cache_ttl)),
-            Tokens(self.signing_keys, settings.login_servers),
+            Tokens(self.signing_keys, settings.login_servers, peers=PeerKeys(settings.peers)),
             self._entra,
         )
 

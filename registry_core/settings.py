@@ -92,6 +92,8 @@ class Settings:
     storage: StorageSettings
     login_servers: tuple[str, ...] = ("localhost:7071",)
     """`REGISTRY_LOGIN_SERVERS`: host names clients use, the first being the one announced."""
+    peers: tuple[str, ...] = ()
+    """`REGISTRY_PEERS`: host names of the other regions, whose tokens are taken."""
     admin: AdminSettings | None = None
     """`REGISTRY_ADMIN_USER_ENABLED`, `_USERNAME`, `_PASSWORD`, `_PASSWORD2`; None is off."""
     entra: EntraSettings | None = None
@@ -124,6 +126,7 @@ class Settings:
         return cls(
             storage=_storage(env),
             login_servers=_login_servers(env),
+            peers=_peers(env),
             admin=_admin(env),
             entra=_entra(env),
             anonymous_pull=_anonymous_pull(env),
@@ -183,6 +186,13 @@ def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
             "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
         )
     return servers
+
+
+def _peers(env: Mapping[str, str]) -> tuple[str, ...]:
+    peers = _list(env.get("REGISTRY_PEERS", "").lower())
+    if not all(_HOST.fullmatch(peer) for peer in peers):
+        raise SettingsError("REGISTRY_PEERS: host names of the other regions, parted by commas")
+    return peers
 
 
 def _admin(env: Mapping[str, str]) -> AdminSettings | None:

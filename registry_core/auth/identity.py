@@ -57,6 +57,9 @@ class Caller:
     not_after: int | None = None
     """When all ends that is issued to the caller, in seconds since 1970; None: by its own life."""
 
+    is_foreign: bool = False
+    """Whether it brought a token of another region, which alone can look up what it rests on."""
+
     @property
     def is_known(self) -> bool:
         """Whether it has signed in, be it for what anybody may do."""

@@ -7,13 +7,13 @@ instance ask the issuer once in half a minute, and an issuer that is down is not
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from registry_core.auth.fetch import fetch_json
 from registry_core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _FRESH_SECONDS = 24 * 3600.0
 _STALE_SECONDS = 7 * 24 * 3600.0
 _AGAIN_SECONDS = 30.0
-_TIMEOUT_SECONDS = 5.0
-_MAX_BYTES = 1024 * 1024
 _LOGGER = logging.getLogger("slipway")
 
 
@@ -59,12 +57,11 @@ class IssuerKeys:
     async def _fetch(self) -> None:
         self._tried = self._now()
         try:
-            document = await self._get(f"{self._address}/.well-known/openid-configuration")
+            document = await fetch_json(f"{self._address}/.well-known/openid-configuration")
             issuer, uri = str(document["issuer"]), str(document["jwks_uri"])
             self._check_address(uri)
-            keys = _rsa_keys(await self._get(uri))
+            keys = _rsa_keys(await fetch_json(uri))
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            # aiohttp's errors are OSErrors and ValueErrors, less a few that are neither.
             _LOGGER.warning("the keys of %s: %s", self._address, type(error).__name__)
             return
         self._issuer, self._keys, self._fetched = issuer, keys, self._now()
@@ -74,30 +71,6 @@ class IssuerKeys:
         parts, own = urlsplit(uri), urlsplit(self._address)
         if (parts.scheme, parts.netloc) != ("https", own.netloc):
             raise ValueError("jwks_uri leads elsewhere")
-
-    async def _get(self, uri: str) -> dict[str, Any]:
-        # Slow to import, and needed only by those who sign in with Entra ID.
-        import aiohttp  # noqa: PLC0415
-
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.get(uri, allow_redirects=False) as response,
-            ):
-                if response.status != 200:
-                    raise ValueError(f"status {response.status}")
-                content = await response.content.read(_MAX_BYTES + 1)
-                while len(content) <= _MAX_BYTES and not response.content.at_eof():
-                    content += await response.content.read(_MAX_BYTES + 1)
-        except aiohttp.ClientError as error:
-            raise OSError(type(error).__name__) from error
-        if len(content) > _MAX_BYTES:
-            raise ValueError("too much")
-        document = json.loads(content)
-        if not isinstance(document, dict):
-            raise TypeError("no object")
-        return document
 
 
 def _rsa_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:

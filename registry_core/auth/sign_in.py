@@ -75,6 +75,8 @@ class SignIn:
         identity = identity_of(claims)
         if identity.kind is IdentityKind.ANONYMOUS:
             return replace(self._anonymous, means=Means.BEARER)
+        if key is None:
+            return self._of_another_region(identity, claims)
         for cached in (True, False):  # What is in memory may be older than the token.
             held = await self._holds(identity, str(claims.get("gen", "")), key, cached=cached)
             if held is not None:
@@ -90,8 +92,7 @@ class SignIn:
 
     async def refresh(self, token: str) -> Caller:
         """Who a refresh token was issued to, with what they may do now. Raises `TokenInvalid`."""
-        claims, _ = await self._tokens.verify_refresh(token)
-        known = _Known.of_claims(claims)
+        known = _Known.of_claims(await self._tokens.verify_refresh(token))
         if self._settings.entra is None or known.tenant != self._settings.entra.tenant_id:
             raise TokenInvalid("its tenant is not the registry's")
         return await self._entra_caller(known, cached=False)
@@ -122,9 +123,11 @@ class SignIn:
         except TokenInvalid:
             pass
         try:
-            return replace(await self.bearer(token), means=Means.BASIC)
+            caller = await self.bearer(token)
         except TokenInvalid:
             return None
+        # A token made from another region's would rest on what cannot be looked up here.
+        return None if caller.is_foreign else replace(caller, means=Means.BASIC)
 
     # Repository-scoped tokens.
 
@@ -162,6 +165,25 @@ class SignIn:
         allowed += [roles.role_grants(role, EVERYWHERE) for role in known.roles]
         joined = Grants.join(allowed)
         return Caller(known.identity, joined, Means.BASIC, _always(generation))
+
+    def _of_another_region(self, identity: Identity, claims: Mapping[str, Any]) -> Caller:
+        """What an access token of another region says, which only that one could look up.
+
+        It rests on rows of that region. So it is good for what it says until it ends, unless
+        nobody of its kind gets in here. Raises `TokenInvalid`.
+        """
+        admin, entra = self._settings.admin, self._settings.entra
+        if identity.kind is IdentityKind.ADMIN and (
+            admin is None or admin.username != identity.subject
+        ):
+            raise TokenInvalid("the admin account is switched off in this region")
+        if identity.kind is IdentityKind.ENTRA and (
+            entra is None or entra.tenant_id != identity.tenant
+        ):
+            raise TokenInvalid("its tenant is not this region's")
+        return Caller(
+            identity, grants_of(claims), Means.BEARER, not_after=claims["exp"], is_foreign=True
+        )
 
     # Whether what a token says is so still.
 

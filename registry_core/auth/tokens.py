@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 
 from registry_core.auth.identity import Caller, Identity, IdentityKind
+from registry_core.auth.peers import ALGORITHM, PeerKeys
 from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
 from registry_core.model.names import RepositoryPattern
@@ -23,7 +24,6 @@ from registry_core.storage.signing_keys import SigningKey, SigningKeys
 ACCESS_LIFE = timedelta(hours=1)
 REFRESH_LIFE = timedelta(hours=3)
 ISSUER = "Slipway"
-_ALGORITHM = "ES256"
 _LEEWAY = timedelta(minutes=5)
 """How far the clocks of two instances may be apart."""
 MAX_LENGTH = 64 * 1024
@@ -44,8 +44,10 @@ class Tokens:
         keys: SigningKeys,
         login_servers: Sequence[str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        peers: PeerKeys | None = None,
     ) -> None:
         self._keys = keys
+        self._peers = peers or PeerKeys(())
         self._login_servers = tuple(login_servers)
         self._now = now
 
@@ -88,29 +90,36 @@ class Tokens:
         return {**claims, "tenant": identity.tenant} if identity.tenant else claims
 
     def _sign(self, key: SigningKey, claims: Mapping[str, Any]) -> str:
-        return jwt.encode(dict(claims), key.private, _ALGORITHM, headers={"kid": key.kid})
+        return jwt.encode(dict(claims), key.private, ALGORITHM, headers={"kid": key.kid})
 
-    async def verify_access(self, token: str) -> tuple[Mapping[str, Any], SigningKey]:
-        """The claims of an access token, and its key. Raises `TokenInvalid`."""
+    async def verify_access(self, token: str) -> tuple[Mapping[str, Any], SigningKey | None]:
+        """The claims of an access token, and its key; None if it is another region's.
+
+        Raises `TokenInvalid`.
+        """
         return await self._verify(token, _ACCESS)
 
-    async def verify_refresh(self, token: str) -> tuple[Mapping[str, Any], SigningKey]:
-        """The claims of a refresh token, and its key. Raises `TokenInvalid`."""
-        return await self._verify(token, _REFRESH)
+    async def verify_refresh(self, token: str) -> Mapping[str, Any]:
+        """The claims of a refresh token, of this region or another. Raises `TokenInvalid`."""
+        claims, _ = await self._verify(token, _REFRESH)
+        return claims
 
-    async def _verify(self, token: str, kind: str) -> tuple[Mapping[str, Any], SigningKey]:
+    async def _verify(self, token: str, kind: str) -> tuple[Mapping[str, Any], SigningKey | None]:
         """Signature, algorithm, issuer, audience, times, and that it is of this kind."""
         if len(token) > MAX_LENGTH:
             raise TokenInvalid("the token is too long")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-            key = await self._keys.find(kid) if isinstance(kid, str) and len(kid) <= 64 else None
-            if key is None:
+            if not isinstance(kid, str) or len(kid) > 64:
+                raise TokenInvalid("the token names no key")
+            key = await self._keys.find(kid)
+            public = key.public if key else await self._peers.find(kid)
+            if public is None:
                 raise TokenInvalid("the token's key is not known")
             claims = jwt.decode(
                 token,
-                key.public,
-                algorithms=[_ALGORITHM],
+                public,
+                algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=list(self._login_servers),
                 options={

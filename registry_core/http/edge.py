@@ -126,11 +126,13 @@ async def _answer(registry: Registry, request: Request, path: str, facts: _Facts
 async def _answer_oauth2(
     registry: Registry, request: Request, path: str, facts: _Facts
 ) -> Response:
-    facts.kind, facts.attempt = "oauth2", Attempt()
+    facts.kind, attempt = "oauth2", Attempt()
+    if not oauth2.is_public(path):
+        facts.attempt = attempt
     try:
-        return await oauth2.answer(registry, request, path, facts.attempt)
+        return await oauth2.answer(registry, request, path, attempt)
     finally:
-        facts.identity = facts.attempt.identity
+        facts.identity = attempt.identity
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """`/oauth2/token` and `/oauth2/exchange`: access and refresh tokens, as ACR issues them.
 
+`/oauth2/keys`: the public keys that this region signs them with.
+
 `GET` with Basic (docker, skopeo, oras), `POST` with a form (containerd, `az acr`, Azure's SDKs).
 """
 
@@ -48,6 +50,11 @@ async def answer(registry: Registry, request: Request, path: str, attempt: Attem
         raise Unsupported(f"{request.method} is not supported here", headers={"Allow": allowed})
     await registry.open()
     return await endpoint(registry, request, attempt)
+
+
+def is_public(path: str) -> bool:
+    """Whether it is open to all, and so no sign-in."""
+    return path.rstrip("/") == "/keys"
 
 
 async def _get_token(registry: Registry, request: Request, attempt: Attempt) -> Response:
@@ -132,6 +139,13 @@ async def _post_exchange(registry: Registry, request: Request, attempt: Attempt)
     return JSONResponse({"refresh_token": refresh_token})
 
 
+async def _get_keys(registry: Registry, _: Request, __: Attempt) -> Response:
+    """The public keys of this region's tokens (RFC 7517), for the others; open to all."""
+    published = await registry.signing_keys.published()
+    headers = {"Cache-Control": "public, max-age=300"}
+    return JSONResponse({"keys": [key.jwk for key in published]}, headers=headers)
+
+
 def _check_service(registry: Registry, fields: Query) -> None:
     service = fields.get("service")
     if service and service.lower() not in registry.settings.login_servers:
@@ -153,4 +167,5 @@ _Endpoint = Callable[[Registry, Request, Attempt], Awaitable[Response]]
 _ENDPOINTS: dict[str, dict[str, _Endpoint]] = {
     "/token": {"GET": _get_token, "POST": _post_token},
     "/exchange": {"POST": _post_exchange},
+    "/keys": {"GET": _get_keys},
 }

@@ -7,6 +7,7 @@ signed is good any more. So instances that read at different times accept each o
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -68,6 +69,21 @@ class SigningKey:
     def public(self) -> ec.EllipticCurvePublicKey:
         """What verifies."""
         return self.private.public_key()
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The public key as a JSON Web Key (RFC 7517; RFC 7518, 6.2.1)."""
+        numbers = self.public.public_numbers()
+        x, y = (_base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+        return {
+            "kty": "EC",
+            "crv": "P-256",
+            "use": "sig",
+            "alg": "ES256",
+            "kid": self.kid,
+            "x": x,
+            "y": y,
+        }
 
     @property
     def secret(self) -> bytes:
@@ -133,6 +149,11 @@ class SigningKeys:
             await self._refresh()
         return next((key for key in self._known if key.kid == kid), None)
 
+    async def published(self) -> Sequence[SigningKey]:
+        """All that another region needs to know: those that sign, will sign, or have signed."""
+        await self.signing()
+        return self._known
+
     async def rotate(self, *, max_age: timedelta = MAX_AGE) -> bool:
         """Adds a key if the newest is older than `max_age`, and drops those that are over.
 
@@ -197,6 +218,10 @@ class SigningKeys:
                 return
             except StoreMissing:  # By the command line, before the registry was ever started.
                 await self._connection.create_tables_and_containers()
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _without_superseded(known: Sequence[SigningKey], now: datetime) -> Sequence[SigningKey]:

@@ -31,12 +31,19 @@ class EngineHost:
 
     base_url: str
 
-    def __init__(self, app_dir: Path, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        app_dir: Path,
+        settings: Mapping[str, str],
+        log: Path,
+        *,
+        engine: EngineProcess | None = None,
+    ) -> None:
         """Raises `RuntimeError` with what the engine said if it cannot load the app."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.engine = EngineProcess(log)
+        self.engine = engine or EngineProcess(log)
         try:
             self.run(self._start(app_dir, settings))
         except BaseException:

@@ -44,8 +44,10 @@ class EngineProcess:
     load_results: list[dict[str, Any]]
     """What the engine said of the app as a whole, and then of each function."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, python: Path = Path(sys.executable)) -> None:
+        """`python` runs it, and finds `tests.engine.worker` by the PYTHONPATH of its settings."""
         self._log = log
+        self._python = python
         self._calls: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     async def start(self, app_dir: Path, env: Mapping[str, str]) -> None:
@@ -60,7 +62,7 @@ class EngineProcess:
             lambda reader, writer: connected.set_result((reader, writer)), "127.0.0.1", 0
         )
         port = listener.sockets[0].getsockname()[1]
-        command = [sys.executable, "-u", "-m", "tests.engine.worker", str(port), str(app_dir)]
+        command = [str(self._python), "-u", "-m", "tests.engine.worker", str(port), str(app_dir)]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env}
         with self._log.open("wb") as output:
             # Python looks for modules in the current directory first: those of the app.

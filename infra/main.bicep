@@ -1,0 +1,257 @@
+// A Slipway registry: in each location an app of its own on the same module, and over several of
+// them an endpoint by DNS. docs/deploy.md explains every parameter.
+targetScope = 'subscription'
+
+// ---------------------------------------------------------------------------------------------
+// What it is called and where it is
+
+@description('The name of this deployment; the resource group is called rg-<name>.')
+@minLength(1)
+@maxLength(40)
+param environmentName string
+
+@description('The regions, the first being the home of what they share. Each gets its own app and storage.')
+@minLength(1)
+param locations array
+
+@description('The registry\'s name, letters and digits alone: without a hyphen `az acr -n` reaches it. The first app is <name>.azurewebsites.net.')
+@minLength(5)
+@maxLength(34)
+param registryName string = 'slipway${uniqueString(subscription().id, environmentName)}'
+
+@description('Tags for every resource.')
+param tags object = {}
+
+// ---------------------------------------------------------------------------------------------
+// Who gets in
+
+@description('Whether service principals, users and managed identities of the tenant can sign in.')
+param entraSignIn bool = true
+
+@description('The audiences that an Entra access token may be for, parted by commas; empty for Azure Container Registry\'s and Azure Resource Manager\'s.')
+param entraAudiences string = ''
+
+@description('Whether the admin account can sign in.')
+param adminUserEnabled bool = false
+
+@description('The admin account\'s name.')
+param adminUsername string = 'admin'
+
+@description('The admin account\'s password, of at least 16 characters.')
+@secure()
+param adminPassword string = ''
+
+@description('A second password of the admin account that is as good, so that either can be replaced.')
+@secure()
+param adminPassword2 string = ''
+
+@description('Keep the admin account\'s passwords in a Key Vault, and refer to them; else they are app settings.')
+param adminPasswordsInKeyVault bool = true
+
+@description('What anybody may pull: on, off, or repositories parted by commas (docs,public/*).')
+param anonymousPull string = 'off'
+
+@description('Object id of who manages tokens and roles with the command line: gets data access to the registry\'s storage. Empty for nobody.')
+param operatorPrincipalId string = ''
+
+@description('What the operator is.')
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param operatorPrincipalType string = 'User'
+
+// ---------------------------------------------------------------------------------------------
+// How it behaves
+
+@description('Answer a blob with a redirect to its signed address in storage (on), or stream it through the app (off).')
+@allowed(['on', 'off'])
+param blobRedirect string = 'on'
+
+@description('Whether anything can be deleted.')
+@allowed(['on', 'off'])
+param deleteEnabled string = 'on'
+
+@description('How long what no manifest needs is kept; at least 1h.')
+param gcGrace string = '24h'
+
+@description('How long an upload session waits for its next bytes.')
+param uploadExpiry string = '7d'
+
+@description('How long an instance may answer a read from its memory.')
+param cacheTtl string = '60s'
+
+@description('How many proxies in front of the app add to X-Forwarded-For; the Functions front end is one.')
+@minValue(0)
+@maxValue(4)
+param trustedProxies int = 1
+
+// ---------------------------------------------------------------------------------------------
+// How large it gets
+
+@description('Memory of an instance in MB; docs/limits.md says what it means for the largest layer.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('How many requests an instance serves at once before another is started.')
+@minValue(1)
+@maxValue(100)
+param perInstanceConcurrency int = 4
+
+@description('How many instances a region may start.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstanceCount int = 100
+
+@description('How many instances a region keeps running for HTTP; 0 scales to zero.')
+@minValue(0)
+@maxValue(100)
+param alwaysReadyInstances int = 0
+
+@description('The largest request body in MiB: the largest layer of clients that send it whole.')
+@minValue(1)
+@maxValue(750)
+param requestBodyLimitMiB int = 100
+
+@description('Spread instances and storage over the zones of each region (ZRS).')
+param zoneRedundant bool = false
+
+// ---------------------------------------------------------------------------------------------
+// Who reaches it
+
+@description('Put each app into a virtual network, and its storage and Key Vault behind private endpoints.')
+param privateEndpoints bool = false
+
+@description('Whether the app, and the blobs it redirects to, can be reached from the internet. Off needs privateEndpoints.')
+param publicAccess bool = true
+
+@description('Addresses (CIDR) that may reach the registry; empty for all.')
+param allowedIpRanges array = []
+
+@description('A domain name of your own that leads to the registry, in all regions. Create its TXT record first: see docs/deploy.md.')
+param customDomain string = ''
+
+@description('The Key Vault that holds the domain\'s certificate: its resource id. Empty: bind the domain, add a certificate later.')
+param certificateVaultId string = ''
+
+@description('The name of the certificate in that vault.')
+param certificateName string = ''
+
+// ---------------------------------------------------------------------------------------------
+// Who hears of it
+
+@description('Where alerts go by e-mail; empty: alerts show in the portal only.')
+param alertEmail string = ''
+
+@description('How many failed sign-ins in a quarter of an hour raise an alert.')
+@minValue(1)
+param failedSignInThreshold int = 50
+
+@description('How much the logs may take in a day, in GB; logging stops there until the next day.')
+@minValue(1)
+param logDailyCapGB int = 1
+
+// ---------------------------------------------------------------------------------------------
+
+var regions = [for location in locations: toLower(replace(location, ' ', ''))]
+var name = toLower(registryName)
+var appNames = [for (region, index) in regions: index == 0 ? name : '${name}${region}']
+var hosts = [for appName in appNames: '${appName}.azurewebsites.net']
+var allTags = union(tags, { 'azd-env-name': environmentName })
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: 'rg-${environmentName}'
+  location: regions[0]
+  tags: allTags
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    name: name
+    location: regions[0]
+    tags: allTags
+    dailyCapGB: logDailyCapGB
+    alertEmail: alertEmail
+    failedSignInThreshold: failedSignInThreshold
+  }
+}
+
+// One after the other: with private endpoints they share DNS zones.
+@batchSize(1)
+module region 'modules/region.bicep' = [for (location, index) in regions: {
+  name: 'region-${location}'
+  scope: group
+  params: {
+    appName: appNames[index]
+    location: location
+    tags: allTags
+    // Tokens are for the first name of all; every region knows the others by theirs.
+    loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
+    peers: join(filter(hosts, host => host != hosts[index]), ',')
+    entraTenantId: entraSignIn ? tenant().tenantId : ''
+    entraAudiences: entraAudiences
+    entraAuthority: environment().authentication.loginEndpoint
+    adminUserEnabled: adminUserEnabled
+    adminUsername: adminUsername
+    adminPassword: adminPassword
+    adminPassword2: adminPassword2
+    adminPasswordsInKeyVault: adminPasswordsInKeyVault
+    anonymousPull: anonymousPull
+    operatorPrincipalId: operatorPrincipalId
+    operatorPrincipalType: operatorPrincipalType
+    blobRedirect: blobRedirect
+    deleteEnabled: deleteEnabled
+    gcGrace: gcGrace
+    uploadExpiry: uploadExpiry
+    cacheTtl: cacheTtl
+    trustedProxies: trustedProxies
+    instanceMemoryMB: instanceMemoryMB
+    perInstanceConcurrency: perInstanceConcurrency
+    maximumInstanceCount: maximumInstanceCount
+    alwaysReadyInstances: alwaysReadyInstances
+    requestBodyLimitMiB: requestBodyLimitMiB
+    zoneRedundant: zoneRedundant
+    privateEndpoints: privateEndpoints
+    publicAccess: publicAccess
+    allowedIpRanges: allowedIpRanges
+    probedByTrafficManager: length(regions) > 1
+    // The first app bears the name that azd deploys to; the others get the same package.
+    serviceName: index == 0 ? 'registry' : ''
+    insightsName: monitoring.outputs.insightsName
+    actionGroupId: monitoring.outputs.actionGroupId
+    customDomain: customDomain
+    certificateVaultId: certificateVaultId
+    certificateName: certificateName
+  }
+}]
+
+module globalEndpoint 'modules/global-endpoint.bicep' = if (length(regions) > 1) {
+  name: 'global-endpoint'
+  scope: group
+  params: {
+    name: name
+    tags: allTags
+    regions: regions
+    hosts: hosts
+  }
+}
+
+@description('Where docker logs in to.')
+output REGISTRY_LOGIN_SERVER string = empty(customDomain) ? hosts[0] : customDomain
+
+@description('The login server of each region.')
+output REGISTRY_REGIONAL_LOGIN_SERVERS array = hosts
+
+@description('The apps, for `func azure functionapp publish` and `az functionapp deployment`.')
+output REGISTRY_APP_NAMES array = appNames
+
+@description('What the custom domain\'s CNAME record has to lead to.')
+output REGISTRY_DNS_TARGET string = length(regions) > 1 ? globalEndpoint!.outputs.hostName : hosts[0]
+
+@description('Goes into the TXT record asuid.<custom domain>, which proves that the domain is yours.')
+output REGISTRY_DOMAIN_VERIFICATION_ID string = region[0].outputs.domainVerificationId
+
+@description('The registry\'s storage accounts, for the command line (RegistryStorage__accountName).')
+output REGISTRY_STORAGE_ACCOUNTS array = [for (location, index) in regions: region[index].outputs.registryStorageName]
+
+@description('Where everything lies.')
+output AZURE_RESOURCE_GROUP string = group.name

@@ -1,0 +1,38 @@
+// A domain of your own on one app, with a certificate from a Key Vault. Flex Consumption keeps
+// certificates with the app (site-scoped), not with the plan.
+
+param appName string
+param location string
+param tags object
+param domain string
+param certificateVaultId string
+param certificateName string
+
+var hasCertificate = !empty(certificateVaultId)
+
+resource app 'Microsoft.Web/sites@2024-11-01' existing = {
+  name: appName
+}
+
+resource certificate 'Microsoft.Web/sites/certificates@2024-11-01' = if (hasCertificate) {
+  parent: app
+  name: certificateName
+  location: location
+  tags: tags
+  properties: {
+    keyVaultId: certificateVaultId
+    keyVaultSecretName: certificateName
+  }
+}
+
+resource binding 'Microsoft.Web/sites/hostNameBindings@2024-11-01' = {
+  parent: app
+  name: domain
+  properties: {
+    siteName: appName
+    hostNameType: 'Verified'
+    customHostNameDnsRecordType: 'CName'
+    sslState: hasCertificate ? 'SniEnabled' : 'Disabled'
+    thumbprint: hasCertificate ? certificate!.properties.thumbprint : null
+  }
+}

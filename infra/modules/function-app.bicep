@@ -1,0 +1,193 @@
+// The plan (Flex Consumption, one app each) and the app.
+
+param appName string
+param location string
+param tags object
+param identityId string
+param clientId string
+param registryStorageName string
+param hostStorageName string
+param deploymentContainer string
+param insightsName string
+param loginServers string
+param peers string
+param entraTenantId string
+param entraAudiences string
+param entraAuthority string
+param adminUserEnabled bool
+param adminUsername string
+@secure()
+param adminPassword string
+@secure()
+param adminPassword2 string
+param anonymousPull string
+param blobRedirect string
+param deleteEnabled string
+param gcGrace string
+param uploadExpiry string
+param cacheTtl string
+param trustedProxies int
+param instanceMemoryMB int
+param perInstanceConcurrency int
+param maximumInstanceCount int
+param alwaysReadyInstances int
+param requestBodyLimitMiB int
+param zoneRedundant bool
+param publicAccess bool
+param allowedIpRanges array
+param probedByTrafficManager bool
+param subnetId string
+
+resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: registryStorageName
+}
+
+resource hostStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: hostStorageName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+var addressRules = [for (range, index) in allowedIpRanges: {
+  name: 'allowed-${index}'
+  action: 'Allow'
+  ipAddress: range
+  priority: 100 + index
+}]
+// Its probes come from addresses that only this tag knows.
+var probeRules = probedByTrafficManager && !empty(allowedIpRanges) ? [{
+  name: 'traffic-manager-probes'
+  action: 'Allow'
+  tag: 'ServiceTag'
+  ipAddress: 'AzureTrafficManager'
+  priority: 900
+}] : []
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_225:the parameter zoneRedundant decides
+  name: 'plan-${appName}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    tier: 'FlexConsumption'
+    name: 'FC1'
+  }
+  properties: {
+    reserved: true
+    zoneRedundant: zoneRedundant
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_78:Flex Consumption has no FTP; its password policy is off below
+  // checkov:skip=CKV_AZURE_222:a registry is reached from outside; the parameter publicAccess turns that off
+  // checkov:skip=CKV_AZURE_17:clients of a registry sign in with tokens, they have no certificates
+  // checkov:skip=CKV_AZURE_212:it scales to zero on purpose; alwaysReadyInstances decides
+  // checkov:skip=CKV_AZURE_213:Flex Consumption has no health check; Traffic Manager probes /healthz
+  name: appName
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${hostStorage.properties.primaryEndpoints.blob}${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'http', instanceCount: alwaysReadyInstances }]
+        // Unless it is said, an instance of a Python app gets one request at a time.
+        triggers: { http: { perInstanceConcurrency: perInstanceConcurrency } }
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: empty(allowedIpRanges) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: concat(addressRules, probeRules)
+    }
+  }
+
+  // Packages are deployed with tokens of Entra ID.
+  resource scmPasswords 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
+
+  resource ftpPasswords 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource settings 'config' = {
+    // checkov:skip=CKV_AZURE_66:these are the app settings; logs go to Application Insights
+    // checkov:skip=CKV_AZURE_63:these are the app settings; logs go to Application Insights
+    // checkov:skip=CKV_AZURE_65:these are the app settings; logs go to Application Insights
+    // checkov:skip=CKV_AZURE_222:these are the app settings
+    // checkov:skip=CKV_AZURE_80:these are the app settings; there is no .NET
+    // checkov:skip=CKV_AZURE_13:App Service Authentication would answer in the registry's place
+    // checkov:skip=CKV_AZURE_88:nothing is kept in files
+    name: 'appsettings'
+    properties: {
+      // The host's own.
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: clientId
+      AzureWebJobsStorage__blobServiceUri: hostStorage.properties.primaryEndpoints.blob
+      AzureWebJobsStorage__tableServiceUri: hostStorage.properties.primaryEndpoints.table
+      AzureWebJobsDisableHomepage: 'true'
+      APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${clientId};Authorization=AAD'
+      FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimitMiB * 1048576)
+      // The registry's: docs/settings.md.
+      RegistryStorage__credential: 'managedidentity'
+      RegistryStorage__clientId: clientId
+      RegistryStorage__blobServiceUri: registryStorage.properties.primaryEndpoints.blob
+      RegistryStorage__tableServiceUri: registryStorage.properties.primaryEndpoints.table
+      REGISTRY_LOGIN_SERVERS: loginServers
+      REGISTRY_PEERS: peers
+      REGISTRY_ADMIN_USER_ENABLED: adminUserEnabled ? 'on' : 'off'
+      REGISTRY_ADMIN_USERNAME: adminUsername
+      REGISTRY_ADMIN_PASSWORD: adminPassword
+      REGISTRY_ADMIN_PASSWORD2: adminPassword2
+      REGISTRY_ENTRA_TENANT_ID: entraTenantId
+      REGISTRY_ENTRA_AUDIENCES: entraAudiences
+      REGISTRY_ENTRA_AUTHORITY: entraAuthority
+      REGISTRY_ANONYMOUS_PULL: anonymousPull
+      REGISTRY_TRUSTED_PROXIES: string(trustedProxies)
+      REGISTRY_BLOB_REDIRECT: blobRedirect
+      REGISTRY_DELETE_ENABLED: deleteEnabled
+      REGISTRY_GC_GRACE: gcGrace
+      REGISTRY_UPLOAD_EXPIRY: uploadExpiry
+      REGISTRY_CACHE_TTL: cacheTtl
+    }
+  }
+}
+
+output name string = app.name
+output id string = app.id
+output domainVerificationId string = app.properties.customDomainVerificationId

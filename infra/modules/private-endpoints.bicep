@@ -1,0 +1,58 @@
+// Private endpoints, and the DNS zones by which the network finds them.
+
+param name string
+param location string
+param tags object
+param networkId string
+param subnetId string
+
+@description('The zones by name; several services share one.')
+param zoneNames array
+
+@description('What gets an endpoint: key, id, kind (the sub-resource), zone.')
+param services array
+
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneNames: {
+  name: zone
+  location: 'global'
+  tags: tags
+}]
+
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, index) in zoneNames: {
+  parent: zones[index]
+  name: 'to-${name}'
+  location: 'global'
+  tags: tags
+  properties: {
+    registrationEnabled: false
+    virtualNetwork: { id: networkId }
+  }
+}]
+
+resource endpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for service in services: {
+  name: 'pe-${name}-${service.key}'
+  location: location
+  tags: tags
+  properties: {
+    subnet: { id: subnetId }
+    privateLinkServiceConnections: [{
+      name: service.key
+      properties: {
+        privateLinkServiceId: service.id
+        groupIds: [service.kind]
+      }
+    }]
+  }
+}]
+
+resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [for (service, index) in services: {
+  parent: endpoints[index]
+  name: 'default'
+  properties: {
+    privateDnsZoneConfigs: [{
+      name: service.kind
+      properties: { privateDnsZoneId: resourceId('Microsoft.Network/privateDnsZones', service.zone) }
+    }]
+  }
+  dependsOn: [zones]
+}]

@@ -1,0 +1,69 @@
+// A storage account without shared keys, and its containers and tables.
+
+param name string
+param location string
+param tags object
+param containers array
+param tables array
+@allowed(['Standard_LRS', 'Standard_ZRS'])
+param sku string
+param publicAccess bool
+param allowedIpRanges array
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  // checkov:skip=CKV_AZURE_35:clients fetch blobs by signed addresses; denied by default with the option privateEndpoints
+  // checkov:skip=CKV_AZURE_206:the parameter zoneRedundant chooses ZRS; other regions have registries of their own
+  // checkov:skip=CKV_AZURE_43:the name is a parameter, made of letters and digits by region.bicep
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: sku }
+  properties: {
+    accessTier: 'Hot'
+    // Whoever reads or writes does so by an identity and its role, or by an address that one signed.
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: publicAccess && empty(allowedIpRanges) ? 'Allow' : 'Deny'
+      ipRules: [for range in allowedIpRanges: { action: 'Allow', value: range }]
+    }
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    // Every append to an upload would become a version of it, kept and paid for.
+    isVersioningEnabled: false
+    // A blob that nothing names any more can be brought back for a week, a container too.
+    deleteRetentionPolicy: { enabled: true, days: 7 }
+    containerDeleteRetentionPolicy: { enabled: true, days: 7 }
+  }
+}
+
+resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [for container in containers: {
+  parent: blobs
+  name: container
+  properties: { publicAccess: 'None' }
+}]
+
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' = if (!empty(tables)) {
+  parent: account
+  name: 'default'
+}
+
+resource storageTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [for table in tables: {
+  parent: tableService
+  name: table
+}]
+
+output name string = account.name
+output id string = account.id

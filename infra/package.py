@@ -1,0 +1,100 @@
+"""Writes the package that is deployed: `dist/slipway.zip`, as Azure's remote build takes it.
+
+What goes in is listed here, so that nothing can slip in: no settings, no data, no tests. The same
+sources make the same bytes. `.funcignore`, by which `func` and azd choose, says the same; a test
+holds the two against each other. Needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = ("function_app.py", "host.json", "requirements.txt", "worker_memory.py")
+FOLDER = "registry_core"
+KINDS = (".py", ".json")
+"""Code, and data that it reads."""
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""The oldest time that a zip can tell: a file's own would make every build another."""
+_MODE = 0o100644 << 16
+
+
+class PackageError(Exception):
+    """The sources cannot be deployed as they are."""
+
+
+def contents(root: Path) -> Iterator[str]:
+    """The paths of what is deployed, relative to `root`, in order."""
+    yield from sorted(
+        [
+            *FILES,
+            *(
+                path.relative_to(root).as_posix()
+                for path in (root / FOLDER).rglob("*")
+                if path.suffix in KINDS and path.is_file() and not path.is_symlink()
+            ),
+        ]
+    )
+
+
+def check(root: Path) -> None:
+    """Raises `PackageError` if a file is missing, or is not what its name says."""
+    for name in contents(root):
+        path = root / name
+        if not path.is_file():
+            raise PackageError(f"{name}: missing; an app cannot start without it")
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_bytes())
+            elif path.suffix == ".py":
+                ast.parse(path.read_bytes())
+        except (ValueError, SyntaxError) as error:
+            raise PackageError(f"{name}: {error}") from error
+
+
+def build(root: Path, target: Path) -> int:
+    """Writes the zip, and answers how many files are in it."""
+    check(root)
+    names = list(contents(root))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w") as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = _MODE
+            entry.create_system = 3  # Unix, wherever it is built.
+            archive.writestr(entry, (root / name).read_bytes())
+    unfinished.replace(target)
+    return len(names)
+
+
+def main() -> int:
+    """Builds, and says what was built."""
+    parser = argparse.ArgumentParser(description="Writes the package that is deployed.")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "dist/slipway.zip", help="default: dist/slipway.zip"
+    )
+    target: Path = parser.parse_args().output
+    try:
+        count = build(ROOT, target)
+    except PackageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    content = target.read_bytes()
+    sys.stdout.write(
+        f"{target}: {count} files, {len(content):,} bytes, "
+        f"sha256:{hashlib.sha256(content).hexdigest()}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Fetches a JSON document from an https address that the operator trusts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_TIMEOUT_SECONDS = 5.0
+_MAX_BYTES = 1024 * 1024
+
+
+async def fetch_json(uri: str) -> dict[str, Any]:
+    """The object at `uri`, of at most 1 MiB; no redirects are followed.
+
+    Raises OSError and TimeoutError if it cannot be reached, ValueError and TypeError if what is
+    there is no such document.
+    """
+    # Slow to import, and needed only by those who sign in with Entra ID or have other regions.
+    import aiohttp  # noqa: PLC0415
+
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(uri, allow_redirects=False) as response,
+        ):
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            content = await response.content.read(_MAX_BYTES + 1)
+            while len(content) <= _MAX_BYTES and not response.content.at_eof():
+                content += await response.content.read(_MAX_BYTES + 1)
+    except aiohttp.ClientError as error:
+        raise OSError(type(error).__name__) from error
+    if len(content) > _MAX_BYTES:
+        raise ValueError("too much")
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise TypeError("no object")
+    return document

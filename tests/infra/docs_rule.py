@@ -1,0 +1,134 @@
+"""The documentation against the templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.infra.bicep import Expression
+from tests.infra.templates import Templates
+
+_DEPLOY = "docs/deploy.md"
+_LIMITS = "docs/limits.md"
+_MAIN = "infra/main.bicep"
+_OF_THE_TOOLS = {
+    "AZURE_CONFIG_DIR",
+    "AZURE_ENV_NAME",
+    "AZURE_LOCATION",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_SUBSCRIPTION_ID",
+}
+_DISK_MIB = 762  # 0.8 GB
+_BYTES_PER_BYTE = 4
+"""Of memory, that the host takes for each byte of a body with `Content-Length`."""
+
+
+def _table(text: str, heading: str) -> Mapping[str, list[str]]:
+    """The rows of the table whose first column is headed so, by their first column."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = {}
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows[line] = cells
+    return rows
+
+
+def parameters(templates: Templates) -> Iterator[str]:
+    """Each parameter is documented with its default, and each documented one exists."""
+    declared = templates.main.parameters
+    rows = _table(templates.texts[_DEPLOY], "parameter").values()
+    told = {row[0].strip("`"): row[1] for row in rows}
+    for name in sorted(declared.keys() - told.keys()):
+        yield f"{_DEPLOY}: {name} is not documented"
+    for name in sorted(told.keys() - declared.keys()):
+        yield f"{_DEPLOY}: {name}: there is no such parameter in {_MAIN}"
+    for name in sorted(declared.keys() & told.keys()):
+        default = _spelt(declared[name].default)
+        if not declared[name].has_default and told[name] != "needed":
+            yield f"{_DEPLOY}: {name} is needed"
+        if default and declared[name].has_default and told[name] != f"`{default}`":
+            yield f"{_DEPLOY}: {name}: the default is {default}, not {told[name]}"
+        if "description" not in declared[name].decorators:
+            yield f"{_MAIN}: {name} has no description"
+
+
+def _spelt(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default) if isinstance(default, str | int) else ""
+
+
+def given(templates: Templates) -> Iterator[str]:
+    """What the parameter files give, the template takes; what it needs, they give."""
+    declared = templates.main.parameters
+    param_file = templates.texts["infra/main.bicepparam"]
+    as_json = templates.texts["infra/main.parameters.json"]
+    for path, names in (
+        ("infra/main.bicepparam", set(re.findall(r"^param (\w+)", param_file, re.MULTILINE))),
+        ("infra/main.parameters.json", set(re.findall(r'^    "(\w+)": \{', as_json, re.MULTILINE))),
+    ):
+        for name in sorted(names - declared.keys()):
+            yield f"{path}: {name}: there is no such parameter"
+        for name, parameter in declared.items():
+            if not parameter.has_default and name not in names:
+                yield f"{path}: {name} is needed"
+
+
+def mentioned(templates: Templates) -> Iterator[str]:
+    """Parameters and outputs that the pages and commands name exist."""
+    main = templates.main
+    known = main.parameters.keys() | main.outputs.keys()
+    for path in (_DEPLOY, _LIMITS):
+        text = templates.texts[path]
+        for name in sorted(set(re.findall(r"--parameters (\w+)=|`([a-z]+[A-Z]\w+)`", text))):
+            word = name[0] or name[1]
+            if word not in known and word != "functionTimeout":
+                yield f"{path}: {word}: there is no such parameter"
+        for name in sorted(set(re.findall(r"`((?:REGISTRY|AZURE)_[A-Z_]+)`", text))):
+            is_setting = f"`{name}" in templates.texts["docs/settings.md"]
+            if name not in known and not is_setting and name not in _OF_THE_TOOLS:
+                yield f"{path}: {name}: neither an output nor a setting"
+
+
+def limits(templates: Templates) -> Iterator[str]:
+    """Every line of the table survives as many largest bodies as an instance serves at once."""
+    declared = templates.main.parameters
+    rows = _table(templates.texts[_LIMITS], "`instanceMemoryMB`").values()
+    names = ("instanceMemoryMB", "perInstanceConcurrency", "requestBodyLimitMiB")
+    default = [str(declared[name].default) for name in names]
+    if default not in [row[:3] for row in rows]:
+        yield f"{_LIMITS}: the default {default} is not in the table"
+    for row in rows:
+        memory, concurrency, limit = map(int, row[:3])
+        if _BYTES_PER_BYTE * concurrency * limit > memory:
+            yield f"{_LIMITS}: {memory} MB do not hold {concurrency} bodies of {limit} MiB"
+        if concurrency * limit > _DISK_MIB:
+            yield f"{_LIMITS}: the disk does not hold {concurrency} bodies of {limit} MiB"
+        if memory not in declared["instanceMemoryMB"].decorators["allowed"]:
+            yield f"{_LIMITS}: there are no instances of {memory} MB"
+
+
+def roles(templates: Templates) -> Iterator[str]:
+    """The page tells of every role that is assigned."""
+    text = templates.texts[_DEPLOY]
+    for path in ("infra/modules/roles.bicep", "infra/modules/key-vault.bicep"):
+        for name in templates.file(path).variables:
+            words = re.sub(r"([A-Z])", r" \1", name).lower().split()
+            if not re.search(r"\b" + r"\s+(\w+\s+)?".join(words), text.lower()):
+                yield f"{_DEPLOY}: says nothing of the role {name}"
+
+
+def alerts(templates: Templates) -> Iterator[str]:
+    """The page tells of every alert."""
+    text = templates.texts[_DEPLOY]
+    queries = templates.file("infra/modules/monitoring.bicep").variables["queries"]
+    for alert in queries:
+        if f"| {alert['key']} |" not in text:
+            yield f"{_DEPLOY}: says nothing of the alert {alert['key']}"
+        if not isinstance(alert["threshold"], Expression | int):
+            yield f"{alert['key']}: a threshold is a number"

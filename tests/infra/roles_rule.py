@@ -1,0 +1,182 @@
+"""The operations that the code makes on storage against the roles that the templates assign."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from azure.data.tables.aio import TableClient
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+
+from tests.infra.bicep import Expression
+from tests.infra.templates import Templates
+
+_ROLES_FILE = "infra/modules/roles.bicep"
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+_TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
+_DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
+_QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
+
+# Azure's built-in roles: what they allow, as learn.microsoft.com/azure/role-based-access-control/
+# built-in-roles/storage has it.
+_ROLES: Mapping[str, tuple[str, frozenset[str]]] = {
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": (
+        "Storage Blob Data Contributor",
+        frozenset(
+            {f"{_BLOBS}/{what}" for what in ("read", "write", "delete")}
+            | {f"{_BLOBS}/blobs/{what}" for what in ("read", "write", "delete", "add/action")}
+            | {_DELEGATE}
+        ),
+    ),
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": (
+        "Storage Blob Data Owner",
+        frozenset(
+            {f"{_BLOBS}/{what}" for what in ("read", "write", "delete")}
+            | {f"{_BLOBS}/blobs/{what}" for what in ("read", "write", "delete", "add/action")}
+            | {_DELEGATE}
+        ),
+    ),
+    "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": ("Storage Blob Delegator", frozenset({_DELEGATE})),
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": (
+        "Storage Table Data Contributor",
+        frozenset(
+            {f"{_TABLES}/{what}" for what in ("read", "write", "delete")}
+            | {f"{_TABLES}/entities/{what}" for what in ("read", "write", "delete")}
+        ),
+    ),
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": (
+        "Storage Queue Data Contributor",
+        frozenset({f"{_QUEUES}/write", f"{_QUEUES}/messages/write"}),
+    ),
+    "3913510d-42f4-4e42-8a64-420c390055eb": ("Monitoring Metrics Publisher", frozenset()),
+}
+
+# What each method of the SDK that the code calls needs, by the REST operation below it.
+_METHODS: Mapping[str, frozenset[str]] = {
+    "create_container": frozenset({f"{_BLOBS}/write"}),
+    "create_append_blob": frozenset({f"{_BLOBS}/blobs/write"}),
+    "append_block": frozenset({f"{_BLOBS}/blobs/write"}),
+    "upload_blob": frozenset({f"{_BLOBS}/blobs/write"}),
+    "download_blob": frozenset({f"{_BLOBS}/blobs/read"}),
+    "get_blob_properties": frozenset({f"{_BLOBS}/blobs/read"}),
+    "set_blob_metadata": frozenset({f"{_BLOBS}/blobs/write"}),
+    "get_user_delegation_key": frozenset({_DELEGATE}),
+    "create_table": frozenset({f"{_TABLES}/write"}),
+    "get_entity": frozenset({f"{_TABLES}/entities/read"}),
+    "query_entities": frozenset({f"{_TABLES}/entities/read"}),
+    "submit_transaction": frozenset(
+        {f"{_TABLES}/entities/read", f"{_TABLES}/entities/write", f"{_TABLES}/entities/delete"}
+    ),
+}
+_WITHOUT_CALL = {"close", "from_connection_string", "get_blob_client", "get_container_client"}
+_OF_OTHER_CLASSES = {"update", "create", "delete", "exists", "list"}
+_SCOPES = {
+    "registryStorage::blobs::content": "content",
+    "registryStorage::blobs::system": "system",
+    "registryStorage": "account",
+}
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A role for somebody on something."""
+
+    symbol: str
+    principal: str
+    role: str
+    scope: str
+
+
+def assignments(templates: Templates) -> Iterator[Assignment]:
+    """Those in the template."""
+    file = templates.file(_ROLES_FILE)
+    for resource in file.resources:
+        if resource.type_name != "Microsoft.Authorization/roleAssignments":
+            continue
+        properties = resource.body["properties"]
+        role = properties["roleDefinitionId"].text.rpartition(", ")[2].rstrip(")")
+        yield Assignment(
+            resource.symbol,
+            properties["principalId"].text,
+            file.variables[role],
+            resource.body["scope"].text,
+        )
+
+
+def sdk_methods() -> frozenset[str]:
+    """All that the SDK's clients can do."""
+    clients = (BlobClient, BlobServiceClient, ContainerClient, TableClient)
+    names = {
+        name
+        for client in clients
+        for name in dir(client)
+        if not name.startswith("_") and callable(getattr(client, name))
+    }
+    return frozenset(names - _WITHOUT_CALL - _OF_OTHER_CLASSES)
+
+
+def called(templates: Templates) -> Mapping[str, str]:
+    """The SDK's methods that the code names, and where."""
+    methods, found = sdk_methods(), {}
+    for path, text in templates.texts.items():
+        if not path.startswith("registry_core/storage/"):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and node.attr in methods:
+                found[node.attr] = f"{path}:{node.lineno}"
+    return found
+
+
+def operations(templates: Templates) -> Iterator[str]:
+    """What the code does on storage, the app's identity may."""
+    allowed: dict[str, set[str]] = {"content": set(), "system": set(), "account": set()}
+    for each in assignments(templates):
+        if each.principal == "principalId" and each.scope in _SCOPES:
+            allowed[_SCOPES[each.scope]] |= _ROLES[each.role][1]
+    for method, where in sorted(called(templates).items()):
+        if method not in _METHODS:
+            yield f"{where}: {method}: no rule says which action it needs"
+            continue
+        for action in sorted(_METHODS[method]):
+            wide = action.startswith(_TABLES) or action == _DELEGATE
+            for scope in ("account",) if wide else ("content", "system"):
+                if action not in allowed[scope] | allowed["account"]:
+                    yield f"{where}: {method} needs {action} on {scope}"
+
+
+def least(templates: Templates) -> Iterator[str]:
+    """No role on storage is wider than what is needed, and each is known."""
+    for each in assignments(templates):
+        if each.role not in _ROLES:
+            yield f"{each.symbol}: the role {each.role} is not one we know"
+            continue
+        name = _ROLES[each.role][0]
+        if each.scope == "registryStorage" and name.startswith("Storage Blob Data"):
+            yield f"{each.symbol}: {name} on the whole account, where two containers will do"
+        if each.scope.startswith("registryStorage") and name.endswith("Owner"):
+            yield f"{each.symbol}: {name}, where Contributor will do"
+        if each.principal == "operatorPrincipalId" and each.scope.endswith("content"):
+            yield f"{each.symbol}: the operator manages who gets in, not content"
+
+
+def identity_only(templates: Templates) -> Iterator[str]:
+    """Storage takes no shared key and no anonymous request, by TLS 1.2, and keeps no versions."""
+    wanted = {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+    }
+    for file in templates.modules():
+        for resource in file.resources:
+            properties = resource.body.get("properties", {})
+            if resource.existing or isinstance(properties, Expression):
+                continue
+            if resource.type_name == "Microsoft.Storage/storageAccounts":
+                for name, value in wanted.items():
+                    if properties.get(name) != value:
+                        yield f"{file.path}: {resource.symbol}: {name} has to be {value}"
+            is_service = resource.type_name == "Microsoft.Storage/storageAccounts/blobServices"
+            if is_service and properties.get("isVersioningEnabled") is not False:
+                yield f"{file.path}: each append would make a version of an upload"

@@ -1,0 +1,66 @@
+"""The app settings in the templates against those that the code reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.infra.templates import Templates
+
+_APP = "infra/modules/function-app.bicep"
+_NAME = re.compile(r"REGISTRY_[A-Z0-9_]+|RegistryStorage(__\w+)?|WEBSITE_\w+|REGION_NAME")
+_OF_THE_PLATFORM = {
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+    "AzureWebJobsDisableHomepage",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
+}
+"""Read by the Functions host, not by the registry."""
+_REFUSED = {
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_WORKER_PROCESS_COUNT",
+    "FUNCTIONS_MAX_HTTP_CONCURRENCY",
+    "WEBSITE_RUN_FROM_PACKAGE",
+    "ENABLE_ORYX_BUILD",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "PYTHON_ENABLE_INIT_INDEXING",
+}
+"""Settings that Flex Consumption does not take, or Python 3.13 does not need."""
+_LEFT_TO_AZURE = {"REGION_NAME", "WEBSITE_HOSTNAME"}
+"""Set by App Service itself."""
+_INSTEAD_OF_URIS = {"RegistryStorage", "RegistryStorage__accountName"}
+"""Other ways to say where storage is; the templates give the two addresses."""
+
+
+def given(templates: Templates) -> frozenset[str]:
+    """The app settings that the template sets."""
+    resources = templates.file(_APP).resources
+    body = next(r.body for r in resources if r.body.get("name") == "appsettings")
+    return frozenset(body["properties"])
+
+
+def read(templates: Templates) -> frozenset[str]:
+    """The environment variables that `settings.py` asks for."""
+    found = set()
+    for node in ast.walk(ast.parse(templates.texts["registry_core/settings.py"])):
+        if isinstance(node, ast.Constant) and _NAME.fullmatch(str(node.value)):
+            found.add(str(node.value))
+        if isinstance(node, ast.JoinedStr) and "RegistryStorage__" in ast.unparse(node):
+            found |= {f"RegistryStorage__{service}ServiceUri" for service in ("blob", "table")}
+    return frozenset(found)
+
+
+def settings(templates: Templates) -> Iterator[str]:
+    """The template sets what the registry reads, and nothing that nobody does."""
+    for name in sorted(given(templates) & _REFUSED):
+        yield f"{name}: Flex Consumption does not take it"
+    for name in sorted(given(templates) - read(templates) - _OF_THE_PLATFORM - _REFUSED):
+        yield f"{name}: set in {_APP}, and read by nothing"
+    for name in sorted(read(templates) - given(templates) - _LEFT_TO_AZURE - _INSTEAD_OF_URIS):
+        yield f"{name}: read by the registry, and not set in {_APP}"

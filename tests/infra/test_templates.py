@@ -1,0 +1,237 @@
+"""The templates under `infra/` keep to the rules, and each rule catches what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.infra import docs_rule, host_rule, language, resource_types, roles_rule, settings_rule
+from tests.infra.templates import Templates
+
+Rule = Callable[[Templates], Iterator[str]]
+
+MAIN = "infra/main.bicep"
+REGION = "infra/modules/region.bicep"
+APP = "infra/modules/function-app.bicep"
+STORAGE = "infra/modules/storage.bicep"
+ROLES = "infra/modules/roles.bicep"
+ENDPOINT = "infra/modules/global-endpoint.bicep"
+MONITORING = "infra/modules/monitoring.bicep"
+DEPLOY = "docs/deploy.md"
+CONTENT = "registry_core/storage/content.py"
+
+RULES: tuple[Rule, ...] = (
+    language.syntax,
+    language.names,
+    language.modules,
+    language.secrets,
+    language.types,
+    settings_rule.settings,
+    roles_rule.operations,
+    roles_rule.least,
+    roles_rule.identity_only,
+    host_rule.host,
+    host_rule.reachable_by_az,
+    docs_rule.parameters,
+    docs_rule.given,
+    docs_rule.mentioned,
+    docs_rule.limits,
+    docs_rule.roles,
+    docs_rule.alerts,
+)
+
+# Rule, file, what is there, what a careless change makes of it, and what the rule says then.
+MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
+    (language.syntax, APP, "  kind: 'functionapp'\n", "  kind: 'functionapp\n", "not Bicep"),
+    (language.syntax, MAIN, "targetScope = 'subscription'", "targetScope 'x'", "not Bicep"),
+    (language.names, APP, "serverFarmId: plan.id", "serverFarmId: plam.id", "plam"),
+    (language.names, STORAGE, "value: range }", "value: rang }", "rang is not declared"),
+    (language.names, APP, "      REGISTRY_CACHE_TTL: cacheTtl\n", "", "cacheTtl is never used"),
+    (language.names, MAIN, "var allTags = union(", "var allTags = unite(", "unite"),
+    (language.modules, MAIN, "    cacheTtl: cacheTtl\n", "", "needs the parameter cacheTtl"),
+    (
+        language.modules,
+        MAIN,
+        "    regions: regions\n",
+        "    region: regions\n",
+        "no parameter region",
+    ),
+    (language.modules, MAIN, "'modules/monitoring.bicep'", "'modules/monitor.bicep'", "no module"),
+    (language.modules, REGION, "app.outputs.id,", "app.outputs.ident,", "no output ident"),
+    (
+        language.secrets,
+        APP,
+        "@secure()\nparam adminPassword string",
+        "param adminPassword string",
+        "adminPassword is a secret",
+    ),
+    (language.types, APP, "httpsOnly: true", "httpOnly: true", "httpOnly"),
+    (language.types, APP, "maximumInstanceCount: maximumInstanceCount", "maxInstances: 1", "maxIn"),
+    (language.types, STORAGE, "kind: 'StorageV2'", "kind: 'StorageV3'", "StorageV3"),
+    (language.types, STORAGE, "  sku: { name: sku }\n", "", "sku: is required"),
+    (language.types, STORAGE, "days: 7 }\n    cont", "days: '7' }\n    cont", "wants int"),
+    (
+        language.types,
+        "infra/modules/network.bicep",
+        "serviceName: 'Microsoft.App/environments'",
+        "service: 'Microsoft.App/environments'",
+        "no such property",
+    ),
+    (settings_rule.settings, APP, "REGISTRY_GC_GRACE:", "REGISTRY_GRACE:", "REGISTRY_GRACE"),
+    (settings_rule.settings, APP, "      REGISTRY_PEERS: peers\n", "", "REGISTRY_PEERS"),
+    (
+        settings_rule.settings,
+        "registry_core/settings.py",
+        '_duration(env, "REGISTRY_CACHE_TTL"',
+        '_duration(env, "REGISTRY_CACHE_LIFE"',
+        "REGISTRY_CACHE_LIFE",
+    ),
+    (
+        settings_rule.settings,
+        APP,
+        "      AzureWebJobsDisableHomepage: 'true'\n",
+        "      WEBSITE_RUN_FROM_PACKAGE: '1'\n",
+        "Flex Consumption does not take it",
+    ),
+    (
+        roles_rule.operations,
+        ROLES,
+        "scope: registryStorage::blobs::system\n  properties: {\n    principalId: principalId",
+        "scope: hostStorage\n  properties: {\n    principalId: principalId",
+        "on system",
+    ),
+    (
+        roles_rule.operations,
+        ROLES,
+        "name: guid(registryStorage.id, principalId, blobDelegator)\n  scope: registryStorage",
+        "name: guid(registryStorage.id, principalId, blobDelegator)\n  scope: hostStorage",
+        "generateUserDelegationKey",
+    ),
+    (
+        roles_rule.operations,
+        CONTENT,
+        "await self._container.get_blob_client(name).set_blob_metadata(",
+        "await self._container.get_blob_client(name).set_blob_tags(",
+        "set_blob_tags",
+    ),
+    (
+        roles_rule.least,
+        ROLES,
+        "  scope: registryStorage::blobs::content\n",
+        "  scope: registryStorage\n",
+        "two containers will do",
+    ),
+    (roles_rule.least, ROLES, "ba92f5b4-", "00000000-", "not one we know"),
+    (
+        roles_rule.identity_only,
+        STORAGE,
+        "allowSharedKeyAccess: false",
+        "allowSharedKeyAccess: true",
+        "allowSharedKeyAccess",
+    ),
+    (roles_rule.identity_only, STORAGE, "TLS1_2", "TLS1_1", "minimumTlsVersion"),
+    (
+        roles_rule.identity_only,
+        STORAGE,
+        "allowBlobPublicAccess: false",
+        "allowBlobPublicAccess: true",
+        "allowBlobPublicAccess",
+    ),
+    (
+        roles_rule.identity_only,
+        STORAGE,
+        "isVersioningEnabled: false",
+        "isVersioningEnabled: true",
+        "version",
+    ),
+    (host_rule.host, "host.json", '"routePrefix": ""', '"routePrefix": "api"', "probes"),
+    (host_rule.host, "host.json", "Exception;Trace", "Exception", "sampled"),
+    (host_rule.host, "host.json", '"default": "Information"', '"default": "Warning"', "level"),
+    (host_rule.host, "host.json", "00:10:00", "00:01:00", "functionTimeout"),
+    (host_rule.host, ENDPOINT, "path: '/healthz'", "path: '/health'", "/health, which no"),
+    (
+        host_rule.host,
+        APP,
+        "perInstanceConcurrency: perInstanceConcurrency",
+        "concurrency: 4",
+        "one request",
+    ),
+    (
+        host_rule.host,
+        MONITORING,
+        'has "ContainerRegistryLoginEvents"',
+        'has "ContainerRegistrySignInEvents"',
+        "no such records",
+    ),
+    (host_rule.host, MONITORING, "Line.ResultType", "Line.Outcome", "Outcome"),
+    (
+        host_rule.host,
+        "function_app.py",
+        "@app.timer_trigger(",
+        "@app.queue_trigger(",
+        "extensionBundle",
+    ),
+    (host_rule.reachable_by_az, MAIN, "'${name}${region}'", "'${name}-${region}'", "hyphen"),
+    (docs_rule.parameters, DEPLOY, "| `zoneRedundant` |", "| `zonesRedundant` |", "zoneRedundant"),
+    (docs_rule.parameters, DEPLOY, "| `cacheTtl` | `60s` |", "| `cacheTtl` | `30s` |", "60s"),
+    (docs_rule.given, "infra/main.bicepparam", "param locations", "param location", "locations"),
+    (docs_rule.given, "infra/main.parameters.json", '"locations"', '"regions"', "locations"),
+    (docs_rule.mentioned, DEPLOY, "adminUserEnabled=true", "adminEnabled=true", "adminEnabled"),
+    (
+        docs_rule.mentioned,
+        MAIN,
+        "output REGISTRY_DNS_TARGET",
+        "output REGISTRY_CNAME",
+        "DNS_TARGET",
+    ),
+    (docs_rule.limits, "docs/limits.md", "| 4096 | 4 | 190 |", "| 4096 | 8 | 190 |", "do not hold"),
+    (
+        docs_rule.limits,
+        MAIN,
+        "param requestBodyLimitMiB int = 100",
+        "param requestBodyLimitMiB int = 500",
+        "default",
+    ),
+    (docs_rule.roles, DEPLOY, "Storage Blob Delegator |", "Delegator |", "blobDelegator"),
+    (docs_rule.alerts, DEPLOY, "| poison-queue |", "| poison |", "poison-queue"),
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.__name__))
+def test_the_templates_keep_to_the_rule(rule: Rule) -> None:
+    assert list(rule(Templates.read())) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "old", "new", "told"),
+    MUTATIONS,
+    ids=[f"{rule.__name__}-{told or path}" for rule, path, _, _, told in MUTATIONS],
+)
+def test_the_rule_catches_a_mistake(rule: Rule, path: str, old: str, new: str, told: str) -> None:
+    found = list(rule(Templates.read().replaced(path, old, new)))
+    assert any(told in fault for fault in found), found
+
+
+def test_every_rule_has_a_mistake_that_it_catches() -> None:
+    assert {rule for rule, *_ in MUTATIONS} == set(RULES)
+
+
+def test_the_types_that_are_not_checked_are_these() -> None:
+    """What their properties are was read in Microsoft's reference, and no program checks it."""
+    assert resource_types.unknown() == {
+        "Microsoft.Insights/actionGroups",
+        "Microsoft.Insights/metricAlerts",
+        "Microsoft.Insights/scheduledQueryRules",
+        "Microsoft.Network/privateDnsZones",
+        "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
+        "Microsoft.Network/trafficManagerProfiles",
+    }
+
+
+def test_versions_are_those_that_the_types_are_known_of() -> None:
+    for file in Templates.read().modules():
+        for resource in file.resources:
+            version = resource.reference.partition("@")[2]
+            if version and resource.type_name not in resource_types.unknown():
+                assert version == resource_types.version(resource.type_name), resource

@@ -1,0 +1,245 @@
+"""Two regions of one registry: each with storage and keys of its own, and no secret in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import uvicorn
+
+from devhost.azurite import Azurite
+from devhost.cert import CertificateDirectory
+from registry_core.auth.peers import PeerKeys
+from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
+from registry_core.storage.access import Access
+from registry_core.storage.cache import Cache
+from tests.integration.core.support import Client, connect, digest_of
+from tests.integration.core.test_sign_in import Guest, basic, claims_of, make_token
+
+GLOBAL = "registry.example.com"
+TENANT = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture(scope="module")
+def far_azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """The other region's storage."""
+    with Azurite(tmp_path_factory.mktemp("far")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateDirectory:
+    made = CertificateDirectory(tmp_path_factory.mktemp("certificates"))
+    made.ensure()
+    return made
+
+
+@dataclass
+class Region:
+    """One region, served with TLS, so that the other can ask it for its keys."""
+
+    client: Client
+    host: str
+    asked: list[str]
+
+
+@contextlib.asynccontextmanager
+async def served(client: Client, certificates: CertificateDirectory) -> AsyncIterator[Region]:
+    transport = client.http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    asked: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await transport.app(scope, receive, send)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            lifespan="off",
+            log_level="error",
+            ssl_certfile=certificates.certificate,
+            ssl_keyfile=certificates.key,
+        )
+    )
+    running = asyncio.create_task(server._serve([listening]))
+    yield Region(client, f"localhost:{listening.getsockname()[1]}", asked)
+    server.should_exit = True
+    await running
+
+
+@pytest.fixture
+async def near(
+    settings: Settings, certificates: CertificateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Region]:
+    trust = ssl.create_default_context(cafile=certificates.authority)
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trust)
+    mine = replace(
+        settings, login_servers=(GLOBAL, "near.example.com"), entra=EntraSettings(TENANT)
+    )
+    async with connect(mine) as client, served(client, certificates) as region:
+        yield region
+
+
+@pytest.fixture
+async def far(near: Region, settings: Settings, far_azurite: Azurite) -> AsyncIterator[Client]:
+    """A region that knows the near one by its host name."""
+    mine = replace(
+        settings,
+        storage=StorageSettings(far_azurite.connection_string),
+        login_servers=(GLOBAL, "far.example.com"),
+        peers=(near.host,),
+        entra=EntraSettings(TENANT),
+    )
+    async with connect(mine) as client:
+        yield client
+
+
+async def token_of(client: Client, username: str, password: str, *scopes: str) -> str:
+    guest = Guest(client, basic(username, password))
+    answer = await guest.token(*scopes, service=GLOBAL)
+    assert answer.status_code == 200, answer.text
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def admin_of(settings: Settings) -> AdminSettings:
+    assert settings.admin
+    return settings.admin
+
+
+async def test_a_token_of_one_region_is_accepted_by_the_other(
+    near: Region, far: Client, settings: Settings, repository: str
+) -> None:
+    admin = admin_of(settings)
+    await far.push_image(repository)
+    scope = f"repository:{repository}:pull"
+    token = await token_of(near.client, admin.username, admin.passwords[0], scope)
+    guest = Guest(far, f"Bearer {token}")
+    assert (await guest.ask("GET", f"/v2/{repository}/manifests/latest")).status_code == 200
+    # It allows there what it says, and no more.
+    assert (await guest.ask("POST", f"/v2/{repository}/blobs/uploads/")).status_code == 401
+    assert (await guest.ask("GET", "/v2/_catalog")).status_code == 401
+
+
+async def test_a_repository_scoped_token_that_the_other_region_does_not_know_is_good_there(
+    near: Region, far: Client, repository: str
+) -> None:
+    access = Access(near.client.registry.connection, Cache(timedelta(0)))
+    name = "token-" + repository.replace("/", "-")
+    password = await make_token(access, name, f"repositories/{repository}/content/read")
+    await far.push_image(repository)
+    token = await token_of(near.client, name, password, f"repository:{repository}:pull")
+    answer = await Guest(far, f"Bearer {token}").ask("GET", f"/v2/{repository}/manifests/latest")
+    assert answer.status_code == 200
+    # Nobody renews it there: the password is known only where it was made.
+    answer = await Guest(far, basic("00000000-0000-0000-0000-000000000000", token)).token()
+    assert answer.status_code == 401
+
+
+async def test_what_is_published_is_public_and_no_secret(near: Region) -> None:
+    answer = await Guest(near.client).ask("GET", "/oauth2/keys")
+    assert answer.status_code == 200
+    (key,) = answer.json()["keys"]
+    assert set(key) == {"kty", "crv", "use", "alg", "kid", "x", "y"}
+    assert "max-age" in answer.headers["cache-control"]
+    # It verifies what the region signs, read as any other program would.
+    signed = await near.client.registry.signing_keys.signing()
+    token = jwt.encode({"a": 1}, signed.private, "ES256")
+    assert jwt.decode(token, jwt.PyJWK(key).key, algorithms=["ES256"]) == {"a": 1}
+
+
+async def test_a_region_that_is_no_peer_is_not_believed(
+    near: Region, far: Client, settings: Settings
+) -> None:
+    admin = admin_of(settings)
+    token = await token_of(far, admin.username, admin.passwords[0])
+    # The near region has not been told of the far one.
+    assert (await Guest(near.client, f"Bearer {token}").ask("GET", "/v2/")).status_code == 401
+    assert (await Guest(far, f"Bearer {token}").ask("GET", "/v2/")).status_code == 200
+
+
+async def test_the_admin_of_one_region_is_nobody_where_the_account_is_off(
+    near: Region, far: Client, settings: Settings
+) -> None:
+    admin = admin_of(settings)
+    token = await token_of(near.client, admin.username, admin.passwords[0])
+    without = replace(far.registry.settings, admin=replace(admin, username="somebody-else"))
+    async with connect(without) as changed:
+        answer = await Guest(changed, f"Bearer {token}").ask("GET", "/v2/")
+    assert answer.status_code == 401
+
+
+async def test_made_up_keys_make_a_region_ask_its_peers_once(near: Region, far: Client) -> None:
+    made_up = [jwt.encode({}, "x" * 32, "HS256", headers={"kid": f"k{n}"}) for n in range(20)]
+    for answer in await asyncio.gather(
+        *(Guest(far, f"Bearer {token}").ask("GET", "/v2/") for token in made_up)
+    ):
+        assert answer.status_code == 401
+    assert near.asked.count("/oauth2/keys") == 1
+
+
+async def test_a_peer_that_is_down_costs_its_own_tokens_and_nothing_else(
+    far: Client, near: Region, settings: Settings
+) -> None:
+    admin = admin_of(settings)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        closed = f"localhost:{silent.getsockname()[1]}"
+    mine = replace(far.registry.settings, peers=(closed, near.host))
+    async with connect(mine) as client:
+        token = await token_of(near.client, admin.username, admin.passwords[0])
+        assert (await Guest(client, f"Bearer {token}").ask("GET", "/v2/")).status_code == 200
+
+
+async def test_a_peer_that_is_down_is_not_missed_for_a_day(near: Region) -> None:
+    ahead = 0.0
+    keys = PeerKeys([near.host], lambda: time.monotonic() + ahead)
+    kid = (await near.client.registry.signing_keys.signing()).kid
+    assert await keys.find(kid) is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        keys._peers[0]._host = f"localhost:{silent.getsockname()[1]}"
+    ahead = 23 * 3600.0
+    assert await keys.find(kid) is not None
+    ahead = 25 * 3600.0
+    assert await keys.find(kid) is None
+
+
+async def test_an_upload_that_reaches_another_region_is_unknown_there_and_whole_here(
+    near: Region, far: Client, repository: str
+) -> None:
+    content = b"layer" * 5000
+    half = len(content) // 2
+    first = await near.client.patch(await near.client.begin(repository), content[:half])
+    location = first.headers["location"]
+    for answer in (
+        await far.patch(location, content[half:]),
+        await far.commit(location, digest_of(content), content[half:]),
+        await far.send("DELETE", location),
+        await far.send("GET", location),
+    ):
+        assert answer.status_code == 404
+        assert answer.json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
+    # Where it began it goes on, as if nothing had been.
+    second = await near.client.patch(location, content[half:])
+    assert second.status_code == 202
+    done = await near.client.commit(second.headers["location"], digest_of(content))
+    assert done.status_code == 201
+    blob = await near.client.send("GET", f"/v2/{repository}/blobs/{digest_of(content)}")
+    assert blob.status_code in (200, 307)
+
+
+async def test_the_audience_is_what_the_regions_share(near: Region, settings: Settings) -> None:
+    admin = admin_of(settings)
+    token = await token_of(near.client, admin.username, admin.passwords[0])
+    assert claims_of(token)["aud"] == GLOBAL

@@ -1,0 +1,98 @@
+"""What is deployed: exactly the app, whoever packs it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pathspec
+import pytest
+
+from infra import package
+
+ROOT = Path(__file__).parents[2]
+MARK = "planted-where-it-must-not-be-packed"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project's files, as another checkout has them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    target = tmp_path / "copy"
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+def names(archive: Path) -> set[str]:
+    with zipfile.ZipFile(archive) as opened:
+        return set(opened.namelist())
+
+
+def test_the_app_and_nothing_else_is_packed(copy: Path, tmp_path: Path) -> None:
+    for planted in (
+        "local.settings.json",
+        ".env",
+        ".data/admin-password",
+        "registry_core/secret.txt",
+        "registry_core/__pycache__/errors.cpython-311.pyc",
+        ".azure/env/.env",
+    ):
+        (copy / planted).parent.mkdir(parents=True, exist_ok=True)
+        (copy / planted).write_text(MARK)
+    target = tmp_path / "app.zip"
+    package.build(copy, target)
+    packed = names(target)
+    assert {"function_app.py", "host.json", "requirements.txt", "worker_memory.py"} < packed
+    assert all("/" not in n or n.startswith("registry_core/") for n in packed)
+    assert all(n.endswith((".py", ".json", "requirements.txt")) for n in packed)
+    with zipfile.ZipFile(target) as opened:
+        assert all(bMARK not in opened.read(name) for name in packed)
+
+
+def test_the_same_sources_make_the_same_bytes(copy: Path, tmp_path: Path) -> None:
+    package.build(ROOT, tmp_path / "first.zip")
+    for path in copy.rglob("*"):
+        path.touch()
+    (copy / "function_app.py").chmod(0o600)
+    package.build(copy, tmp_path / "second.zip")
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+
+
+def test_func_and_azd_pack_the_same_by_funcignore(copy: Path) -> None:
+    ignored = pathspec.GitIgnoreSpec.from_lines((copy / ".funcignore").read_text().splitlines())
+    left = {
+        path.relative_to(copy).as_posix()
+        for path in copy.rglob("*")
+        if path.is_file() and not ignored.match_file(path.relative_to(copy).as_posix())
+    }
+    assert left == set(package.contents(copy))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "host.json", "function_app.py"])
+def test_what_cannot_start_is_not_packed(copy: Path, tmp_path: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(package.PackageError, match=name):
+        package.build(copy, tmp_path / "app.zip")
+    assert not (tmp_path / "app.zip").exists()
+
+
+def test_a_broken_host_json_is_told(copy: Path) -> None:
+    (copy / "host.json").write_text("{")
+    done = subprocess.run(
+        [sys.executable, copy / "infra/package.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("host.json: ")
+    assert not (copy / "dist").exists()
