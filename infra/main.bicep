@@ -125,6 +125,9 @@ param publicAccess bool = true
 @description('Addresses (CIDR) that may reach the registry; empty for all.')
 param allowedIpRanges array = []
 
+@description('With several regions: take one out of the global endpoint while it is ill. The probes keep an instance of each awake, which costs: see docs/cost.md.')
+param probeRegions bool = true
+
 @description('A domain name of your own that leads to the registry, in all regions. Create its TXT record first: see docs/deploy.md.')
 param customDomain string = ''
 
@@ -232,6 +235,7 @@ module globalEndpoint 'modules/global-endpoint.bicep' = if (length(regions) > 1)
     tags: allTags
     regions: regions
     hosts: hosts
+    probeRegions: probeRegions
   }
 }
 

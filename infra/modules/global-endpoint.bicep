@@ -5,6 +5,7 @@ param name string
 param tags object
 param regions array
 param hosts array
+param probeRegions bool
 
 resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
   name: 'tm-${name}'
@@ -34,6 +35,8 @@ resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
         target: hosts[index]
         endpointLocation: region
         endpointStatus: 'Enabled'
+        // Always served is never probed: no failover, and no instance kept awake for it.
+        alwaysServe: probeRegions ? 'Disabled' : 'Enabled'
       }
     }]
   }

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from registry_core.cli import keys, role_assignments, scope_maps, tokens, whoami
+from registry_core.cli import cost, keys, role_assignments, scope_maps, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
 from registry_core.errors import Unavailable
 from registry_core.settings import SettingsError
@@ -24,12 +24,12 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     whole = argparse.ArgumentParser(
         prog="slipway",
-        description="Manages who gets into a Slipway registry.",
+        description="Manages who gets into a Slipway registry, and tells what one costs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     nouns = whole.add_subparsers(required=True, metavar="COMMAND")
-    for module in (tokens, scope_maps, role_assignments, keys, whoami):
+    for module in (tokens, scope_maps, role_assignments, keys, whoami, cost):
         module.register(nouns)
     return whole
 

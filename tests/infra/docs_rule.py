@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from registry_core.cost import bill
 from tests.infra.bicep import Expression
 from tests.infra.templates import Templates
 
@@ -132,3 +133,19 @@ def alerts(templates: Templates) -> Iterator[str]:
             yield f"{_DEPLOY}: says nothing of the alert {alert['key']}"
         if not isinstance(alert["threshold"], Expression | int):
             yield f"{alert['key']}: a threshold is a number"
+
+
+def cost(templates: Templates) -> Iterator[str]:
+    """What the bill counts is what the templates make."""
+    queries = templates.file("infra/modules/monitoring.bicep").variables["queries"]
+    refusals = re.findall(r"'(\w+Error)'", templates.texts["infra/modules/region-alerts.bicep"])
+    region = templates.file("infra/modules/region.bicep")
+    timers = re.findall(r"\.timer_trigger\(", templates.texts["function_app.py"])
+    for what, counted, made in (
+        ("alerts on logs", bill.LOG_ALERTS, len(queries)),
+        ("time series of the alert on storage", bill.THROTTLING_SERIES, len(refusals)),
+        ("private endpoints", bill.ENDPOINTS, len(region.variables["storageServices"])),
+        ("timers", bill.TIMER_RUNS_A_DAY, len(timers)),
+    ):
+        if counted != made:
+            yield f"{what}: the bill counts {counted}, there are {made}"

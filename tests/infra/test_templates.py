@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     docs_rule.limits,
     docs_rule.roles,
     docs_rule.alerts,
+    docs_rule.cost,
 )
 
 # Rule, file, what is there, what a careless change makes of it, and what the rule says then.
@@ -194,6 +195,8 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         "default",
     ),
     (docs_rule.roles, DEPLOY, "Storage Blob Delegator |", "Delegator |", "blobDelegator"),
+    (docs_rule.cost, "infra/modules/region-alerts.bicep", "'ServerBusyError'", "", "time series"),
+    (docs_rule.cost, "function_app.py", "@app.timer_trigger(", "@app.route(", "timers"),
     (docs_rule.alerts, DEPLOY, "| poison-queue |", "| poison |", "poison-queue"),
 )
 

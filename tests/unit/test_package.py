@@ -58,7 +58,7 @@ def test_the_app_and_nothing_else_is_packed(copy: Path, tmp_path: Path) -> None:
     assert all("/" not in n or n.startswith("registry_core/") for n in packed)
     assert all(n.endswith((".py", ".json", "requirements.txt")) for n in packed)
     with zipfile.ZipFile(target) as opened:
-        assert all(bMARK not in opened.read(name) for name in packed)
+        assert all(MARK.encode() not in opened.read(name) for name in packed)
 
 
 def test_the_same_sources_make_the_same_bytes(copy: Path, tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""What a registry does in a month, and what that takes of storage: measured, not guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+BLOCK_MIB = 8
+"""What one append to an upload holds."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A month. Numbers are for all regions together, but for `stored_gb`, which is each one's."""
+
+    pushes: int = 0
+    """Images pushed."""
+    pulls: int = 0
+    """Images pulled."""
+    layers: int = 8
+    """Layers of an image, without its config."""
+    image_mb: float = 200
+    """Compressed size of an image, in MB."""
+    stored_gb: float = 0
+    """What is kept, in GB, in each region."""
+    new_layers: float = 0.5
+    """The share of a pushed image's layers that the registry does not have."""
+    pulled_layers: float = 0.5
+    """The share of a pulled image's layers that the client does not have."""
+    internet: float = 0.0
+    """The share of pulled bytes that leave Azure's region; those are billed."""
+    regions: int = 1
+    private_endpoints: bool = False
+    probes: bool = True
+    """Whether Traffic Manager probes the regions, where there are several."""
+    memory_gb: float = 2
+    """Memory of an instance, in GB."""
+    always_ready: int = 0
+    """Instances kept ready in each region."""
+    request_seconds: float = 0.05
+    """How long a request that moves no bytes takes."""
+    upload_mb_second: float = 30
+    """How fast bytes of an upload arrive, in MB/s."""
+    overlap: float = 1
+    """How many pulls or pushes an instance has under way at once, on average."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Storage operations by what they are billed as."""
+
+    blob_write: float = 0
+    blob_read: float = 0
+    blob_other: float = 0
+    table: float = 0
+
+    def __add__(self, other: Calls) -> Calls:
+        """Both."""
+        return Calls(
+            self.blob_write + other.blob_write,
+            self.blob_read + other.blob_read,
+            self.blob_other + other.blob_other,
+            self.table + other.table,
+        )
+
+    def __mul__(self, times: float) -> Calls:
+        """So many times."""
+        return Calls(*(times * each for each in vars(self).values()))
+
+
+# Measured on Azurite by tests/integration/core/test_cost_calls.py, with nothing in memory, as on
+# an instance that has just started: the worst case, and what an isolated request has.
+HEAD_BLOB = Calls(table=1)
+GET_BLOB = Calls(table=1)
+READ_BY_CLIENT = Calls(blob_read=1)
+"""What the client that was redirected does at storage."""
+CREATE_UPLOAD = Calls(blob_write=1)
+APPEND_BLOCK = Calls(blob_write=1)
+COMMIT = Calls(blob_write=1, table=1)
+MANIFEST = Calls(blob_read=1, table=5)
+"""Of a new image into a new repository; for each of its blobs there are `MANIFEST_BLOB` more."""
+MANIFEST_BLOB = Calls(table=2)
+HEAD_MANIFEST = Calls(table=1)
+GET_MANIFEST = Calls(table=1)
+
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
+    {
+        "idle": Workload(),
+        "small": Workload(pushes=100, pulls=1_000, stored_gb=5, image_mb=100, layers=6),
+        "team": Workload(pushes=3_000, pulls=30_000, stored_gb=100, overlap=2),
+        "busy": Workload(
+            pushes=20_000, pulls=1_000_000, stored_gb=1_000, pulled_layers=0.3, overlap=4
+        ),
+    }
+)
+
+
+def requests_of_push(work: Workload) -> float:
+    """HTTP requests of one push: sign-in, and for each blob whether it is there, or all of it."""
+    new = work.layers * work.new_layers + 1
+    return 2 + (work.layers + 1) + 3 * new + 1
+
+
+def requests_of_pull(work: Workload) -> float:
+    """HTTP requests of one pull: sign-in, the tag, the manifest, and the blobs."""
+    return 2 + 2 + work.layers * work.pulled_layers + 1
+
+
+def calls_of_push(work: Workload) -> Calls:
+    """Storage operations of one push."""
+    blobs = work.layers + 1
+    new_layers = work.layers * work.new_layers
+    blocks = max(1, math.ceil(work.image_mb / work.layers / 1.048576 / BLOCK_MIB))
+    layer = CREATE_UPLOAD + APPEND_BLOCK * blocks + COMMIT
+    config = CREATE_UPLOAD + APPEND_BLOCK + COMMIT
+    manifest = MANIFEST + MANIFEST_BLOB * blobs
+    return HEAD_BLOB * blobs + layer * new_layers + config + manifest
+
+
+def calls_of_pull(work: Workload) -> Calls:
+    """Storage operations of one pull, the client's own included."""
+    blobs = work.layers * work.pulled_layers + 1
+    return HEAD_MANIFEST + GET_MANIFEST + (GET_BLOB + READ_BY_CLIENT) * blobs
+
+
+def seconds_of_push(work: Workload) -> float:
+    """How long an instance is active for one push; never less than the second that is billed."""
+    bytes_mb = work.image_mb * work.new_layers
+    busy = requests_of_push(work) * work.request_seconds + bytes_mb / work.upload_mb_second
+    return max(1.0, busy) / work.overlap
+
+
+def seconds_of_pull(work: Workload) -> float:
+    """How long an instance is active for one pull: it redirects, and moves no bytes."""
+    return max(1.0, requests_of_pull(work) * work.request_seconds) / work.overlap
+
+
+def changed(work: Workload, changes: Mapping[str, Any]) -> Workload:
+    """The workload with some of its numbers changed; None changes nothing."""
+    return replace(work, **{name: value for name, value in changes.items() if value is not None})

@@ -1,0 +1,100 @@
+"""The storage calls that costs are computed from are those that a push and a pull make."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+
+import pytest
+
+from registry_core.cost import workload
+from registry_core.cost.workload import Calls, Workload
+from registry_core.settings import Settings
+from registry_core.storage.calls import CallTrace, StorageCall
+from tests.integration.core.support import (
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Client,
+    connect,
+    descriptor,
+    digest_of,
+)
+
+MIB = 1024 * 1024
+
+
+def billed(traces: Iterable[CallTrace]) -> Calls:
+    """By class of operation (Azure's map of REST operations to transaction types)."""
+    total = Calls()
+    for trace in traces:
+        for call in trace.calls:
+            total += _class_of(call)
+    return total
+
+
+def _class_of(call: StorageCall) -> Calls:
+    if call.service == "table":
+        return Calls(table=1)
+    if call.method == "GET":
+        return Calls(blob_read=1)
+    if call.method == "HEAD" or "userdelegationkey" in call.query:
+        return Calls(blob_other=1)
+    return Calls(blob_write=1)
+
+
+async def push(client: Client, repository: str, blobs: list[bytes]) -> bytes:
+    """As docker does: each blob is asked for and sent, then the manifest. Answers that."""
+    for blob in blobs:
+        asked = await client.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}")
+        assert asked.status_code == 404
+        await client.push_blob(repository, blob)
+    config, *layers = blobs
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor(OCI_CONFIG, config),
+        "layers": [descriptor(OCI_LAYER, layer) for layer in layers],
+    }
+    content = json.dumps(document).encode()
+    answer = await client.put_manifest(repository, "v1", content)
+    assert answer.status_code == 201, answer.text
+    return content
+
+
+async def pull(client: Client, repository: str, manifest: bytes, blobs: list[bytes]) -> None:
+    assert (await client.send("HEAD", f"/v2/{repository}/manifests/v1")).status_code == 200
+    by_digest = f"/v2/{repository}/manifests/{digest_of(manifest)}"
+    assert (await client.send("GET", by_digest)).content == manifest
+    for blob in blobs:
+        answer = await client.send("GET", f"/v2/{repository}/blobs/{digest_of(blob)}")
+        assert answer.status_code == 307
+
+
+@pytest.mark.parametrize(
+    ("layers", "blocks"), [(1, 1), (4, 1), (2, 3)], ids=["one layer", "four layers", "large layers"]
+)
+async def test_a_push_and_a_pull_make_the_calls_that_are_billed(
+    settings: Settings, repository: str, layers: int, blocks: int
+) -> None:
+    size = (blocks - 1) * workload.BLOCK_MIB * MIB + 1000
+    blobs = [json.dumps({"os": "linux", "created": os.urandom(8).hex()}).encode()]
+    blobs += [os.urandom(size) for _ in range(layers)]
+    work = Workload(
+        layers=layers,
+        image_mb=layers * size / 1e6,
+        new_layers=1,
+        pulled_layers=1,
+    )
+    async with connect(settings) as client:
+        client.traces.clear()
+        manifest = await push(client, repository, blobs)
+        assert billed(client.traces) == workload.calls_of_push(work)
+    async with connect(settings) as fresh:
+        fresh.traces.clear()
+        await pull(fresh, repository, manifest, blobs)
+        by_clients = workload.READ_BY_CLIENT * len(blobs)
+        assert billed(fresh.traces) + by_clients == workload.calls_of_pull(work)
+        # What the workload calls requests, less the sign-in of two.
+        assert len(fresh.traces) == workload.requests_of_pull(work) - 2

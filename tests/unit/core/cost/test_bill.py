@@ -1,0 +1,123 @@
+"""The bill adds up, grows with what is done, and is honest about what costs while idle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_core.cli import main
+from registry_core.cost import bill
+from registry_core.cost.prices import FILE, Prices, PricesError
+from registry_core.cost.workload import WORKLOADS, Workload
+
+PRICES = Prices.read()
+
+
+def total(work: Workload) -> float:
+    return bill.total(bill.bill(work, PRICES))
+
+
+def line(work: Workload, what: str) -> bill.Line:
+    return next(each for each in bill.bill(work, PRICES) if each.what == what)
+
+
+@given(
+    pushes=st.integers(0, 10**6),
+    pulls=st.integers(0, 10**7),
+    more=st.sampled_from(["pushes", "pulls", "stored_gb", "regions", "always_ready"]),
+)
+def test_more_of_anything_never_costs_less(pushes: int, pulls: int, more: str) -> None:
+    work = Workload(pushes=pushes, pulls=pulls, stored_gb=10)
+    grown = replace(work, **{more: getattr(work, more) + 1000})
+    assert total(grown) >= total(work)
+    assert total(work) == pytest.approx(sum(each.cost for each in bill.bill(work, PRICES)))
+
+
+def test_idle_in_one_region_is_alerts_and_nothing_that_runs() -> None:
+    idle = bill.bill(WORKLOADS["idle"], PRICES)
+    assert {each.what for each in idle if each.cost > 0.01} == {
+        "alerts on logs",
+        "alerts on storage",
+    }
+
+
+def test_probes_of_several_regions_are_billed_and_can_be_left_out() -> None:
+    two = replace(WORKLOADS["idle"], regions=2)
+    # A second of 2 GB for each of ten probes a minute.
+    assert line(two, "execution time").quantity == pytest.approx(2 * 2 * 10 * 60 * 730, rel=0.01)
+    assert total(replace(two, probes=False)) < 5
+
+
+def test_a_pull_costs_at_least_the_second_that_is_billed() -> None:
+    one = Workload(pulls=1_000_000)
+    assert line(one, "execution time").quantity == pytest.approx(2_000_000, rel=0.01)
+    shared = replace(one, overlap=10)
+    assert line(shared, "execution time").quantity == pytest.approx(200_000, rel=0.01)
+
+
+def test_acr_is_billed_as_documented() -> None:
+    """The example of Microsoft's page on its tiers: 25 GB in Basic are 0.212 USD a day."""
+    basic, standard, premium = bill.alternatives(Workload(stored_gb=25), PRICES)
+    assert basic.cost == pytest.approx(0.212 * bill.DAYS)
+    assert standard.cost is not None
+    assert premium.cost is not None
+    basic, standard, premium = bill.alternatives(Workload(regions=3), PRICES)
+    assert (basic.cost, standard.cost) == (None, None)
+    assert premium.cost == pytest.approx(3 * 1.667 * bill.DAYS)
+
+
+def test_every_price_has_a_source_and_is_used() -> None:
+    document = json.loads(FILE.read_text())
+    for entry in document["prices"].values():
+        assert entry.keys() == {"price", "unit", "source", "confidence"}
+    everything = Workload(1, 1, regions=2, private_endpoints=True, always_ready=1, internet=1)
+    works = (everything, Workload())
+    for name in document["prices"]:
+        lacking = replace(PRICES, by_name={k: v for k, v in PRICES.by_name.items() if k != name})
+        with pytest.raises(PricesError, match=name):
+            _ = [(bill.bill(w, lacking), bill.alternatives(w, lacking)) for w in works]
+
+
+def test_the_command_works_without_storage_and_prints_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RegistryStorage", raising=False)
+    assert main.main(["cost", "--workload", "idle", "--output", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[-4]["item"] == "Slipway"
+    assert rows[-4]["cost"] == pytest.approx(total(WORKLOADS["idle"]), abs=0.001)
+
+
+def test_every_number_of_a_workload_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["cost", "--help"])
+    told = capsys.readouterr().out
+    renamed = {"memory_gb": "--instance-memory", "probes": "--no-probes"}
+    for field in fields(Workload):
+        assert renamed.get(field.name, "--" + field.name.replace("_", "-")) in told
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--pulls", "-1"], ["--internet", "2"], ["--regions", "0"], ["--layers", "x"]]
+)
+def test_a_number_that_is_none_is_refused(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["cost", *wrong])
+    assert ended.value.code == 2
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_a_list_of_prices_that_is_none_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text("{}")
+    assert main.main(["cost", "--prices", str(path)]) == 1
+    assert "mine.json" in capsys.readouterr().err

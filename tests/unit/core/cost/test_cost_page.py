@@ -1,0 +1,89 @@
+"""docs/cost.md says what the code computes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from registry_core.cost import bill
+from registry_core.cost.prices import Prices
+from registry_core.cost.workload import WORKLOADS, Workload
+
+ROOT = Path(__file__).parents[4]
+PAGE = (ROOT / "docs/cost.md").read_text()
+PRICES = Prices.read()
+
+
+def total(work: Workload) -> float:
+    return bill.total(bill.bill(work, PRICES))
+
+
+def money(cost: float | None) -> str:
+    return "cannot" if cost is None else f"{cost:,.2f}"
+
+
+def tables() -> str:
+    """The workloads, and what they cost."""
+    works = list(WORKLOADS.values())
+    head = ["a month", *WORKLOADS]
+    lines = [
+        head,
+        ["pushes", *(f"{w.pushes:,}" for w in works)],
+        ["pulls", *(f"{w.pulls:,}" for w in works)],
+        ["image: layers, MB", *(f"{w.layers}, {w.image_mb:g}" for w in works)],
+        ["stored GB", *(f"{w.stored_gb:,g}" for w in works)],
+        ["**Slipway**, USD", *(f"**{money(total(w))}**" for w in works)],
+    ]
+    for index, name in enumerate(("Basic", "Standard", "Premium")):
+        costs = [bill.alternatives(w, PRICES)[index].cost for w in works]
+        lines.append([f"ACR {name}", *map(money, costs)])
+    for regions, probes in ((2, True), (2, False)):
+        many = [replace(w, regions=regions, probes=probes) for w in works]
+        suffix = "" if probes else ", not probed"
+        lines.append([f"Slipway, 2 regions{suffix}", *(money(total(w)) for w in many)])
+    premium = [bill.alternatives(replace(w, regions=2), PRICES)[2].cost for w in works]
+    lines.append(["ACR Premium, 2 regions", *map(money, premium)])
+    outside = [money(total(replace(w, internet=1))) for w in works]
+    lines.append(["Slipway, all pulls to the internet", *outside])
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    rows.insert(1, "|---|" + "---|" * len(works))
+    return "\n".join(rows)
+
+
+def break_even() -> int:
+    """At how many pulls a month `team` costs what ACR Standard does, to a thousand."""
+    team = WORKLOADS["team"]
+    pulls = team.pulls
+    while total(replace(team, pulls=pulls)) < (
+        bill.alternatives(replace(team, pulls=pulls), PRICES)[1].cost or 0
+    ):
+        pulls += 1000
+    return pulls
+
+
+def test_the_tables_are_those_that_the_code_computes() -> None:
+    assert tables() in PAGE, tables()
+
+
+def test_the_other_figures_are_those_too() -> None:
+    idle = WORKLOADS["idle"]
+    two = replace(idle, regions=2)
+    probes = total(two) - total(replace(two, probes=False))
+    ready = total(replace(idle, always_ready=1)) - total(idle)
+    assert f"that makes {probes:,.2f} USD a month" in re.sub(r"\s+", " ", PAGE), probes
+    assert f"costs {ready:,.2f} USD a month" in PAGE, ready
+    assert f"at {break_even():,} pulls a month" in PAGE, break_even()
+
+
+def test_the_commands_on_the_page_work_as_printed() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 3
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Slipway" in done.stdout
