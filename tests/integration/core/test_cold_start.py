@@ -1,0 +1,56 @@
+"""What a start imports: the required SDKs and little else, with nothing left to a first request."""
+
+from __future__ import annotations
+
+from bench import cold_start
+from devhost.azurite import Azurite
+from tests.integration.core.conftest import PASSWORD
+
+BUDGET = 1.4
+"""The app's imports to those of the required SDKs alone; measured at 1.25. It is a ratio of times
+taken in turn, the fastest of several each: seconds say nothing on a machine that others share."""
+
+NOT_IMPORTED = {
+    "azure.identity": "there is none with a connection string, and a managed one asks when needed",
+    "msal": "comes with it",
+    "registry_core.cli": "the command line",
+    "registry_core.cost": "the command line's too",
+    "devhost": "is not deployed",
+    "uvloop": "the worker has its own loop",
+    "azure.storage.queue": "devhost's",
+    "httpx": "the tests'",
+    "multipart": "the registry reads forms itself",
+}
+
+
+def test_imports_stay_within_a_ratio_to_the_required_sdks() -> None:
+    assert cold_start.ratio(5) < BUDGET
+
+
+def test_the_ratio_catches_a_library_that_is_not_needed() -> None:
+    assert cold_start.ratio(3, f"import hypothesis, pytest, httpx; {cold_start.APP}") > BUDGET
+
+
+def test_what_a_start_does_not_need_is_not_imported() -> None:
+    loaded = cold_start.modules()
+    assert {name for name in NOT_IMPORTED if name in loaded} == set()
+    assert "registry_core.http.edge" in loaded
+
+
+def test_the_identity_is_imported_where_one_is_used() -> None:
+    statement = (
+        "import asyncio\nfrom registry_core.settings import StorageSettings\n"
+        "from registry_core.storage import calls, connection\n"
+        "async def main():\n"
+        "    settings = StorageSettings(blob_uri='https://a.b', table_uri='https://a.c')\n"
+        "    await connection.Connection(settings, calls.CallHook()).close()\n"
+        "asyncio.run(main())\npass"
+    )
+    assert "azure.identity.aio" in cold_start.modules(statement)
+
+
+def test_nothing_heavy_is_left_to_the_first_request(azurite: Azurite) -> None:
+    first = cold_start.first_requests(azurite.connection_string, PASSWORD)
+    heavy = {"fastapi", "aiohttp", "jwt", "starlette", "requests", "uvicorn", "registry_core"}
+    assert heavy.isdisjoint(first.loaded)
+    assert first.seconds["second sign-in"] < first.seconds["import"]
