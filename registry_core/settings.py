@@ -16,6 +16,7 @@ from registry_core.model.names import RepositoryPattern
 
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
+MIN_EXPIRY = timedelta(minutes=10)
 
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEt"
@@ -35,8 +36,9 @@ ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.window
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?|\[[0-9a-fA-F:]+\](?::[0-9]{1,5})?"
+    rf"(?=.{{1,260}}$)(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]{{2,39}}\])(?::(?P<port>[0-9]{{1,5}}))?"
 )
 
 
@@ -122,6 +124,9 @@ class Settings:
         grace = _duration(env, "REGISTRY_GC_GRACE", cls.gc_grace)
         if grace < MIN_GRACE:
             raise SettingsError("REGISTRY_GC_GRACE: at least 1h, or a push could lose its blobs")
+        expiry = _duration(env, "REGISTRY_UPLOAD_EXPIRY", cls.upload_expiry)
+        if expiry < MIN_EXPIRY:
+            raise SettingsError("REGISTRY_UPLOAD_EXPIRY: at least 10m, or no layer could be pushed")
         region = re.sub(r"[^a-z0-9]", "", env.get("REGION_NAME", "").lower())
         return cls(
             storage=_storage(env),
@@ -134,7 +139,7 @@ class Settings:
             blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
             delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
             gc_grace=grace,
-            upload_expiry=_duration(env, "REGISTRY_UPLOAD_EXPIRY", cls.upload_expiry),
+            upload_expiry=expiry,
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
             region=region or cls.region,
         )
@@ -146,7 +151,8 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
         development = connection.rstrip(";").lower() == "usedevelopmentstorage=true"
         if development:
             return StorageSettings(_DEVELOPMENT_STORAGE)
-        names = {part.partition("=")[0].strip().lower() for part in connection.split(";")}
+        pairs = (part.partition("=") for part in connection.split(";"))
+        names = {name.strip().lower() for name, _, value in pairs if value.strip()}
         if not {"accountname", "accountkey"} <= names:
             raise SettingsError(
                 "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
@@ -181,7 +187,7 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
 def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
     text = env.get("REGISTRY_LOGIN_SERVERS") or env.get("WEBSITE_HOSTNAME") or "localhost:7071"
     servers = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    if not servers or not all(_HOST.fullmatch(server) for server in servers):
+    if not servers or not all(map(_is_host, servers)):
         raise SettingsError(
             "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
         )
@@ -190,7 +196,7 @@ def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def _peers(env: Mapping[str, str]) -> tuple[str, ...]:
     peers = _list(env.get("REGISTRY_PEERS", "").lower())
-    if not all(_HOST.fullmatch(peer) for peer in peers):
+    if not all(map(_is_host, peers)):
         raise SettingsError("REGISTRY_PEERS: host names of the other regions, parted by commas")
     return peers
 
@@ -246,6 +252,12 @@ def _trusted_proxies(env: Mapping[str, str]) -> int:
     if text not in ("0", "1", "2", "3", "4"):
         raise SettingsError("REGISTRY_TRUSTED_PROXIES: a number from 0 to 4")
     return int(text)
+
+
+def _is_host(text: str) -> bool:
+    """A host name or an IPv6 address in brackets, with a port or without (RFC 3986, 3.2.2)."""
+    found = _HOST.fullmatch(text)
+    return found is not None and 0 < int(found["port"] or 443) < 65_536
 
 
 def _list(text: str) -> tuple[str, ...]:

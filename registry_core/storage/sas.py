@@ -8,11 +8,13 @@ of the repository. With an identity it is signed by a user delegation key, else 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_blob_sas
 
+from registry_core.errors import Unavailable
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
 from registry_core.storage.faults import reading
@@ -26,6 +28,7 @@ KEY_LIFETIME = timedelta(hours=24)
 """How long a delegation key is asked for; storage allows 7 days at most."""
 KEY_RENEWAL = timedelta(hours=6)
 """A key with less than this left is renewed; it must outlive every address signed with it."""
+_LOGGER = logging.getLogger("slipway")
 _CONTENT_TYPE = "application/octet-stream"
 
 
@@ -73,10 +76,21 @@ class SasSigner:
         async with self._renewal:
             key = self._fresh(now)
             if key is None:
-                expiry = now + KEY_LIFETIME
-                with reading():
-                    key = await self._service.get_user_delegation_key(now - CLOCK_SKEW, expiry)
-                self._delegation = (expiry, key)
+                key = await self._renewed(now)
+        return key
+
+    async def _renewed(self, now: datetime) -> UserDelegationKey:
+        """A new key; if none can be had, the one there is, as long as it outlives an address."""
+        expiry = now + KEY_LIFETIME
+        try:
+            with reading():
+                key = await self._service.get_user_delegation_key(now - CLOCK_SKEW, expiry)
+        except Unavailable:
+            if self._delegation is None or self._delegation[0] - now < LIFETIME:
+                raise
+            _LOGGER.warning("the key that signs addresses could not be renewed", exc_info=True)
+            return self._delegation[1]
+        self._delegation = (expiry, key)
         return key
 
     def _fresh(self, now: datetime) -> UserDelegationKey | None:

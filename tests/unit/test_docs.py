@@ -1,9 +1,12 @@
 """The documentation agrees with the code and with itself."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from registry_core.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,3 +42,11 @@ def test_every_make_target_in_the_readme_exists() -> None:
     named = set(re.findall(r"(?:^|`|^[A-Z].*)make ([a-z0-9]+)(?=`|$|  )", readme, re.MULTILINE))
     assert {"run", "test", "cert", "e2e"} <= named
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_slipway_is_one(page: Path) -> None:
+    """As printed, with something in the place of what is to be filled in."""
+    for line in re.findall(r"^\./slipway (.+)$", page.read_text(), re.MULTILINE):
+        filled = re.sub(r"<[^>]+>", "00000000-0000-0000-0000-000000000000", line)
+        main.parser().parse_args(shlex.split(filled))  # Exits if it is none.

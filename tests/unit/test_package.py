@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -96,3 +97,32 @@ def test_a_broken_host_json_is_told(copy: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("host.json: ")
     assert not (copy / "dist").exists()
+
+
+@pytest.mark.parametrize(
+    ("apps", "deployed"),
+    [
+        ('["first"]', []),
+        ('["first", "second", "third"]', ["second", "third"]),
+    ],
+)
+def test_the_apps_of_further_regions_get_the_same_package(
+    copy: Path, tmp_path: Path, apps: str, deployed: list[str]
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    az = programs / "az"
+    az.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\n')
+    az.chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "REGISTRY_APP_NAMES": apps,
+        "AZURE_RESOURCE_GROUP": "rg-slipway",
+    }
+    script = copy / "infra/deploy-other-regions.sh"
+    subprocess.run(["sh", script], env=environment, check=True, capture_output=True)
+    told = tmp_path / "told"
+    lines = told.read_text().splitlines() if told.exists() else []
+    assert [line.partition("--name ")[2].partition(" ")[0] for line in lines] == deployed
+    assert all("--src dist/slipway.zip" in line for line in lines)
+    assert (copy / "dist/slipway.zip").exists() == bool(deployed)

@@ -253,3 +253,19 @@ async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, cloc
     service.error.status_code = 403
     with pytest.raises(HttpResponseError):
         await signer(service, clock, None, HTTPS).url(LOCATION)
+
+
+async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outlives_an_address(
+    service: Service, clock: Clock
+) -> None:
+    ours = signer(service, clock, None, HTTPS)
+    await ours.url(LOCATION)
+    service.error = ServiceRequestError("down")
+    clock.now = NOW + KEY_LIFETIME - LIFETIME
+    sent = query(await ours.url(LOCATION))
+    assert time(sent["se"]) <= time(sent["ske"])
+    clock.now += timedelta(seconds=1)
+    with pytest.raises(Unavailable):
+        await ours.url(LOCATION)
+    service.error = None
+    assert time(query(await ours.url(LOCATION))["ske"]) == clock.now + KEY_LIFETIME
