@@ -53,7 +53,8 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
 var addressRules = [for (range, index) in allowedIpRanges: {
   name: 'allowed-${index}'
   action: 'Allow'
-  ipAddress: range
+  // The app takes a single address as a range only.
+  ipAddress: contains(range, '/') ? range : '${range}/32'
   priority: 100 + index
 }]
 // Its probes come from addresses that only this tag knows.

@@ -85,6 +85,8 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for al
     evaluationFrequency: 'PT15M'
     windowSize: 'PT15M'
     autoMitigate: true
+    // A new workspace has none of the tables before the first request.
+    skipQueryValidation: true
     criteria: {
       allOf: [{
         query: alert.query

@@ -32,7 +32,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: publicAccess && empty(allowedIpRanges) ? 'Allow' : 'Deny'
-      ipRules: [for range in allowedIpRanges: { action: 'Allow', value: range }]
+      // Storage takes a single address by itself only.
+      ipRules: [for range in allowedIpRanges: { action: 'Allow', value: replace(range, '/32', '') }]
     }
   }
 }
