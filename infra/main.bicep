@@ -180,7 +180,7 @@ module monitoring 'modules/monitoring.bicep' = {
 
 // One after the other: with private endpoints they share DNS zones.
 @batchSize(1)
-module region 'modules/region.bicep' = [for (location, index) in regions: {
+module regional 'modules/region.bicep' = [for (location, index) in regions: {
   name: 'region-${location}'
   scope: group
   params: {
@@ -252,10 +252,10 @@ output REGISTRY_APP_NAMES array = appNames
 output REGISTRY_DNS_TARGET string = length(regions) > 1 ? globalEndpoint!.outputs.hostName : hosts[0]
 
 @description('Goes into the TXT record asuid.<custom domain>, which proves that the domain is yours.')
-output REGISTRY_DOMAIN_VERIFICATION_ID string = region[0].outputs.domainVerificationId
+output REGISTRY_DOMAIN_VERIFICATION_ID string = regional[0].outputs.domainVerificationId
 
 @description('The registry\'s storage accounts, for the command line (RegistryStorage__accountName).')
-output REGISTRY_STORAGE_ACCOUNTS array = [for (location, index) in regions: region[index].outputs.registryStorageName]
+output REGISTRY_STORAGE_ACCOUNTS array = [for (location, index) in regions: regional[index].outputs.registryStorageName]
 
 @description('Where everything lies.')
 output AZURE_RESOURCE_GROUP string = group.name

@@ -50,11 +50,11 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-var addressRules = [for (range, index) in allowedIpRanges: {
+var addressRules = [for (addresses, index) in allowedIpRanges: {
   name: 'allowed-${index}'
   action: 'Allow'
   // The app takes a single address as a range only.
-  ipAddress: contains(range, '/') ? range : '${range}/32'
+  ipAddress: contains(addresses, '/') ? addresses : '${addresses}/32'
   priority: 100 + index
 }]
 // Its probes come from addresses that only this tag knows.

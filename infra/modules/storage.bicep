@@ -33,7 +33,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
       bypass: 'AzureServices'
       defaultAction: publicAccess && empty(allowedIpRanges) ? 'Allow' : 'Deny'
       // Storage takes a single address by itself only.
-      ipRules: [for range in allowedIpRanges: { action: 'Allow', value: replace(range, '/32', '') }]
+      ipRules: [for addresses in allowedIpRanges: { action: 'Allow', value: replace(addresses, '/32', '') }]
     }
   }
 }

@@ -58,6 +58,21 @@ def names(templates: Templates) -> Iterator[str]:
             yield f"{file.path}: {name} is never used"
 
 
+def shadows(templates: Templates) -> Iterator[str]:
+    """No loop or lambda names what the file, or the language, has already named."""
+    for file in templates.modules():
+        declared = {
+            *file.parameters,
+            *file.variables,
+            *(each.symbol for each in (*file.resources, *file.modules)),
+        }
+        for node in walk(file.root):
+            if node.type in ("for_statement", "lambda_expression"):
+                for name in _variables(node):
+                    if name in declared or name in _FUNCTIONS:
+                        yield f"{file.path}:{node.start_point[0] + 1}: {name} hides another"
+
+
 def modules(templates: Templates) -> Iterator[str]:
     """Every module exists, and gets its parameters: all it needs, and no others."""
     for file in templates.modules():
@@ -136,10 +151,16 @@ def _bound(node: Node) -> Iterator[str]:
     """What loops and lambdas around the node declare."""
     above = node.parent
     while above is not None:
-        if above.type == "for_statement":
-            for child in walk(above.named_children[0]):
-                if child.type in ("identifier", "loop_variable", "loop_enumerator"):
-                    yield text_of(child)
-        if above.type == "lambda_expression":
-            yield text_of(above.named_children[0])
+        if above.type in ("for_statement", "lambda_expression"):
+            yield from _variables(above)
         above = above.parent
+
+
+def _variables(node: Node) -> Iterator[str]:
+    """What one loop or lambda declares."""
+    if node.type == "lambda_expression":
+        yield text_of(node.named_children[0])
+        return
+    for child in walk(node.named_children[0]):
+        if child.type in ("identifier", "loop_variable", "loop_enumerator"):
+            yield text_of(child)

@@ -24,6 +24,7 @@ CONTENT = "registry_core/storage/content.py"
 RULES: tuple[Rule, ...] = (
     language.syntax,
     language.names,
+    language.shadows,
     language.modules,
     language.secrets,
     language.types,
@@ -50,12 +51,19 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         language.names,
         STORAGE,
-        "value: replace(range,",
-        "value: replace(rang,",
-        "rang is not declared",
+        "replace(addresses,",
+        "replace(address,",
+        "address is not declared",
     ),
     (language.names, APP, "      REGISTRY_CACHE_TTL: cacheTtl\n", "", "cacheTtl is never used"),
     (language.names, MAIN, "var allTags = union(", "var allTags = unite(", "unite"),
+    (
+        language.shadows,
+        MAIN,
+        "    peers: join(filter(hosts, host =>",
+        "    peers: join(filter(hosts, hosts =>",
+        "hosts hides",
+    ),
     (language.modules, MAIN, "    cacheTtl: cacheTtl\n", "", "needs the parameter cacheTtl"),
     (
         language.modules,
