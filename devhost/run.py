@@ -116,20 +116,32 @@ def _start_azurite(options: Options, stack: ExitStack) -> Azurite:
     location = (options.data_dir / "azurite").resolve()
     location.mkdir(parents=True, exist_ok=True)
     stack.enter_context(_only_user(location))
+    try:
+        return _azurite(location, options, usual=True)
+    except AzuriteError:
+        # Another host, started at the same time, was faster to take a usual port.
+        if all(map(is_free, _AZURITE_PORTS.values())):
+            raise
+        return _azurite(location, options, usual=False)
+
+
+def _azurite(location: Path, options: Options, *, usual: bool) -> Azurite:
+    """Azurite on the ports that were asked for; else, unless taken, on its `usual` ones, or any."""
     chosen = {"blob": options.blob_port, "queue": options.queue_port, "table": options.table_port}
     ports: dict[str, int] = {}
-    for service, usual in _AZURITE_PORTS.items():
-        port = chosen[service]
+    for service, port in chosen.items():
         if port is None:
             # A host on a port of the system's choice is one of several, as in tests: it leaves the
             # usual ports alone.
-            port = usual if options.port and is_free(usual) else 0
+            own = _AZURITE_PORTS[service]
+            ports[service] = own if usual and options.port and is_free(own) else 0
         elif port and not is_free(port):
             name = f"AZURITE_{service.upper()}_PORT"
             raise PortInUseError(
                 f"port {port}, given as {name}, is in use. Choose another, or leave {name} out."
             )
-        ports[service] = port
+        else:
+            ports[service] = port
     return Azurite(
         location,
         blob_port=ports["blob"],

@@ -8,14 +8,18 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from devhost import run
 from devhost.cert import CertificateDirectory
 from devhost.errors import DevhostError
 from devhost.process import HostProcess
+from devhost.server import is_free
+from devhost.settings import Options
 
 PATIENCE = 20
 ROOT = Path(__file__).resolve().parents[3]
@@ -120,6 +124,20 @@ def test_an_azurite_port_that_was_asked_for_and_is_in_use_is_named(app_dir: Path
         port: int = taken.getsockname()[1]
         with pytest.raises(DevhostError, match=f"port {port}, given as AZURITE_QUEUE_PORT"):
             HostProcess(app_dir, {"AZURITE_QUEUE_PORT": str(port)})
+
+
+def test_a_usual_port_that_another_host_is_faster_to_take_is_left_to_it(
+    tmp_path: Path, app_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(run, "_AZURITE_PORTS", {"blob": port, "queue": port, "table": port})
+        free = iter([True, True, True])  # As it was when this host looked.
+        monkeypatch.setattr("devhost.run.is_free", lambda port: next(free, None) or is_free(port))
+        options = Options(app_dir=app_dir, port=7071, data_dir=tmp_path)
+        with ExitStack() as stack:
+            azurite = stack.enter_context(run._start_azurite(options, stack))
+            assert port not in (azurite.blob_port, azurite.queue_port, azurite.table_port)
 
 
 def test_two_hosts_do_not_share_the_data_of_one_azurite(tmp_path: Path, app_dir: Path) -> None:
