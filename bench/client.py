@@ -25,6 +25,8 @@ class Upload:
     location: str
     seconds: float
     """From the first byte of the `PATCH` to its answer."""
+    correlation_id: str
+    """Of the `PATCH`."""
 
     @property
     def rate(self) -> float:
@@ -57,6 +59,7 @@ class RegistryClient:
     def send(self, layer: Layer) -> Upload:
         """Begins an upload and streams all of the layer. Raises `UnexpectedAnswerError`."""
         location = self.begin()
+        correlation_id = str(uuid.uuid4())
         connection = http.client.HTTPConnection(self.address)
         connection.connect()
         try:
@@ -65,11 +68,15 @@ class RegistryClient:
                 "PATCH",
                 location,
                 body=layer.pieces(),
-                headers={**self.headers, "Transfer-Encoding": "chunked"},
+                headers={
+                    **self.headers,
+                    "Transfer-Encoding": "chunked",
+                    _CORRELATION_HEADER: correlation_id,
+                },
                 encode_chunked=True,
             )
             location = answered(connection, 202)["Location"]
-            return Upload(layer, location, time.perf_counter() - began)
+            return Upload(layer, location, time.perf_counter() - began, correlation_id)
         finally:
             connection.close()
 

@@ -52,7 +52,7 @@ class Stage:
         self.receiving = receiving
         self.raw = RawAppends(azurite)
         self._meters = meters
-        self._log = committing
+        self._committing = committing
         self.receiver = RegistryClient(receiving.base_url, _USERNAME, password)
         """A client of `receiving`."""
         self._committer = RegistryClient(committing.base_url, _USERNAME, password)
@@ -62,21 +62,27 @@ class Stage:
         before = self._metered()
         seconds, correlation_id = self._committer.commit(upload)
         moved = self._metered() - before
-        line = self._log_line(correlation_id)
+        line = _log_line(self._committing, correlation_id)
         return Commit(
             upload.layer.size, seconds, line["storage_calls"], line["storage_rounds"], moved
         )
 
+    def storage_share(self, upload: Upload) -> float:
+        """For which share of the upload's `PATCH` the registry had a storage call under way."""
+        line = _log_line(self.receiving, upload.correlation_id)
+        return float(line["storage_ms"]) / float(line["duration_ms"])
+
     def _metered(self) -> int:
         return sum(meter.bytes for meter in self._meters)
 
-    def _log_line(self, correlation_id: str) -> dict[str, Any]:
-        """What the registry logged of a request; it does so before it answers."""
-        for line in reversed(self._log.output.splitlines()):
-            if correlation_id in line:
-                entry: dict[str, Any] = json.loads(line[line.index("{") :])
-                return entry
-        raise LookupError(f"no log line of request {correlation_id}")
+
+def _log_line(host: HostProcess, correlation_id: str) -> dict[str, Any]:
+    """What the registry logged of a request; it does so before it answers."""
+    for line in reversed(host.output.splitlines()):
+        if correlation_id in line:
+            entry: dict[str, Any] = json.loads(line[line.index("{") :])
+            return entry
+    raise LookupError(f"no log line of request {correlation_id}")
 
 
 @contextlib.contextmanager

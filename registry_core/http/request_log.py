@@ -39,6 +39,7 @@ class Entry:
             "duration_ms": round((time.monotonic() - self.started) * 1000, 1),
             "storage_calls": self.trace.count,
             "storage_rounds": self.trace.rounds,
+            "storage_ms": round(self.trace.busy_seconds * 1000, 1),
             "bytes_in": self.bytes_in,
             "bytes_out": bytes_out,
             "correlation_id": self.correlation_id,

@@ -7,6 +7,7 @@ each attempt on the wire is one call. The calls made on behalf of one request ar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -59,7 +60,11 @@ class CallTrace:
     """The storage calls made for one request."""
 
     calls: list[StorageCall] = field(default_factory=list)
+    busy_seconds: float = 0
+    """For how long at least one of the calls that have ended was under way."""
     _ended_depth: int = 0
+    _under_way: int = 0
+    _busy_since: float = 0
 
     @property
     def count(self) -> int:
@@ -84,11 +89,17 @@ class CallTrace:
             depth=self._ended_depth + 1,
         )
         self.calls.append(call)
+        if not self._under_way:
+            self._busy_since = time.monotonic()
+        self._under_way += 1
         return call
 
     def end(self, call: StorageCall) -> None:
         """Records that a call has ended, so that what begins from now on may depend on it."""
         self._ended_depth = max(self._ended_depth, call.depth)
+        self._under_way -= 1
+        if not self._under_way:
+            self.busy_seconds += time.monotonic() - self._busy_since
 
 
 _current: ContextVar[CallTrace | None] = ContextVar("slipway_storage_calls", default=None)

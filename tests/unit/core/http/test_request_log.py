@@ -17,6 +17,7 @@ FIELDS = {
     "duration_ms",
     "storage_calls",
     "storage_rounds",
+    "storage_ms",
     "bytes_in",
     "bytes_out",
     "correlation_id",
@@ -51,6 +52,7 @@ def test_a_line_has_each_field_and_no_other(caplog: pytest.LogCaptureFixture) ->
     line = written(caplog)
     assert line.keys() == FIELDS
     assert 250 <= line.pop("duration_ms") < 10_000
+    assert 0 <= line.pop("storage_ms") < 10_000
     assert line == {
         "method": "PUT",
         "kind": "upload-session",

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineRespon
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
 
+from registry_core.storage import calls
 from registry_core.storage.calls import (
     CallHook,
     CallPolicy,
@@ -324,3 +326,27 @@ async def test_operations_are_told_only_while_faults_are_planned(
         "GET blob:/content/uploads/x",
         "GET content[]uploads/x",
     ]
+
+
+def test_time_in_which_two_calls_are_under_way_counts_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trace, ended = CallTrace(), []
+    now = 0.0
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: now))
+    now = 10.0
+    first = trace.begin("GET", URL)
+    now = 11.0
+    second = trace.begin("GET", URL)
+    now = 13.0
+    trace.end(first)
+    ended.append(trace.busy_seconds)
+    now = 16.0
+    trace.end(second)
+    ended.append(trace.busy_seconds)
+    now = 20.0
+    third = trace.begin("GET", URL)
+    now = 20.5
+    trace.end(third)
+    ended.append(trace.busy_seconds)
+    assert ended == [0, 6, 6.5]
