@@ -2,7 +2,8 @@
 
 Each region signs with keys of its own and answers `GET /oauth2/keys` with the public ones (RFC
 7517). A token whose key is unknown makes an instance ask its peers once in half a minute, however
-many such tokens come; a peer that is down is not missed for a day.
+many such tokens come; a peer that is down is not missed for a day, and keeps no token of another
+peer waiting whose key is known.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ALGORITHM = "ES256"
 _FRESH_SECONDS = 3600.0
 _STALE_SECONDS = 24 * 3600.0
 _AGAIN_SECONDS = 30.0
+_PATIENCE_SECONDS = 1.0
+"""How long a token whose key is known waits to hear whether it still is one."""
 _MAX_KEYS = 100
 _LOGGER = logging.getLogger("slipway")
 
@@ -32,23 +35,25 @@ class PeerKeys:
 
     def __init__(self, hosts: Sequence[str], now: Callable[[], float] = time.monotonic) -> None:
         self._peers = [_Peer(host, now) for host in hosts]
-        self._now = now
-        self._tried = -_STALE_SECONDS
-        self._asking = asyncio.Lock()
 
     async def find(self, kid: str) -> EllipticCurvePublicKey | None:
         """The key of that id, if a region has it and could be asked."""
-        if not self._peers:
-            return None
-        if self._known(kid) is None or any(peer.is_due for peer in self._peers):
-            async with self._asking:
-                if self._now() - self._tried >= _AGAIN_SECONDS:
-                    self._tried = self._now()
-                    await asyncio.gather(*(peer.ask() for peer in self._peers))
-        return self._known(kid)
+        owner = self._owner(kid)
+        if owner is None:
+            await self._ask_all_for(kid)
+            owner = self._owner(kid)
+        elif owner.is_due and (asking := owner.ask()):
+            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+        return owner.keys.get(kid) if owner else None
 
-    def _known(self, kid: str) -> EllipticCurvePublicKey | None:
-        return next((key for peer in self._peers if (key := peer.keys.get(kid))), None)
+    def _owner(self, kid: str) -> _Peer | None:
+        return next((peer for peer in self._peers if kid in peer.keys), None)
+
+    async def _ask_all_for(self, kid: str) -> None:
+        """Waits until one of the peers tells of this key, or all have answered or not."""
+        asking = {task for peer in self._peers if (task := peer.ask())}
+        while asking and not self._owner(kid):
+            _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
 
 
 class _Peer:
@@ -56,25 +61,34 @@ class _Peer:
         self._host = host
         self._now = now
         self._keys: Mapping[str, EllipticCurvePublicKey] = {}
-        self._asked = -_STALE_SECONDS
+        self._answered = self._tried = -_STALE_SECONDS
+        self._asking: asyncio.Task[None] | None = None
 
     @property
     def is_due(self) -> bool:
         """Whether what is known of it is to be read again: a key may have been withdrawn."""
-        return self._now() - self._asked > _FRESH_SECONDS
+        return self._now() - self._answered > _FRESH_SECONDS
 
     @property
     def keys(self) -> Mapping[str, EllipticCurvePublicKey]:
         """Those it published last, if that is not too long ago."""
-        return self._keys if self._now() - self._asked <= _STALE_SECONDS else {}
+        return self._keys if self._now() - self._answered <= _STALE_SECONDS else {}
 
-    async def ask(self) -> None:
+    def ask(self) -> asyncio.Task[None] | None:
+        """The asking that is under way, or a new one; None if the last is too short a time ago."""
+        if self._asking is None and self._now() - self._tried >= _AGAIN_SECONDS:
+            self._tried = self._now()
+            self._asking = asyncio.create_task(self._ask())
+        return self._asking
+
+    async def _ask(self) -> None:
         try:
             self._keys = _public_keys(await fetch_json(f"https://{self._host}/oauth2/keys"))
+            self._answered = self._now()
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
             _LOGGER.warning("the keys of %s: %s", self._host, type(error).__name__)
-            return
-        self._asked = self._now()
+        finally:
+            self._asking = None
 
 
 def _public_keys(document: Mapping[str, Any]) -> dict[str, EllipticCurvePublicKey]:

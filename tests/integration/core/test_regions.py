@@ -202,6 +202,44 @@ async def test_a_peer_that_is_down_costs_its_own_tokens_and_nothing_else(
         assert (await Guest(client, f"Bearer {token}").ask("GET", "/v2/")).status_code == 200
 
 
+async def test_a_peer_that_never_answers_keeps_no_token_of_another_waiting(near: Region) -> None:
+    ahead = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        keys = PeerKeys([f"localhost:{silent.getsockname()[1]}", near.host], lambda: ahead)
+        kid = (await near.client.registry.signing_keys.signing()).kid
+        for moment in (0.0, 31.0, 3590.0, 3630.0):
+            ahead = moment
+            async with asyncio.timeout(4):  # The silent one is waited for 5 seconds.
+                assert await keys.find(kid) is not None
+        assert near.asked.count("/oauth2/keys") == 2
+
+
+async def test_a_peer_that_falls_silent_delays_its_own_tokens_by_a_second(near: Region) -> None:
+    ahead = 0.0
+    keys = PeerKeys([near.host], lambda: ahead)
+    kid = (await near.client.registry.signing_keys.signing()).kid
+    assert await keys.find(kid) is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        keys._peers[0]._host = f"localhost:{silent.getsockname()[1]}"
+        for moment in (3590.0, 3700.0, 3710.0):
+            ahead = moment
+            async with asyncio.timeout(4):
+                assert await keys.find(kid) is not None
+
+
+async def test_a_key_that_its_region_withdrew_is_unknown_within_the_hour(near: Region) -> None:
+    ahead = 0.0
+    keys = PeerKeys([near.host], lambda: ahead)
+    kid = (await near.client.registry.signing_keys.signing()).kid
+    assert await keys.find(kid) is not None
+    peer = keys._peers[0]
+    peer._keys = {**peer.keys, "withdrawn": peer.keys[kid]}
+    assert await keys.find("withdrawn") is not None
+    ahead = 3700.0
+    assert await keys.find("withdrawn") is None
+    assert await keys.find(kid) is not None
+
+
 async def test_a_peer_that_is_down_is_not_missed_for_a_day(near: Region) -> None:
     ahead = 0.0
     keys = PeerKeys([near.host], lambda: time.monotonic() + ahead)
