@@ -1,7 +1,10 @@
 """A wait before wrong passwords are answered: longer with each, by source.
 
 Only the answer to a wrong password waits, never a right one, so that nobody can lock out another
-who comes from the same address. What an instance remembers is bounded in time and number.
+who comes from the same address. For the same reason nothing that goes right makes a source's
+failures forgotten: who guesses may have a password of his own to be right with. This slows
+guessing, and wakes who reads the log; what keeps guesses from succeeding is how long passwords are.
+What an instance remembers is bounded in time and number.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from registry_core.errors import TooManyRequests
 
 _FREE = 10
-"""Wrong passwords in a row that are answered at once."""
+"""Wrong passwords that are answered at once, where less than `_FORGET_SECONDS` lie between two."""
 _FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 1.0
 _FORGET_SECONDS = 300.0
@@ -55,7 +58,3 @@ class BackOff:
             await self._sleep(seconds)
         finally:
             self._waiting -= 1
-
-    def succeeded(self, source: str) -> None:
-        """Forgets what a source has got wrong."""
-        self._failures.pop(source, None)

@@ -49,8 +49,6 @@ async def sign_in(
         caller = await registry.sign_in.password(username, password, fresh=fresh)
     if caller is None:
         await registry.back_off.failed(source)
-    else:
-        registry.back_off.succeeded(source)
     return caller
 
 

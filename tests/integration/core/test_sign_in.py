@@ -15,6 +15,7 @@ import httpx
 import jwt
 import pytest
 
+from registry_core.auth.backoff import BackOff
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ScopeMap
 from registry_core.settings import AdminSettings, Settings
@@ -406,6 +407,33 @@ async def test_no_other_user_name_takes_a_token_for_a_password(admin: Guest) -> 
     token = (await admin.token()).json()["access_token"]
     for username in ("admin", "", "somebody", NULL_GUID.replace("0", "1")):
         assert (await Guest(admin.client, basic(username, token)).token()).status_code == 401
+
+
+async def test_whoever_guesses_waits_although_he_is_right_about_something_else(
+    settings: Settings,
+) -> None:
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    admin = settings.admin
+    assert admin
+    async with open_to_all(settings, "public/*") as client:
+        client.registry.back_off = BackOff(sleep=wait)
+        wrong = Guest(client, basic(admin.username, "a guess of the password"))
+        anybodys = (await Guest(client).token()).json()["access_token"]
+        right = (
+            Guest(client, basic(NULL_GUID, anybodys)),
+            Guest(client, f"Bearer {anybodys}"),
+            Guest(client, basic(admin.username, admin.passwords[0])),
+        )
+        for _ in range(4):
+            for _ in range(3):
+                assert (await wrong.ask("GET", "/v2/")).status_code == 401
+            for guest in right:
+                await guest.ask("GET", "/v2/")
+    assert len(waits) == 2
 
 
 # Anybody.

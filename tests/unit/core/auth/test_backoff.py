@@ -57,13 +57,8 @@ async def test_each_source_is_counted_for_itself(back_off: BackOff, clock: Clock
     assert len(clock.slept) == waited
 
 
-async def test_a_right_password_is_forgiven_and_so_is_time(back_off: BackOff, clock: Clock) -> None:
+async def test_what_was_wrong_is_forgotten_in_time(back_off: BackOff, clock: Clock) -> None:
     await fail(back_off, 20)
-    back_off.succeeded("a")
-    clock.slept.clear()
-    await fail(back_off, 10)
-    assert clock.slept == []
-    await fail(back_off, 5)
     clock.slept.clear()
     clock.time += 301
     await fail(back_off, 10)
