@@ -167,8 +167,9 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
             uri = f"https://{account}.{service}.core.windows.net"
         if not uri:
             raise SettingsError(
-                f"RegistryStorage__{service}ServiceUri: missing. Set it and its siblings, "
-                "or RegistryStorage to a connection string"
+                f"RegistryStorage__{service}ServiceUri: missing. Set it and its siblings; or "
+                "RegistryStorage__accountName; or RegistryStorage to a connection string "
+                "(UseDevelopmentStorage=true for Azurite, which make run starts)"
             )
         if not uri.startswith("https://"):
             raise SettingsError(f"RegistryStorage__{service}ServiceUri: an https:// address")

@@ -63,7 +63,7 @@ def _number(kind: type[int | float], least: float, most: float = 1e12) -> Callab
     def parse(text: str) -> float:
         value = kind(text)
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"from {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(f"from {least:,.15g} to {most:,.15g}")
         return value
 
     parse.__name__ = "number"
@@ -77,7 +77,7 @@ async def _run(arguments: argparse.Namespace) -> Result:
         lines, others = bill.bill(work, prices), bill.alternatives(work, prices)
     except PricesError as error:
         raise CommandError(str(error)) from error
-    say(f"In {prices.currency} a month, prices of {prices.date}, {prices.region}.")
+    say(f"In {prices.currency} a month, prices of {prices.date}, {prices.region}. {_told(work)}")
     rows: list[dict[str, object]] = [
         {
             "item": line.what,
@@ -103,6 +103,15 @@ def _workload(arguments: argparse.Namespace) -> workload.Workload:
     if arguments.instance_memory:
         changes["memory_gb"] = _MEMORY[arguments.instance_memory]
     return workload.changed(workload.WORKLOADS[arguments.workload], changes)
+
+
+def _told(work: workload.Workload) -> str:
+    """What the bill is for, in a sentence: people see what they did not say."""
+    return (
+        f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,g} MB in "
+        f"{work.layers} layers; {work.stored_gb:,g} GB in each of {work.regions} "
+        f"region{'s' if work.regions > 1 else ''}."
+    )
 
 
 def _money(cost: float, output: str) -> object:

@@ -58,14 +58,16 @@ async def _rows(keys: SigningKeys) -> list[Row]:
 
 
 async def _generate(arguments: argparse.Namespace) -> Row:
-    setting = {"password": "REGISTRY_ADMIN_PASSWORD", "password2": "REGISTRY_ADMIN_PASSWORD2"}
-    name = setting[arguments.name]
-    say("This password is shown once. To set it, with it in the variable PASSWORD:")
+    name, parameter = {
+        "password": ("REGISTRY_ADMIN_PASSWORD", "adminPassword"),
+        "password2": ("REGISTRY_ADMIN_PASSWORD2", "adminPassword2"),
+    }[arguments.name]
+    say("This password is shown once. To set it, with it in the variable PASSWORD, deploy again")
+    say("with these parameters; the templates put it into Key Vault:")
+    say(f'  --parameters adminUserEnabled=true {parameter}="$PASSWORD"')
+    say("For an app that was not deployed by the templates, whose next deployment undoes this:")
     say(
-        "  az functionapp config appsettings set --name <app> --resource-group <group> "
-        f'--settings "{name}=$PASSWORD"'
+        "  az functionapp config appsettings set --name <app> --resource-group <group> --settings "
+        f'REGISTRY_ADMIN_USER_ENABLED=on REGISTRY_ADMIN_USERNAME=admin "{name}=$PASSWORD"'
     )
-    say("or, better, as a secret in Key Vault that the setting refers to:")
-    say('  az keyvault secret set --vault-name <vault> --name registry-admin --value "$PASSWORD"')
-    say(f"  {name}=@Microsoft.KeyVault(VaultName=<vault>;SecretName=registry-admin)")
     return {"name": name, "value": secrets.token_urlsafe(32)}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from registry_core.cli import cost, keys, role_assignments, scope_maps, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
@@ -37,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; 0, or 1 if it could not be done. Exits with 2 for arguments that are none."""
     parsed = parser().parse_args(arguments)
+    logging.getLogger("azure").addHandler(logging.NullHandler())  # What it says is said below.
     try:
         result: Result = asyncio.run(parsed.run(parsed))
     except (CommandError, SettingsError) as error:
@@ -51,6 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "RegistryStorage right, and has the identity the role Storage Table Data Contributor?"
         )
         return 1
+    except AzureError as error:
+        say(f"slipway: {_refusal(error)}")
+        return 1
+    if isinstance(result, Sequence) and not result and parsed.output == "table":
+        say("There are none.")
     if result is not None:
         sys.stdout.write(render(result, parsed.output))
     return 0
+
+
+def _refusal(error: AzureError) -> str:
+    """What to do about a call that Azure let nobody make, or not this identity."""
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if isinstance(error, ClientAuthenticationError) and status is None:
+        return "nobody is signed in to Azure here: run az login, or set RegistryStorage"
+    code = getattr(error, "error_code", None) or status or type(error).__name__
+    return (
+        f"storage does not allow it ({code}). Has the identity the role Storage Table Data "
+        "Contributor on the account, and for keys Storage Blob Data Contributor on the container "
+        "system? A role counts some minutes after it was given."
+    )

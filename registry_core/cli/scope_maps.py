@@ -14,6 +14,7 @@ from registry_core.storage.access import MAX_ACTIONS, Access, Conflict, StoredSc
 
 MEANWHILE = "somebody else has changed it meanwhile: look, and repeat"
 NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{4,49}")
+NAME_HELP = "5 to 50 letters, digits, '-' and '_', the first not '_'"
 
 
 def register(nouns: Any) -> None:
@@ -27,7 +28,7 @@ def register(nouns: Any) -> None:
         "Make a scope map.",
         "scope-map create --name web-push --repository team/web content/read content/write",
     )
-    create.add_argument("--name", "-n", required=True)
+    create.add_argument("--name", "-n", required=True, help=NAME_HELP)
     add_repositories(create, "--repository", required=True)
     create.add_argument("--description", default="")
     add(verbs, "list", _list, "List the scope maps, those of the system too.", "scope-map list")

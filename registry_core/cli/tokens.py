@@ -44,7 +44,7 @@ def register(nouns: Any) -> None:
         "Make a token, with two passwords that are shown once.",
         "token create --name ci-web --repository team/web content/read content/write",
     )
-    create.add_argument("--name", "-n", required=True)
+    create.add_argument("--name", "-n", required=True, help=scope_maps.NAME_HELP)
     allowed = create.add_mutually_exclusive_group(required=True)
     allowed.add_argument("--scope-map", metavar="NAME", help="an existing one, or the system's")
     scope_maps.add_repositories(allowed, "--repository")

@@ -17,6 +17,7 @@ from typing import Any
 from registry_core.cli.command import CommandError, Row, add, written
 
 _TIMEOUT_SECONDS = 30
+_MAX_ERROR_BYTES = 64 * 1024
 
 
 def register(nouns: Any) -> None:
@@ -31,7 +32,13 @@ def register(nouns: Any) -> None:
     parser.add_argument("--server", required=True, help="such as https://registry.example.com")
     parser.add_argument("--username", "-u", required=True)
     parser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
-    parser.add_argument("--scope", action="append", default=[], help="may be repeated")
+    parser.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        help="what is to be done there, such as repository:team/web:pull,push or "
+        "registry:catalog:*; may be repeated. Without any, ACCESS stays empty",
+    )
 
 
 async def _run(arguments: argparse.Namespace) -> Row:
@@ -41,8 +48,10 @@ async def _run(arguments: argparse.Namespace) -> Row:
         raise CommandError("--server: an address such as https://registry.example.com")
     if arguments.password_stdin:
         password = sys.stdin.readline().rstrip("\n")
-    else:
+    elif sys.stdin.isatty():
         password = getpass.getpass("Password: ")
+    else:
+        raise CommandError("nobody can be asked for the password here: say --password-stdin")
     query = urllib.parse.urlencode(
         [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]
     )
@@ -59,13 +68,24 @@ def _ask(url: str, username: str, password: str) -> Row:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
             document = json.load(answer)
     except urllib.error.HTTPError as error:
-        error.close()
+        with error:
+            reason = _reason(error.read(_MAX_ERROR_BYTES))
         if error.code == 401:
             raise CommandError("the registry does not know this user name and password") from None
-        raise CommandError(f"the registry answered {error.code}") from None
+        raise CommandError(f"the registry answered {error.code}{reason}") from None
     except (OSError, ValueError) as error:
         raise CommandError(f"the registry cannot be reached: {error}") from None
     return _row(document["access_token"])
+
+
+def _reason(body: bytes) -> str:
+    """What the registry says of an error, in the format of the OCI distribution specification."""
+    try:
+        first = json.loads(body)["errors"][0]
+        text = f"{first['code']}: {first['message']}"
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f" ({' '.join(text.split())})"
 
 
 def _row(token: str) -> Row:

@@ -87,18 +87,20 @@ def _functions(work: Workload, prices: Prices) -> Iterator[Line]:
         + probes
         + timers
     )
-    billed = max(0.0, executions - prices["free_executions"])
-    gb_seconds = max(0.0, seconds * work.memory_gb - prices["free_gb_seconds"])
-    yield Line("executions", executions, "executions", billed * prices["execution"])
-    yield Line(
-        "execution time",
-        seconds * work.memory_gb,
-        "GB-s",
-        gb_seconds * prices["execution_gb_second"],
-    )
+    gb_seconds = seconds * work.memory_gb
     if work.always_ready:
+        # Those take what comes, as long as they can; nothing of it is free.
         ready = work.always_ready * work.regions * DAYS * 86_400 * work.memory_gb
+        yield Line("executions", executions, "executions", executions * prices["execution"])
+        execution = gb_seconds * prices["always_ready_execution_gb_second"]
+        yield Line("execution time", gb_seconds, "GB-s", execution)
         yield Line("always ready", ready, "GB-s", ready * prices["always_ready_gb_second"])
+        return
+    billed = max(0.0, executions - prices["free_executions"])
+    billed_gb_seconds = max(0.0, gb_seconds - prices["free_gb_seconds"])
+    yield Line("executions", executions, "executions", billed * prices["execution"])
+    execution = billed_gb_seconds * prices["execution_gb_second"]
+    yield Line("execution time", gb_seconds, "GB-s", execution)
 
 
 def _storage(work: Workload, prices: Prices) -> Iterator[Line]:

@@ -28,10 +28,15 @@ class Prices:
         """The list in a file. Raises `PricesError`."""
         try:
             document = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise PricesError(f"{path}: cannot be read as JSON ({error})") from error
+        try:
             prices = {name: float(entry["price"]) for name, entry in document["prices"].items()}
             return cls(document["date"], document["currency"], document["region"], prices)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PricesError(f"{path}: no list of prices ({error})") from error
+        except KeyError as error:
+            raise PricesError(f"{path}: lacks {error}; {FILE} has all there must be") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise PricesError(f"{path}: no list of prices ({error}), such as {FILE}") from error
 
     def __getitem__(self, name: str) -> float:
         """One price. Raises `PricesError`."""

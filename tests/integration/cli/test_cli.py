@@ -254,6 +254,21 @@ def test_an_admin_password_is_printed_with_the_command_that_sets_it(
     assert password not in said.err
 
 
+def test_the_commands_that_set_the_two_admin_passwords_touch_neither_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = []
+    for name in ("password", "password2"):
+        assert main(["admin-password", "generate", "--name", name]) == 0
+        said.append(
+            set(re.findall(r"\w*(?:ADMIN_PASSWORD|adminPassword)\w*", capsys.readouterr().err))
+        )
+    assert said == [
+        {"REGISTRY_ADMIN_PASSWORD", "adminPassword"},
+        {"REGISTRY_ADMIN_PASSWORD2", "adminPassword2"},
+    ]
+
+
 REFUSED = {
     "a short name": ("token", "create", "--name", "ci", "--scope-map", "_repositories_pull"),
     "a systems name": (
@@ -326,7 +341,7 @@ def test_storage_that_cannot_be_reached_is_said_in_a_line(
     make = ("role-assignment", "create", "--assignee", SOMEBODY, "--role", "AcrPull")
     assert "may be done or not" in refused(*make)
     monkeypatch.setenv("RegistryStorage", "")
-    assert "RegistryStorage" in refused("token", "list")
+    assert "RegistryStorage__accountName" in refused("token", "list")
 
 
 def process(*arguments: str) -> subprocess.Popen[str]:
@@ -345,6 +360,46 @@ def test_of_two_who_make_the_same_token_at_once_one_is_told(name: str) -> None:
     assert sorted(each.returncode for each in both) == [0, 1], outcomes
     (loser,) = [err for each, (_, err) in zip(both, outcomes, strict=True) if each.returncode]
     assert f"there is a token {name} already" in loser
+
+
+def test_who_is_not_signed_in_is_told_how_to(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RegistryStorage", "")
+    monkeypatch.setenv("RegistryStorage__accountName", "nobodys")
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    assert "az login" in refused("token", "list")
+    assert "az login" in refused("key", "list")
+
+
+def test_who_has_no_role_is_told_which(
+    azurite: Azurite, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = re.sub("AccountKey=[^;]*", "AccountKey=a2V5", azurite.connection_string)
+    monkeypatch.setenv("RegistryStorage", wrong)
+    assert "Storage Table Data Contributor" in refused("token", "list")
+    assert "Storage Blob Data Contributor" in refused("key", "list")
+
+
+def test_the_command_says_which_packages_it_lacks(tmp_path: Path) -> None:
+    """As in a clone where nothing was set up, on a Python that has nothing."""
+    (tmp_path / "slipway").write_text((ROOT / "slipway").read_text())
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    (bare / "python3").chmod(0o755)
+    ended = subprocess.run(
+        ["sh", tmp_path / "slipway", "--help"],
+        env={"PATH": f"{bare}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "make setup" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -370,6 +425,10 @@ class TokenEndpoint(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         right = self.headers["Authorization"] == "Basic Y2ktd2ViOnJpZ2h0"
+        if "nonsense" in self.path:
+            error = {"code": "UNSUPPORTED", "message": "a scope is resource:name:actions"}
+            self.answer(400, json.dumps({"errors": [error]}).encode())
+            return
         claims = {
             "name": "ci-web",
             "kind": "token",
@@ -379,7 +438,10 @@ class TokenEndpoint(BaseHTTPRequestHandler):
         }
         payload = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         body = json.dumps({"access_token": f"x.{payload}.y"}).encode() if right else b"{}"
-        self.send_response(200 if right else 401)
+        self.answer(200 if right else 401, body)
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -405,9 +467,12 @@ def test_whoami_tells_what_the_registry_says(
                     assert found["expires"] == "2030-01-01T00:00:00Z"
                 else:
                     assert "does not know" in refused(*arguments, "--password-stdin")
+                    nonsense = ("--scope", "nonsense", "--password-stdin")
+                    assert "a scope is resource:name" in refused(*arguments, *nonsense)
     finally:
         server.shutdown()
         server.server_close()
     with Path(os.devnull).open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
+        assert "--password-stdin" in refused(*arguments)
         assert "cannot be reached" in refused(*arguments, "--password-stdin")

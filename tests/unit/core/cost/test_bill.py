@@ -60,6 +60,16 @@ def test_a_pull_costs_at_least_the_second_that_is_billed() -> None:
     assert line(shared, "execution time").quantity == pytest.approx(200_000, rel=0.01)
 
 
+def test_what_runs_on_an_instance_kept_ready_is_cheaper_and_never_free() -> None:
+    one = Workload(pulls=10_000, always_ready=1)
+    asleep = replace(one, always_ready=0)
+    assert line(asleep, "execution time").cost == line(asleep, "executions").cost == 0
+    assert line(one, "execution time").cost == pytest.approx(20_000 * 0.000016, rel=0.01)
+    assert line(one, "executions").cost == pytest.approx(90_000 * 0.0000004, rel=0.01)
+    many, kept = replace(asleep, pulls=10**7), replace(one, pulls=10**7)
+    assert line(kept, "execution time").cost < line(many, "execution time").cost
+
+
 def test_acr_is_billed_as_documented() -> None:
     """The example of Microsoft's page on its tiers: 25 GB in Basic are 0.212 USD a day."""
     basic, standard, premium = bill.alternatives(Workload(stored_gb=25), PRICES)
