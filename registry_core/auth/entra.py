@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from registry_core.auth.oidc import IssuerKeys
+from registry_core.auth.oidc import ALGORITHM, IssuerKeys
 from registry_core.errors import Unavailable
 from registry_core.settings import EntraSettings
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MAX_TOKEN = 16 * 1024
 _MAX_SECRET = 512
 _LEEWAY_SECONDS = 60
-_ALGORITHM = "RS256"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RIGHT_SECONDS, _WRONG_SECONDS = 300.0, 30.0
 _MAX_OUTCOMES = 1000
@@ -96,7 +95,7 @@ class Entra:
             claims = jwt.decode(
                 token,
                 key.key,
-                algorithms=[_ALGORITHM],
+                algorithms=[ALGORITHM],
                 options={
                     "require": ["exp", "nbf", "iat", "iss", "aud"],
                     "verify_aud": False,

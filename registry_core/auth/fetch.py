@@ -33,7 +33,10 @@ async def fetch_json(uri: str) -> dict[str, Any]:
         raise OSError(type(error).__name__) from error
     if len(content) > _MAX_BYTES:
         raise ValueError("too much")
-    document = json.loads(content)
+    try:
+        document = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
     if not isinstance(document, dict):
         raise TypeError("no object")
     return document

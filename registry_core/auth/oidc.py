@@ -10,15 +10,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from registry_core.auth.fetch import fetch_json
+from registry_core.auth.jwks import public_keys
 from registry_core.errors import Unavailable
 
 if TYPE_CHECKING:
     from jwt import PyJWK
 
+ALGORITHM = "RS256"
+"""What Entra ID signs with (RFC 7518, 3.3)."""
 _FRESH_SECONDS = 24 * 3600.0
 _STALE_SECONDS = 7 * 24 * 3600.0
 _AGAIN_SECONDS = 30.0
@@ -60,7 +63,7 @@ class IssuerKeys:
             document = await fetch_json(f"{self._address}/.well-known/openid-configuration")
             issuer, uri = str(document["issuer"]), str(document["jwks_uri"])
             self._check_address(uri)
-            keys = _rsa_keys(await fetch_json(uri))
+            keys = public_keys(await fetch_json(uri), ALGORITHM)
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
             _LOGGER.warning("the keys of %s: %s", self._address, type(error).__name__)
             return
@@ -71,20 +74,3 @@ class IssuerKeys:
         parts, own = urlsplit(uri), urlsplit(self._address)
         if (parts.scheme, parts.netloc) != ("https", own.netloc):
             raise ValueError("jwks_uri leads elsewhere")
-
-
-def _rsa_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
-    """The keys that sign with RSA, by their ids; a set that holds none is a fault."""
-    from jwt import PyJWK, PyJWTError  # noqa: PLC0415
-
-    found = {}
-    for entry in document["keys"]:
-        if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
-            continue
-        try:
-            found[str(entry["kid"])] = PyJWK(entry, "RS256")
-        except PyJWTError:
-            continue
-    if not found:
-        raise ValueError("no keys")
-    return found

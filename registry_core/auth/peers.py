@@ -12,12 +12,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from registry_core.auth.fetch import fetch_json
+from registry_core.auth.jwks import public_keys
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from jwt import PyJWK
 
 ALGORITHM = "ES256"
 """What every region signs with (RFC 7518, 3.4)."""
@@ -26,7 +27,6 @@ _STALE_SECONDS = 24 * 3600.0
 _AGAIN_SECONDS = 30.0
 _PATIENCE_SECONDS = 1.0
 """How long a token whose key is known waits to hear whether it still is one."""
-_MAX_KEYS = 100
 _LOGGER = logging.getLogger("slipway")
 
 
@@ -36,7 +36,7 @@ class PeerKeys:
     def __init__(self, hosts: Sequence[str], now: Callable[[], float] = time.monotonic) -> None:
         self._peers = [_Peer(host, now) for host in hosts]
 
-    async def find(self, kid: str) -> EllipticCurvePublicKey | None:
+    async def find(self, kid: str) -> PyJWK | None:
         """The key of that id, if a region has it and could be asked."""
         owner = self._owner(kid)
         if owner is None:
@@ -45,6 +45,10 @@ class PeerKeys:
         elif owner.is_due and (asking := owner.ask()):
             await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
         return owner.keys.get(kid) if owner else None
+
+    def knows(self, kid: str) -> bool:
+        """Whether a region's key of that id is in memory."""
+        return self._owner(kid) is not None
 
     def _owner(self, kid: str) -> _Peer | None:
         return next((peer for peer in self._peers if kid in peer.keys), None)
@@ -60,7 +64,7 @@ class _Peer:
     def __init__(self, host: str, now: Callable[[], float]) -> None:
         self._host = host
         self._now = now
-        self._keys: Mapping[str, EllipticCurvePublicKey] = {}
+        self._keys: Mapping[str, PyJWK] = {}
         self._answered = self._tried = -_STALE_SECONDS
         self._asking: asyncio.Task[None] | None = None
 
@@ -70,7 +74,7 @@ class _Peer:
         return self._now() - self._answered > _FRESH_SECONDS
 
     @property
-    def keys(self) -> Mapping[str, EllipticCurvePublicKey]:
+    def keys(self) -> Mapping[str, PyJWK]:
         """Those it published last, if that is not too long ago."""
         return self._keys if self._now() - self._answered <= _STALE_SECONDS else {}
 
@@ -83,27 +87,10 @@ class _Peer:
 
     async def _ask(self) -> None:
         try:
-            self._keys = _public_keys(await fetch_json(f"https://{self._host}/oauth2/keys"))
+            document = await fetch_json(f"https://{self._host}/oauth2/keys")
+            self._keys = public_keys(document, ALGORITHM)
             self._answered = self._now()
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
             _LOGGER.warning("the keys of %s: %s", self._host, type(error).__name__)
         finally:
             self._asking = None
-
-
-def _public_keys(document: Mapping[str, Any]) -> dict[str, EllipticCurvePublicKey]:
-    """The keys on P-256, by their ids; others are passed over."""
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
-    from jwt import PyJWK, PyJWTError  # noqa: PLC0415
-
-    found = {}
-    for entry in list(document["keys"])[:_MAX_KEYS]:
-        if entry.get("kty") != "EC" or entry.get("crv") != "P-256":
-            continue
-        try:
-            key = PyJWK(entry, ALGORITHM).key
-        except PyJWTError:
-            continue
-        if isinstance(key, EllipticCurvePublicKey):
-            found[str(entry["kid"])[:64]] = key
-    return found

@@ -93,8 +93,11 @@ class SignIn:
     async def refresh(self, token: str) -> Caller:
         """Who a refresh token was issued to, with what they may do now. Raises `TokenInvalid`."""
         known = _Known.of_claims(await self._tokens.verify_refresh(token))
-        if self._settings.entra is None or known.tenant != self._settings.entra.tenant_id:
+        entra = self._settings.entra
+        if entra is None or known.tenant != entra.tenant_id:
             raise TokenInvalid("its tenant is not the registry's")
+        if not entra.own_audiences:  # The region that issued it may have an app registration.
+            known = replace(known, roles=frozenset())
         return await self._entra_caller(known, cached=False)
 
     async def exchange(self, entra_token: str) -> tuple[Identity, str]:

@@ -112,7 +112,9 @@ class Tokens:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str) or len(kid) > 64:
                 raise TokenInvalid("the token names no key")
-            key = await self._keys.find(kid)
+            key = self._keys.in_memory(kid)
+            if key is None and not self._peers.knows(kid):
+                key = await self._keys.find(kid)
             public = key.public if key else await self._peers.find(kid)
             if public is None:
                 raise TokenInvalid("the token's key is not known")

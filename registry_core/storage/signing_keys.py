@@ -7,6 +7,7 @@ signed is good any more. So instances that read at different times accept each o
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import itertools
@@ -42,6 +43,8 @@ _REFRESH = timedelta(minutes=15)
 """How old an instance's copy may be when it signs: less than `_ANNOUNCED`."""
 _LOOK_AGAIN = timedelta(seconds=30)
 """How often a token with an unknown key makes an instance look for it."""
+_AFTER_FAILURE = timedelta(seconds=2)
+"""How long storage that could not be read is left alone."""
 _SUPERSEDED = timedelta(hours=24)
 """How long a key is kept after the next one signs: refresh tokens are good for three hours."""
 MAX_AGE = timedelta(days=30)
@@ -128,26 +131,50 @@ class SigningKeys:
         self._container = connection.container(keys.SYSTEM)
         self._now = now
         self._known: tuple[SigningKey, ...] = ()
-        self._read = datetime.min.replace(tzinfo=UTC)
+        self._read = self._failed = datetime.min.replace(tzinfo=UTC)
+        self._reading = asyncio.Lock()
 
     async def signing(self) -> SigningKey:
-        """The key to sign with; made if there is none. One read in fifteen minutes."""
-        now = self._now()
-        if now - self._read > _REFRESH:
-            await self._refresh()
+        """The key to sign with; made if there is none. One read in fifteen minutes.
+
+        Raises `Unavailable` if storage cannot be read.
+        """
+        await self._read_within(_REFRESH)
         if not self._known:
             await self._make_first()
+        now = self._now()
         ready = [key for key in self._known if key.signs_from <= now]
         return max(ready or self._known, key=lambda key: key.signs_from)
 
-    async def find(self, kid: str) -> SigningKey | None:
-        """The key of a token; one that is not known is looked for, once in half a minute."""
-        for key in self._known:
-            if key.kid == kid:
-                return key
-        if self._now() - self._read > _LOOK_AGAIN:
-            await self._refresh()
+    def in_memory(self, kid: str) -> SigningKey | None:
+        """The key of that id, if it has been read."""
         return next((key for key in self._known if key.kid == kid), None)
+
+    async def find(self, kid: str) -> SigningKey | None:
+        """The key of a token; one that is not known is looked for, once in half a minute.
+
+        Raises `Unavailable` if storage cannot be read: nobody's token is wrong for that.
+        """
+        if (key := self.in_memory(kid)) is None:
+            await self._read_within(_LOOK_AGAIN)
+            key = self.in_memory(kid)
+        return key
+
+    async def _read_within(self, age: timedelta) -> None:
+        """Reads the keys if they were not read for as long: one at a time, the others wait."""
+        if self._now() - self._read <= age:
+            return
+        async with self._reading:
+            now = self._now()
+            if now - self._read <= age:
+                return
+            if now - self._failed < _AFTER_FAILURE:
+                raise Unavailable
+            try:
+                await self._refresh()
+            except Unavailable:
+                self._failed = self._now()
+                raise
 
     async def published(self) -> Sequence[SigningKey]:
         """All that another region needs to know: those that sign, will sign, or have signed."""

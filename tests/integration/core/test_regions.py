@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -54,6 +54,25 @@ class Region:
 
 
 @contextlib.asynccontextmanager
+async def listening(application: Any, certificates: CertificateDirectory) -> AsyncIterator[str]:
+    """Serves `application` with TLS; answers host and port."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                log_level="error",
+                ssl_certfile=certificates.certificate,
+                ssl_keyfile=certificates.key,
+            )
+        )
+        running = asyncio.create_task(server._serve([sock]))
+        yield f"localhost:{sock.getsockname()[1]}"
+        server.should_exit = True
+        await running
+
+
+@contextlib.asynccontextmanager
 async def served(client: Client, certificates: CertificateDirectory) -> AsyncIterator[Region]:
     transport = client.http._transport
     assert isinstance(transport, httpx.ASGITransport)
@@ -63,20 +82,8 @@ async def served(client: Client, certificates: CertificateDirectory) -> AsyncIte
         asked.append(scope["path"])
         await transport.app(scope, receive, send)
 
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            lifespan="off",
-            log_level="error",
-            ssl_certfile=certificates.certificate,
-            ssl_keyfile=certificates.key,
-        )
-    )
-    running = asyncio.create_task(server._serve([listening]))
-    yield Region(client, f"localhost:{listening.getsockname()[1]}", asked)
-    server.should_exit = True
-    await running
+    async with listening(application, certificates) as host:
+        yield Region(client, host, asked)
 
 
 @pytest.fixture
@@ -212,6 +219,44 @@ async def test_a_peer_that_never_answers_keeps_no_token_of_another_waiting(near:
             async with asyncio.timeout(4):  # The silent one is waited for 5 seconds.
                 assert await keys.find(kid) is not None
         assert near.asked.count("/oauth2/keys") == 2
+
+
+NONSENSE = {
+    "nothing": b"",
+    "no object": b"[]",
+    "no list": b'{"keys": "abc"}',
+    "no keys in it": b'{"keys": [null, 5, {}, {"kid": 5}, {"kid": "a", "kty": "EC"}]}',
+    "too deep": b'{"keys": ' + 200_000 * b"[",
+    "too much": b'{"keys": "' + 2_000_000 * b"x" + b'"}',
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+async def test_a_peer_that_answers_nonsense_costs_no_token_of_another(
+    near: Region, certificates: CertificateDirectory, what: str
+) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": NONSENSE[what]})
+
+    async with listening(application, certificates) as host:
+        keys = PeerKeys([host, near.host])
+        assert await keys.find("unknown") is None
+        assert await keys.find((await near.client.registry.signing_keys.signing()).kid) is not None
+
+
+async def test_a_warm_region_verifies_anothers_token_without_a_storage_call(
+    near: Region, far: Client, settings: Settings
+) -> None:
+    admin = admin_of(settings)
+    token = await token_of(near.client, admin.username, admin.passwords[0])
+    guest = Guest(far, f"Bearer {token}")
+    assert (await guest.ask("GET", "/v2/")).status_code == 200
+    before = far.registry.hook.total
+    far.registry.signing_keys._read = datetime.min.replace(tzinfo=UTC)  # As long after as can be.
+    assert (await guest.ask("GET", "/v2/")).status_code == 200
+    assert far.registry.hook.total == before
 
 
 async def test_a_peer_that_falls_silent_delays_its_own_tokens_by_a_second(near: Region) -> None:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from registry_core.errors import Unavailable
 from registry_core.settings import Settings
 from registry_core.storage import keys
+from registry_core.storage.calls import Divert, Fault, StorageCall
 from registry_core.storage.connection import Connection
 from registry_core.storage.signing_keys import SigningKeys
 from tests.integration.core.support import Client, connect
@@ -112,6 +114,39 @@ async def test_an_unknown_key_is_looked_for_once_in_half_a_minute(
     for number in range(100):
         assert await signing.find(f"unknown-{number}") is None
     assert client.registry.hook.total - before == 1
+
+
+async def test_those_who_come_while_the_keys_are_read_wait_for_that(
+    connection: Connection, client: Client
+) -> None:
+    signing = SigningKeys(connection)
+    kid = (await SigningKeys(connection).signing()).kid
+    before = client.registry.hook.total
+    found = await asyncio.gather(
+        *(signing.find(kid if number % 2 else f"unknown-{number}") for number in range(100)),
+        *(signing.signing() for _ in range(100)),
+    )
+    assert client.registry.hook.total - before == 1
+    assert {key.kid if key else None for key in found} == {kid, None}
+
+
+async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_while(
+    connection: Connection, client: Client, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    kid = (await SigningKeys(connection).signing()).kid
+    before = client.registry.hook.total
+
+    def plan(_: StorageCall) -> Fault:
+        return Divert("http://127.0.0.1:9/")
+
+    client.registry.hook.plan = plan
+    failed = await asyncio.gather(*(signing.find(kid) for _ in range(20)), return_exceptions=True)
+    assert {type(each) for each in failed} == {Unavailable}
+    assert client.registry.hook.total - before == 3  # One read, as often as the SDK tries.
+    client.registry.hook.plan = None
+    clock.time += timedelta(seconds=2)
+    assert await signing.find(kid)
 
 
 async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:

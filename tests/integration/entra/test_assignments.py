@@ -101,6 +101,18 @@ async def test_app_roles_count_for_the_registrys_own_audience_alone(world: World
         assert await world.allowed(refresh, scope) == allowed
 
 
+async def test_a_region_that_takes_no_app_roles_takes_none_from_another_regions_token(
+    world: World,
+) -> None:
+    scope = "repository:any/app:pull,push"
+    refresh_token = await world.exchange(world.issuer.token(aud=OWN, roles=["AcrPush"]))
+    entra = EntraSettings(world.issuer.tenant, (ACR,), world.issuer.url)
+    async with connect(replace(world.client.registry.settings, entra=entra)) as client:
+        without = World(client, world.issuer, world.access)
+        assert await without.allowed(refresh_token, scope) == []
+    assert await world.allowed(refresh_token, scope) == ["pull", "push"]
+
+
 async def test_a_role_that_is_taken_away_counts_at_once_for_new_tokens_and_soon_for_old(
     world: World,
 ) -> None:
