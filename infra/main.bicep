@@ -122,7 +122,7 @@ param privateEndpoints bool = false
 @description('Whether the app, and the blobs it redirects to, can be reached from the internet. Off needs privateEndpoints.')
 param publicAccess bool = true
 
-@description('Addresses (CIDR) that may reach the registry; empty for all.')
+@description('Addresses (CIDR) that may reach the registry; empty for all. For one region.')
 param allowedIpRanges array = []
 
 @description('With several regions: take one out of the global endpoint while it is ill. The probes keep an instance of each awake, which costs: see docs/cost.md.')
@@ -131,7 +131,10 @@ param probeRegions bool = true
 @description('A domain name of your own that leads to the registry, in all regions. Create its TXT record first: see docs/deploy.md.')
 param customDomain string = ''
 
-@description('The Key Vault that holds the domain\'s certificate: its resource id. Empty: bind the domain, add a certificate later.')
+@description('Bind the domain to the apps. Off leaves a binding alone that was made by hand, and its certificate.')
+param bindDomain bool = true
+
+@description('The Key Vault that holds the domain\'s certificate: its resource id. Empty: bind the domain without one.')
 param certificateVaultId string = ''
 
 @description('The name of the certificate in that vault.')
@@ -158,11 +161,23 @@ var name = toLower(registryName)
 var appNames = [for (region, index) in regions: index == 0 ? name : '${name}${region}']
 var hosts = [for appName in appNames: '${appName}.azurewebsites.net']
 var allTags = union(tags, { 'azd-env-name': environmentName })
+var isPrivate = privateEndpoints && !publicAccess
+var severalRegions = length(regions) > 1
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: regions[0]
   tags: allTags
+}
+
+module conditions 'modules/conditions.bicep' = {
+  name: 'conditions'
+  scope: group
+  params: {
+    publicAccessOffNeedsPrivateEndpoints: any(publicAccess || privateEndpoints)
+    allowedIpRangesIsForOneRegion: any(empty(allowedIpRanges) || !severalRegions || isPrivate)
+    adminUserEnabledNeedsAPasswordOrAKeyVaultThatHasOne: any(!adminUserEnabled || adminPasswordsInKeyVault || !empty(adminPassword))
+  }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
@@ -186,6 +201,7 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
   params: {
     appName: appNames[index]
     location: location
+    index: index
     tags: allTags
     // Tokens are for the first name of all; every region knows the others by theirs.
     loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
@@ -216,18 +232,30 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     privateEndpoints: privateEndpoints
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
-    probedByTrafficManager: length(regions) > 1
+    probedByTrafficManager: severalRegions
     // The first app bears the name that azd deploys to; the others get the same package.
     serviceName: index == 0 ? 'registry' : ''
     insightsName: monitoring.outputs.insightsName
     actionGroupId: monitoring.outputs.actionGroupId
-    customDomain: customDomain
+    customDomain: bindDomain ? customDomain : ''
     certificateVaultId: certificateVaultId
     certificateName: certificateName
   }
+  dependsOn: [conditions]
 }]
 
-module globalEndpoint 'modules/global-endpoint.bicep' = if (length(regions) > 1) {
+// Private apps ask each other for keys from network to network: every one with every other.
+module peerings 'modules/network-peering.bicep' = [for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
+  name: 'peering-${pair}'
+  scope: group
+  params: {
+    name: appNames[pair / length(regions)]
+    peerName: appNames[pair % length(regions)]
+  }
+  dependsOn: [regional]
+}]
+
+module globalEndpoint 'modules/global-endpoint.bicep' = if (severalRegions) {
   name: 'global-endpoint'
   scope: group
   params: {
@@ -235,7 +263,8 @@ module globalEndpoint 'modules/global-endpoint.bicep' = if (length(regions) > 1)
     tags: allTags
     regions: regions
     hosts: hosts
-    probeRegions: probeRegions
+    // Its probes come from the internet.
+    probeRegions: probeRegions && publicAccess
   }
 }
 
@@ -249,7 +278,7 @@ output REGISTRY_REGIONAL_LOGIN_SERVERS array = hosts
 output REGISTRY_APP_NAMES array = appNames
 
 @description('What the custom domain\'s CNAME record has to lead to.')
-output REGISTRY_DNS_TARGET string = length(regions) > 1 ? globalEndpoint!.outputs.hostName : hosts[0]
+output REGISTRY_DNS_TARGET string = severalRegions ? globalEndpoint!.outputs.hostName : hosts[0]
 
 @description('Goes into the TXT record asuid.<custom domain>, which proves that the domain is yours.')
 output REGISTRY_DOMAIN_VERIFICATION_ID string = regional[0].outputs.domainVerificationId

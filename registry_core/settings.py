@@ -115,7 +115,7 @@ class Settings:
     cache_ttl: timedelta = timedelta(seconds=60)
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
     region: str = "local"
-    """`REGION_NAME`, which App Service sets: the region's id in the stamps of changed rows."""
+    """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -127,7 +127,8 @@ class Settings:
         expiry = _duration(env, "REGISTRY_UPLOAD_EXPIRY", cls.upload_expiry)
         if expiry < MIN_EXPIRY:
             raise SettingsError("REGISTRY_UPLOAD_EXPIRY: at least 10m, or no layer could be pushed")
-        region = re.sub(r"[^a-z0-9]", "", env.get("REGION_NAME", "").lower())
+        named = env.get("REGISTRY_REGION", "").strip() or env.get("REGION_NAME", "")
+        region = re.sub(r"[^a-z0-9]", "", named.lower())
         return cls(
             storage=_storage(env),
             login_servers=_login_servers(env),

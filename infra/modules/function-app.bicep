@@ -54,7 +54,7 @@ var addressRules = [for (addresses, index) in allowedIpRanges: {
   name: 'allowed-${index}'
   action: 'Allow'
   // The app takes a single address as a range only.
-  ipAddress: contains(addresses, '/') ? addresses : '${addresses}/32'
+  ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
   priority: 100 + index
 }]
 // Its probes come from addresses that only this tag knows.
@@ -171,6 +171,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       RegistryStorage__tableServiceUri: registryStorage.properties.primaryEndpoints.table
       REGISTRY_LOGIN_SERVERS: loginServers
       REGISTRY_PEERS: peers
+      REGISTRY_REGION: location
       REGISTRY_ADMIN_USER_ENABLED: adminUserEnabled ? 'on' : 'off'
       REGISTRY_ADMIN_USERNAME: adminUsername
       REGISTRY_ADMIN_PASSWORD: adminPassword

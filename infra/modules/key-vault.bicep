@@ -35,8 +35,10 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
+// Not given: the one that is there stays.
+resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(adminPassword)) {
   // checkov:skip=CKV_AZURE_41:an expired password would lock the operator out; rotation is described in docs/deploy.md
+  // checkov:skip=CKV_AZURE_114:it has a content type; the rule does not see it behind a condition
   parent: vault
   name: 'admin-password'
   tags: tags
@@ -68,9 +70,10 @@ resource appReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// References, not secrets. Without a version, so that a new password is picked up within a day.
+// References, not secrets. With the version, so that a new password changes the app's settings, and
+// with that is read at once.
 output id string = vault.id
 #disable-next-line outputs-should-not-contain-secrets
-output adminPasswordReference string = '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/admin-password)'
+output adminPasswordReference string = '@Microsoft.KeyVault(SecretUri=${empty(adminPassword) ? '${vault.properties.vaultUri}secrets/admin-password' : password!.properties.secretUriWithVersion})'
 #disable-next-line outputs-should-not-contain-secrets
-output adminPassword2Reference string = empty(adminPassword2) ? '' : '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/admin-password2)'
+output adminPassword2Reference string = empty(adminPassword2) ? '' : '@Microsoft.KeyVault(SecretUri=${password2!.properties.secretUriWithVersion})'

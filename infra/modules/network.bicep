@@ -4,6 +4,11 @@ param name string
 param location string
 param tags object
 
+@description('The region\'s number: networks that are peered need addresses of their own.')
+param index int
+
+var prefix = '10.${71 + index}'
+
 resource appGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   name: 'nsg-${name}-app'
   location: location
@@ -21,12 +26,12 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
   location: location
   tags: tags
   properties: {
-    addressSpace: { addressPrefixes: ['10.71.0.0/16'] }
+    addressSpace: { addressPrefixes: ['${prefix}.0.0/16'] }
     subnets: [
       {
         name: 'app'
         properties: {
-          addressPrefix: '10.71.0.0/24'
+          addressPrefix: '${prefix}.0.0/24'
           networkSecurityGroup: { id: appGroup.id }
           delegations: [{
             name: 'flex-consumption'
@@ -37,7 +42,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
       {
         name: 'endpoints'
         properties: {
-          addressPrefix: '10.71.1.0/24'
+          addressPrefix: '${prefix}.1.0/24'
           networkSecurityGroup: { id: endpointGroup.id }
           privateEndpointNetworkPolicies: 'Enabled'
         }

@@ -29,8 +29,10 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
+// One after the other: storage takes one at a time, and refuses another meanwhile.
+@batchSize(1)
 resource endpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for service in services: {
-  name: 'pe-${name}-${service.key}'
+  name: 'pe-${service.key}-${uniqueString(name)}'
   location: location
   tags: tags
   properties: {
@@ -45,6 +47,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for servic
   }
 }]
 
+@batchSize(1)
 resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [for (service, index) in services: {
   parent: endpoints[index]
   name: 'default'

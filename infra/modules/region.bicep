@@ -2,6 +2,7 @@
 
 param appName string
 param location string
+param index int
 param tags object
 param serviceName string
 param loginServers string
@@ -62,6 +63,7 @@ module network 'network.bicep' = if (privateEndpoints) {
   params: {
     name: appName
     location: location
+    index: index
     tags: tags
   }
 }
@@ -159,8 +161,9 @@ module app 'function-app.bicep' = {
     probedByTrafficManager: probedByTrafficManager
     subnetId: privateEndpoints ? network!.outputs.appSubnetId : ''
   }
-  // An app that starts before it has its roles fails until they reach it.
-  dependsOn: [roles]
+  // An app that starts before it has its roles fails until they reach it. One whose reference to a
+  // closed vault cannot be resolved is not asked again for a day.
+  dependsOn: [roles, endpoints]
 }
 
 // What gets a private endpoint.
@@ -171,7 +174,6 @@ var storageServices = [
   { key: 'host-table', id: hostStorage.outputs.id, kind: 'table', zone: tableZone }
 ]
 var vaultServices = keepsSecrets ? [{ key: 'vault', id: vault!.outputs.id, kind: 'vault', zone: vaultZone }] : []
-var appServices = publicAccess ? [] : [{ key: 'app', id: app.outputs.id, kind: 'sites', zone: appZone }]
 
 module endpoints 'private-endpoints.bicep' = if (privateEndpoints) {
   name: 'private-endpoints-${location}'
@@ -181,8 +183,21 @@ module endpoints 'private-endpoints.bicep' = if (privateEndpoints) {
     tags: tags
     networkId: network!.outputs.networkId
     subnetId: network!.outputs.endpointSubnetId
-    zoneNames: concat([blobZone, tableZone], keepsSecrets ? [vaultZone] : [], publicAccess ? [] : [appZone])
-    services: concat(storageServices, vaultServices, appServices)
+    zoneNames: concat([blobZone, tableZone], keepsSecrets ? [vaultZone] : [])
+    services: concat(storageServices, vaultServices)
+  }
+}
+
+module appEndpoint 'private-endpoints.bicep' = if (privateEndpoints && !publicAccess) {
+  name: 'app-endpoint-${location}'
+  params: {
+    name: appName
+    location: location
+    tags: tags
+    networkId: network!.outputs.networkId
+    subnetId: network!.outputs.endpointSubnetId
+    zoneNames: [appZone]
+    services: [{ key: 'app', id: app.outputs.id, kind: 'sites', zone: appZone }]
   }
 }
 

@@ -32,8 +32,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: publicAccess && empty(allowedIpRanges) ? 'Allow' : 'Deny'
-      // Storage takes a single address by itself only.
-      ipRules: [for addresses in allowedIpRanges: { action: 'Allow', value: replace(addresses, '/32', '') }]
+      // Storage takes a single address by itself only, and none of IPv6.
+      ipRules: [for addresses in filter(allowedIpRanges, each => !contains(each, ':')): { action: 'Allow', value: replace(addresses, '/32', '') }]
     }
   }
 }

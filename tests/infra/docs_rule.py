@@ -13,6 +13,8 @@ from tests.infra.templates import Templates
 _DEPLOY = "docs/deploy.md"
 _LIMITS = "docs/limits.md"
 _MAIN = "infra/main.bicep"
+_PARAMETERS = "infra/main.bicepparam"
+_PIPELINE = ".github/workflows/deploy.yml"
 _OF_THE_TOOLS = {
     "AZURE_CONFIG_DIR",
     "AZURE_ENV_NAME",
@@ -20,7 +22,9 @@ _OF_THE_TOOLS = {
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID",
+    "REGISTRY_IS_CLOSED",
 }
+_NO_PARAMETERS = {"functionTimeout", "siteScopedCertificatesEnabled"}
 _DISK_MIB = 762  # 0.8 GB
 _BYTES_PER_BYTE = 4
 """Of memory, that the host takes for each byte of a body with `Content-Length`."""
@@ -67,10 +71,10 @@ def _spelt(default: Any) -> str:
 def given(templates: Templates) -> Iterator[str]:
     """What the parameter files give, the template takes; what it needs, they give."""
     declared = templates.main.parameters
-    param_file = templates.texts["infra/main.bicepparam"]
+    param_file = templates.texts[_PARAMETERS]
     as_json = templates.texts["infra/main.parameters.json"]
     for path, names in (
-        ("infra/main.bicepparam", set(re.findall(r"^param (\w+)", param_file, re.MULTILINE))),
+        (_PARAMETERS, set(re.findall(r"^param (\w+)", param_file, re.MULTILINE))),
         ("infra/main.parameters.json", set(re.findall(r'^    "(\w+)": \{', as_json, re.MULTILINE))),
     ):
         for name in sorted(names - declared.keys()):
@@ -78,6 +82,20 @@ def given(templates: Templates) -> Iterator[str]:
         for name, parameter in declared.items():
             if not parameter.has_default and name not in names:
                 yield f"{path}: {name} is needed"
+
+
+def _from_environment(templates: Templates) -> set[str]:
+    """The variables that the parameter file reads."""
+    return set(re.findall(r"readEnvironmentVariable\('(\w+)'", templates.texts[_PARAMETERS]))
+
+
+def environment(templates: Templates) -> Iterator[str]:
+    """What the parameter file reads is documented, and the pipeline hands it over."""
+    for name in sorted(_from_environment(templates)):
+        if f"`{name}`" not in templates.texts[_DEPLOY]:
+            yield f"{_DEPLOY}: says nothing of {name}"
+        if f" {name}: ${{{{ " not in templates.texts[_PIPELINE]:
+            yield f"{_PIPELINE}: does not set {name}"
 
 
 def mentioned(templates: Templates) -> Iterator[str]:
@@ -88,11 +106,12 @@ def mentioned(templates: Templates) -> Iterator[str]:
         text = templates.texts[path]
         for name in sorted(set(re.findall(r"--parameters (\w+)=|`([a-z]+[A-Z]\w+)`", text))):
             word = name[0] or name[1]
-            if word not in known and word != "functionTimeout":
+            if word not in known and word not in _NO_PARAMETERS:
                 yield f"{path}: {word}: there is no such parameter"
         for name in sorted(set(re.findall(r"`((?:REGISTRY|AZURE)_[A-Z_]+)`", text))):
             is_setting = f"`{name}" in templates.texts["docs/settings.md"]
-            if name not in known and not is_setting and name not in _OF_THE_TOOLS:
+            is_variable = name in _OF_THE_TOOLS or name in _from_environment(templates)
+            if name not in known and not is_setting and not is_variable:
                 yield f"{path}: {name}: neither an output nor a setting"
 
 

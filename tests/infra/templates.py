@@ -15,6 +15,7 @@ _READ = (
     "infra/modules/*.bicep",
     "infra/*.bicepparam",
     "infra/*.json",
+    ".github/workflows/deploy.yml",
     "docs/*.md",
     "host.json",
     "function_app.py",

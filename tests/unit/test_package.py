@@ -100,29 +100,39 @@ def test_a_broken_host_json_is_told(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("apps", "deployed"),
+    ("apps", "signed_in", "deployed"),
     [
-        ('["first"]', []),
-        ('["first", "second", "third"]', ["second", "third"]),
+        ('["first"]', True, []),
+        ('["first", "second", "third"]', True, ["second", "third"]),
+        ('["first", "second"]', False, []),
     ],
 )
 def test_the_apps_of_further_regions_get_the_same_package(
-    copy: Path, tmp_path: Path, apps: str, deployed: list[str]
+    copy: Path, tmp_path: Path, apps: str, signed_in: bool, deployed: list[str]
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     az = programs / "az"
-    az.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\n')
+    status = 0 if signed_in else 1
+    az.write_text(
+        f'#!/bin/sh\n[ "$1" != account ] || exit {status}\necho "$@" >> {tmp_path}/told\n'
+    )
     az.chmod(0o755)
     environment = {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "REGISTRY_APP_NAMES": apps,
         "AZURE_RESOURCE_GROUP": "rg-slipway",
+        "AZURE_SUBSCRIPTION_ID": "5ca1ab1e",
     }
     script = copy / "infra/deploy-other-regions.sh"
-    subprocess.run(["sh", script], env=environment, check=True, capture_output=True)
+    ended = subprocess.run(
+        ["sh", script], env=environment, check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == (0 if signed_in else 1), ended.stderr
+    assert ("az login" in ended.stderr) is not signed_in
     told = tmp_path / "told"
     lines = told.read_text().splitlines() if told.exists() else []
     assert [line.partition("--name ")[2].partition(" ")[0] for line in lines] == deployed
     assert all("--src dist/slipway.zip" in line for line in lines)
+    assert all("--subscription 5ca1ab1e" in line for line in lines)
     assert (copy / "dist/slipway.zip").exists() == bool(deployed)

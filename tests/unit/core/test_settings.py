@@ -63,6 +63,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("REGISTRY_PEERS", "A.example, b.example:8443", "peers", ("a.example", "b.example:8443")),
         ("REGION_NAME", "West Europe", "region", "westeurope"),
         ("REGION_NAME", "!", "region", "local"),
+        ("REGISTRY_REGION", "East US 2", "region", "eastus2"),
     ],
 )
 def test_each_setting_sets_one_thing(name: str, value: str, field: str, expected: object) -> None:
