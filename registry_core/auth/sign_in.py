@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from registry_core.auth import basic
 from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused
 from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
 from registry_core.auth.policy import granted
-from registry_core.auth.tokens import TokenInvalid, Tokens, grants_of, identity_of
+from registry_core.auth.tokens import AccessToken, RefreshToken, TokenInvalid, Tokens
 from registry_core.model import grants, roles
 from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
@@ -71,28 +70,30 @@ class SignIn:
 
     async def bearer(self, token: str) -> Caller:
         """Who an access token was issued to, with what it allows. Raises `TokenInvalid`."""
-        claims, key = await self._tokens.verify_access(token)
-        identity = identity_of(claims)
+        found = await self._tokens.verify_access(token)
+        identity = found.identity
         if identity.kind is IdentityKind.ANONYMOUS:
+            if not self._anonymous.grants.repositories:
+                raise TokenInvalid("nobody may pull here without sign-in")
             return replace(self._anonymous, means=Means.BEARER)
-        if key is None:
-            return self._of_another_region(identity, claims)
+        if found.key is None:
+            return self._of_another_region(found)
         for cached in (True, False):  # What is in memory may be older than the token.
-            held = await self._holds(identity, str(claims.get("gen", "")), key, cached=cached)
+            held = await self._holds(identity, found.generation, found.key, cached=cached)
             if held is not None:
                 return Caller(
                     identity,
-                    grants_of(claims),
+                    found.grants,
                     Means.BEARER,
                     held.generation,
                     held.could,
-                    claims["exp"],
+                    found.expires,
                 )
         raise TokenInvalid("its password, token or role has been changed")
 
     async def refresh(self, token: str) -> Caller:
         """Who a refresh token was issued to, with what they may do now. Raises `TokenInvalid`."""
-        known = _Known.of_claims(await self._tokens.verify_refresh(token))
+        known = _Known.of_token(await self._tokens.verify_refresh(token))
         entra = self._settings.entra
         if entra is None or known.tenant != entra.tenant_id:
             raise TokenInvalid("its tenant is not the registry's")
@@ -169,13 +170,13 @@ class SignIn:
         joined = Grants.join(allowed)
         return Caller(known.identity, joined, Means.BASIC, _always(generation))
 
-    def _of_another_region(self, identity: Identity, claims: Mapping[str, Any]) -> Caller:
+    def _of_another_region(self, token: AccessToken) -> Caller:
         """What an access token of another region says, which only that one could look up.
 
         It rests on rows of that region. So it is good for what it says until it ends, unless
         nobody of its kind gets in here. Raises `TokenInvalid`.
         """
-        admin, entra = self._settings.admin, self._settings.entra
+        identity, admin, entra = token.identity, self._settings.admin, self._settings.entra
         if identity.kind is IdentityKind.ADMIN and (
             admin is None or admin.username != identity.subject
         ):
@@ -185,7 +186,7 @@ class SignIn:
         ):
             raise TokenInvalid("its tenant is not this region's")
         return Caller(
-            identity, grants_of(claims), Means.BEARER, not_after=claims["exp"], is_foreign=True
+            identity, token.grants, Means.BEARER, not_after=token.expires, is_foreign=True
         )
 
     # Whether what a token says is so still.
@@ -255,15 +256,14 @@ class _Known:
         )
 
     @classmethod
-    def of_claims(cls, claims: Mapping[str, Any]) -> _Known:
-        identity = identity_of(claims)
-        groups, app_roles = claims.get("groups", ()), claims.get("roles", ())
+    def of_token(cls, token: RefreshToken) -> _Known:
+        identity = token.identity
         return cls(
             identity.subject,
             identity.tenant,
             identity.name,
-            frozenset(groups),
-            frozenset(app_roles),
+            token.groups,
+            token.app_roles & roles.ROLES.keys(),
         )
 
     @property

@@ -7,7 +7,9 @@ it. Both say in `gen` on which state of a password, token or role they rest.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +31,32 @@ _LEEWAY = timedelta(minutes=5)
 MAX_LENGTH = 64 * 1024
 """The longest token that is looked at, in characters."""
 _ACCESS, _REFRESH = "access_token", "refresh_token"
+_ACTIONS = frozenset(map(str, Action))
 _REQUIRED = ["exp", "nbf", "iat", "iss", "aud", "jti", "sub"]
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """What a good access token says."""
+
+    identity: Identity
+    grants: Grants
+    generation: str
+    """Of the password, token or role that it rests on."""
+    expires: int
+    """In seconds since 1970."""
+    key: SigningKey | None
+    """What it is signed with; None if that is another region's."""
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """What a good refresh token says, of this region or another."""
+
+    identity: Identity
+    groups: frozenset[str]
+    """Object ids of groups that count in the region which issued it."""
+    app_roles: frozenset[str]
 
 
 class TokenInvalid(Exception):
@@ -92,20 +119,32 @@ class Tokens:
     def _sign(self, key: SigningKey, claims: Mapping[str, Any]) -> str:
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers={"kid": key.kid})
 
-    async def verify_access(self, token: str) -> tuple[Mapping[str, Any], SigningKey | None]:
-        """The claims of an access token, and its key; None if it is another region's.
+    async def verify_access(self, token: str) -> AccessToken:
+        """What an access token says. Raises `TokenInvalid`."""
+        claims, key = await self._verify(token, _ACCESS, ACCESS_LIFE)
+        with _understood():
+            return AccessToken(
+                _identity_of(claims),
+                _grants_of(claims),
+                str(claims.get("gen", "")),
+                claims["exp"],
+                key,
+            )
 
-        Raises `TokenInvalid`.
+    async def verify_refresh(self, token: str) -> RefreshToken:
+        """What a refresh token says. Raises `TokenInvalid`."""
+        claims, _ = await self._verify(token, _REFRESH, REFRESH_LIFE)
+        with _understood():
+            groups, app_roles = (frozenset(claims.get(name, ())) for name in ("groups", "roles"))
+            return RefreshToken(_identity_of(claims), groups, app_roles)
+
+    async def _verify(
+        self, token: str, kind: str, life: timedelta
+    ) -> tuple[Mapping[str, Any], SigningKey | None]:
+        """Signature, algorithm, issuer, audience, times, and that it is of this kind.
+
+        Answers the claims, and the key; None if it is another region's.
         """
-        return await self._verify(token, _ACCESS)
-
-    async def verify_refresh(self, token: str) -> Mapping[str, Any]:
-        """The claims of a refresh token, of this region or another. Raises `TokenInvalid`."""
-        claims, _ = await self._verify(token, _REFRESH)
-        return claims
-
-    async def _verify(self, token: str, kind: str) -> tuple[Mapping[str, Any], SigningKey | None]:
-        """Signature, algorithm, issuer, audience, times, and that it is of this kind."""
         if len(token) > MAX_LENGTH:
             raise TokenInvalid("the token is too long")
         try:
@@ -133,31 +172,47 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise TokenInvalid(type(error).__name__) from error
-        self._check_times(claims)
+        self._check_times(claims, life)
         if claims.get("grant_type") != kind:
             raise TokenInvalid(f"the token is no {kind.replace('_', ' ')}")
         return claims, key
 
-    def _check_times(self, claims: Mapping[str, Any]) -> None:
-        """By the clock that the tokens were issued with, which tests can set."""
+    def _check_times(self, claims: Mapping[str, Any], life: timedelta) -> None:
+        """By the clock that the tokens were issued with, which tests can set.
+
+        No region has a token live longer than `life`, whatever another one's says.
+        """
         now = self._now().timestamp()
+        latest = (self._now() + life + _LEEWAY).timestamp()
         if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
             raise TokenInvalid("the token's times are none")
         if now >= claims["exp"]:
             raise TokenInvalid("the token has expired")
         if now < claims["nbf"]:
             raise TokenInvalid("the token is not good yet")
+        if claims["exp"] > latest:
+            raise TokenInvalid("the token is good for too long")
 
 
-def identity_of(claims: Mapping[str, Any]) -> Identity:
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Raises `TokenInvalid` for claims of another shape: another region may be ahead of this."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TokenInvalid("the token's claims are not understood") from error
+
+
+def _identity_of(claims: Mapping[str, Any]) -> Identity:
     """Who a token was issued to."""
-    return Identity(
-        IdentityKind(claims["kind"]), claims["name"], claims["sub"], claims.get("tenant", "")
-    )
+    texts = [claims["name"], claims["sub"], claims.get("tenant", "")]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("an identity is text")
+    return Identity(IdentityKind(claims["kind"]), *texts)
 
 
-def grants_of(claims: Mapping[str, Any]) -> Grants:
-    """What an access token allows."""
+def _grants_of(claims: Mapping[str, Any]) -> Grants:
+    """What an access token allows. Actions that are not known here allow nothing here."""
     pairs = []
     catalog = False
     for entry in claims.get("access", ()):
@@ -166,5 +221,5 @@ def grants_of(claims: Mapping[str, Any]) -> Grants:
         elif entry["type"] == "repository":
             name = entry["name"]
             pattern = EVERYWHERE if name == "*" else RepositoryPattern(name)
-            pairs.append((pattern, [Action(action) for action in entry["actions"]]))
+            pairs.append((pattern, [Action(each) for each in entry["actions"] if each in _ACTIONS]))
     return Grants.of(pairs, catalog=catalog)

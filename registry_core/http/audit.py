@@ -54,9 +54,18 @@ def login(facts: Facts, name: str, identity: Identity | None) -> None:
 
 
 def repository(
-    facts: Facts, kind: str, name: str, reference: str, identity: Identity | None
+    facts: Facts,
+    kind: str,
+    name: str,
+    reference: str,
+    identity: Identity | None,
+    *,
+    is_foreign: bool = False,
 ) -> None:
-    """Records a push, a pull or a deletion; nothing for other requests."""
+    """Records a push, a pull or a deletion; nothing for other requests.
+
+    `is_foreign` says that another region signed the token: it has the record of the sign-in.
+    """
     method, headers = facts.request.method, facts.response.headers
     operation = _OPERATIONS.get((kind, method), "")
     if (kind, method) in _COMMITS and facts.response.status_code == 201:
@@ -83,6 +92,7 @@ def repository(
         Size=int(size) if size.isdigit() and facts.response.status_code < 300 else None,
         Identity=identity.name if identity else "",
         UserTenantId=identity.tenant if identity else "",
+        SignedInElsewhere=is_foreign,
     )
 
 

@@ -50,6 +50,8 @@ class _Facts:
     repository: str = ""
     reference: str = ""
     identity: Identity | None = None
+    is_foreign: bool = False
+    """Whether that is by the word of another region."""
     attempt: Attempt | None = None
     """A sign-in, where the request is one."""
 
@@ -110,7 +112,7 @@ async def _answer(registry: Registry, request: Request, path: str, facts: _Facts
         facts.attempt = Attempt(found[0])
     caller = await authenticate(registry, request)
     if caller is not None:
-        facts.identity = caller.identity
+        facts.identity, facts.is_foreign = caller.identity, caller.is_foreign
         if facts.attempt:
             facts.attempt.identity = caller.identity
     target = _Target.of(path, request.method, facts)
@@ -127,7 +129,7 @@ async def _answer_oauth2(
     registry: Registry, request: Request, path: str, facts: _Facts
 ) -> Response:
     facts.kind, attempt = "oauth2", Attempt()
-    if not oauth2.is_public(path):
+    if oauth2.is_sign_in(path, request.method):
         facts.attempt = attempt
     try:
         return await oauth2.answer(registry, request, path, attempt)
@@ -168,7 +170,14 @@ class _Target:
 def _audit(facts: _Facts, record: audit.Facts) -> None:
     if facts.attempt is not None:
         audit.login(record, facts.attempt.name, facts.attempt.identity)
-    audit.repository(record, facts.kind, facts.repository, facts.reference, facts.identity)
+    audit.repository(
+        record,
+        facts.kind,
+        facts.repository,
+        facts.reference,
+        facts.identity,
+        is_foreign=facts.is_foreign,
+    )
 
 
 def _query(request: Request) -> Query:

@@ -52,9 +52,10 @@ async def answer(registry: Registry, request: Request, path: str, attempt: Attem
     return await endpoint(registry, request, attempt)
 
 
-def is_public(path: str) -> bool:
-    """Whether it is open to all, and so no sign-in."""
-    return path.rstrip("/") == "/keys"
+def is_sign_in(path: str, method: str) -> bool:
+    """Whether somebody tries to sign in so: the keys are open to all, and other paths are none."""
+    path = path.rstrip("/")
+    return path != "/keys" and method in _ENDPOINTS.get(path, ())
 
 
 async def _get_token(registry: Registry, request: Request, attempt: Attempt) -> Response:

@@ -67,7 +67,8 @@ async def _mount(exchange: Exchange, digest: Digest) -> bool:
         names = await blobs.holders(digest)
     readable = next((name for name in names if exchange.may(Action.PULL, name)), None)
     if readable is None:
-        _ask_for_another_token(exchange, names)
+        if source:  # Which others have it, only those learn who may pull from them.
+            _ask_for_another_token(exchange, names)
         return False
     return await blobs.mount(readable, exchange.repository, digest)
 

@@ -45,6 +45,8 @@ _LOOK_AGAIN = timedelta(seconds=30)
 """How often a token with an unknown key makes an instance look for it."""
 _AFTER_FAILURE = timedelta(seconds=2)
 """How long storage that could not be read is left alone."""
+_PATIENCE_SECONDS = 10.0
+"""How long storage may take: whoever sends a token with a made-up key waits for it."""
 _SUPERSEDED = timedelta(hours=24)
 """How long a key is kept after the next one signs: refresh tokens are good for three hours."""
 MAX_AGE = timedelta(days=30)
@@ -171,10 +173,11 @@ class SigningKeys:
             if now - self._failed < _AFTER_FAILURE:
                 raise Unavailable
             try:
-                await self._refresh()
-            except Unavailable:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self._refresh()
+            except (Unavailable, TimeoutError) as error:
                 self._failed = self._now()
-                raise
+                raise Unavailable from error
 
     async def published(self) -> Sequence[SigningKey]:
         """All that another region needs to know: those that sign, will sign, or have signed."""

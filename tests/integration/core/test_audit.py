@@ -17,7 +17,9 @@ COMMON = {
     *("Category", "OperationName", "Identity", "UserTenantId", "CallerIpAddress", "LoginServer"),
     *("UserAgent", "ResultType", "ResultDescription", "DurationMs", "CorrelationId", "Region"),
 }
-OF_REPOSITORIES = {"Repository", "Tag", "Digest", "MediaType", "ArtifactType", "Size"}
+OF_REPOSITORIES = {
+    *("Repository", "Tag", "Digest", "MediaType", "ArtifactType", "Size", "SignedInElsewhere"),
+}
 
 
 @pytest.fixture
@@ -97,3 +99,16 @@ async def test_every_sign_in_is_recorded_whether_it_succeeds_or_not(
     assert all(line.keys() == COMMON for line in found)
     for secret in (password, "a-wrong-secret-QX7", right, wrong):
         assert secret not in caplog.text
+
+
+async def test_only_what_is_a_sign_in_is_recorded_as_one(client: Client, records: Any) -> None:
+    for method, path in (
+        ("GET", "/oauth2/garbage"),
+        ("OPTIONS", "/oauth2/token"),
+        ("GET", "/oauth2/exchange"),
+        ("GET", "/oauth2/keys"),
+    ):
+        await Guest(client).ask(method, path)
+    assert records(LOGIN) == []
+    await Guest(client, basic("admin", "a guess of the password")).token()
+    assert len(records(LOGIN)) == 1

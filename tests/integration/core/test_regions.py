@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ import uvicorn
 from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
 from registry_core.auth.peers import PeerKeys
+from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.access import Access
 from registry_core.storage.cache import Cache
@@ -153,6 +156,83 @@ async def test_a_repository_scoped_token_that_the_other_region_does_not_know_is_
     # Nobody renews it there: the password is known only where it was made.
     answer = await Guest(far, basic("00000000-0000-0000-0000-000000000000", token)).token()
     assert answer.status_code == 401
+
+
+Sign = Callable[..., Awaitable[Guest]]
+
+
+@pytest.fixture
+async def signed(near: Region, far: Client, settings: Settings, repository: str) -> Sign:
+    """Gives somebody at the far region with a token that the near one signed, changed at will."""
+    admin = admin_of(settings)
+    scope = f"repository:{repository}:pull"
+    claims = claims_of(await token_of(near.client, admin.username, admin.passwords[0], scope))
+    key = await near.client.registry.signing_keys.signing()
+
+    async def sign(**changes: Any) -> Guest:
+        changed = {name: value for name, value in (claims | changes).items() if value is not None}
+        token = jwt.encode(changed, key.private, "ES256", headers={"kid": key.kid})
+        return Guest(far, f"Bearer {token}")
+
+    return sign
+
+
+async def test_what_a_newer_region_may_say_besides_is_passed_over(
+    far: Client, signed: Sign, repository: str
+) -> None:
+    await far.push_image(repository)
+    entry = {"type": "repository", "name": repository, "actions": ["fly", "pull"]}
+    access = [entry, {"type": "satellite", "name": "x", "actions": ["pull"]}]
+    guest = await signed(access=access, orbit="low")
+    assert (await guest.ask("GET", f"/v2/{repository}/manifests/latest")).status_code == 200
+    assert (await guest.ask("POST", f"/v2/{repository}/blobs/uploads/")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "root"},
+        {"kind": None},
+        {"name": None},
+        {"name": ["admin"]},
+        {"access": "x"},
+        {"access": [{"type": "repository"}]},
+        {"access": [{"type": "repository", "name": "a", "actions": 5}]},
+        {"exp": 10**12},
+        {"exp": int(time.time()) + 3 * 3600},
+    ],
+    ids=str,
+)
+async def test_a_token_that_no_region_issues_is_refused_whoever_signed_it(
+    signed: Sign, changes: dict[str, Any]
+) -> None:
+    assert (await (await signed()).ask("GET", "/v2/")).status_code == 200
+    assert (await (await signed(**changes)).ask("GET", "/v2/")).status_code == 401
+
+
+async def test_who_is_anybody_in_one_region_is_nobody_in_a_private_one(
+    near: Region, far: Client
+) -> None:
+    public = replace(near.client.registry.settings, anonymous_pull=(RepositoryPattern("*"),))
+    async with connect(public) as open_to_all:
+        token = (await Guest(open_to_all).token(service=GLOBAL)).json()["access_token"]
+        assert (await Guest(open_to_all, f"Bearer {token}").ask("GET", "/v2/")).status_code == 200
+    assert (await Guest(far, f"Bearer {token}").ask("GET", "/v2/")).status_code == 401
+    as_password = Guest(far, basic("00000000-0000-0000-0000-000000000000", token))
+    assert (await as_password.token(service=GLOBAL)).status_code == 401
+    assert (await as_password.ask("GET", "/v2/")).status_code == 401
+
+
+async def test_a_record_tells_that_the_sign_in_was_elsewhere(
+    far: Client, signed: Sign, repository: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await far.push_image(repository)
+    caplog.set_level(logging.INFO, logger="slipway.audit")
+    await (await signed()).ask("GET", f"/v2/{repository}/manifests/latest")
+    await far.send("GET", f"/v2/{repository}/manifests/latest")
+    records = [json.loads(r.getMessage()) for r in caplog.records if r.name == "slipway.audit"]
+    pulls = [record for record in records if record["OperationName"] == "Pull"]
+    assert [pull["SignedInElsewhere"] for pull in pulls] == [True, False]
 
 
 async def test_what_is_published_is_public_and_no_secret(near: Region) -> None:

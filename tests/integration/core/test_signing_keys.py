@@ -10,7 +10,7 @@ import pytest
 from registry_core.errors import Unavailable
 from registry_core.settings import Settings
 from registry_core.storage import keys
-from registry_core.storage.calls import Divert, Fault, StorageCall
+from registry_core.storage.calls import Divert, Fault, Hold, StorageCall
 from registry_core.storage.connection import Connection
 from registry_core.storage.signing_keys import SigningKeys
 from tests.integration.core.support import Client, connect
@@ -147,6 +147,23 @@ async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_w
     client.registry.hook.plan = None
     clock.time += timedelta(seconds=2)
     assert await signing.find(kid)
+
+
+async def test_storage_that_does_not_answer_keeps_a_token_waiting_for_seconds_and_no_more(
+    connection: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry_core.storage.signing_keys._PATIENCE_SECONDS", 0.2)
+    signing = SigningKeys(connection)
+
+    def plan(_: StorageCall) -> Fault:
+        return Hold(asyncio.Event().wait)
+
+    client.registry.hook.plan = plan
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await signing.find("unknown")
+        with pytest.raises(Unavailable):
+            await signing.signing()
 
 
 async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:
