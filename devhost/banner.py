@@ -17,10 +17,12 @@ def welcome(
     app: FunctionApp,
     *,
     password_in_environment: bool,
+    storage: str | None,
 ) -> str:
     """Return how to log in, push and pull, ending with a line that tells programs the address.
 
-    No password is in it.
+    `storage` is the connection string of the Azurite that was started, None if none was. No
+    password is in the answer; Azurite's account key, which everybody knows, may be.
     """
     registry = f"localhost:{port}"
     lines = [f"Slipway on {options.scheme}://{registry}", ""]
@@ -39,7 +41,13 @@ def welcome(
         f"  docker push {registry}/hello-world",
         f"  docker pull {registry}/hello-world",
         "",
+        "  (for hello-world, any image that `docker images` lists will do)",
+        "",
     ]
+    if storage is None:
+        lines.append("Storage is what RegistryStorage names; no emulator was started.")
+    else:
+        lines.append(f"Tokens and roles: RegistryStorage='{storage}' ./slipway --help")
     lines += _triggers(app, datetime.now(UTC))
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104 - replaced, not bound
     address = f"[{host}]" if ":" in host else host

@@ -50,10 +50,25 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             _trust(environment, options.certificate, options.data_dir)
         settings.apply_defaults(environment, options, port)
         app = load_app(options.app_dir)
-        text = welcome(options, environment, port, app, password_in_environment=given_password)
+        text = welcome(
+            options,
+            environment,
+            port,
+            app,
+            password_in_environment=given_password,
+            storage=_spelt(azurite) if azurite else None,
+        )
         _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
+
+
+def _spelt(azurite: Azurite) -> str:
+    """The connection string, in short where Azurite is where everybody looks for it."""
+    usual = f":{_AZURITE_PORTS['blob']}/", f":{_AZURITE_PORTS['table']}/"
+    text = azurite.connection_string
+    is_usual = all(port in text for port in usual) and "https:" not in text
+    return settings.DEVELOPMENT_STORAGE if is_usual else text
 
 
 def _serve(

@@ -137,6 +137,11 @@ def configure_logging() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out connections that were dropped on purpose; what led to it has been logged."""
+    """Leave out connections that were dropped on purpose; what led to it has been logged.
+
+    And clients that try TLS first, as docker does.
+    """
+    if record.getMessage() == "Invalid HTTP request received.":
+        return False
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, ConnectionAbortedByHost)

@@ -40,14 +40,18 @@ def register(nouns: Any) -> None:
         "Take a role away. It counts within a minute.",
         "role-assignment delete --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
     )
-    for parser, needed in ((create, True), (listing, False), (delete, True)):
+    for parser, needed, without in (
+        (create, True, "Without it: for all, which is one assignment of its own (*)"),
+        (listing, False, "Without it: whatever it is for"),
+        (delete, True, "Without it: the assignment for all (*), and no other"),
+    ):
         parser.add_argument("--assignee", required=needed, metavar="OBJECT_ID", help=_ASSIGNEE)
         parser.add_argument("--role", required=needed, help=", ".join(ROLES))
         parser.add_argument(
             "--repository",
             action="append",
             metavar="PATTERN",
-            help="a repository, or team/*; may be repeated. All by default",
+            help=f"a repository, or team/*; may be repeated. {without}",
         )
 
 

@@ -55,8 +55,11 @@ def parse_action(text: str) -> tuple[RepositoryPattern, Action]:
     if prefix == "repositories" and action and name:
         try:
             return RepositoryPattern.parse(name), action
-        except NameInvalid:
-            pass
+        except NameInvalid as error:
+            raise ScopeMapError(
+                f"{name[:300]!r} is no repository: names are of lower-case letters, digits and "
+                "separators, team/web, and may end in /*; * alone is all of them"
+            ) from error
     raise ScopeMapError(
         f"{text[:300]!r} is no action: repositories/<repository>/<action>, where <repository> may "
         f"end in /* or be *, and <action> is one of {', '.join(SCOPE_MAP_ACTIONS)}"

@@ -398,7 +398,7 @@ def test_the_command_says_which_packages_it_lacks(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 1
-    assert "make setup" in ended.stderr
+    assert "pip install -r" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

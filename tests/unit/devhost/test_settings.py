@@ -131,10 +131,12 @@ def test_the_welcome_never_shows_a_password(tmp_path: Path, *, given: bool) -> N
         7071,
         FunctionApp({}, NO_ROUTES),
         password_in_environment=given,
+        storage="UseDevelopmentStorage=true",
     )
     assert environment["REGISTRY_ADMIN_PASSWORD"] not in text
     expected = "printenv REGISTRY_ADMIN_PASSWORD |" if given else "admin-password"
     assert expected in text
+    assert "RegistryStorage='UseDevelopmentStorage=true' ./slipway" in text
 
 
 def test_the_welcome_ends_with_the_line_for_programs(tmp_path: Path) -> None:
@@ -146,8 +148,10 @@ def test_the_welcome_ends_with_the_line_for_programs(tmp_path: Path) -> None:
         7071,
         FunctionApp({}, NO_ROUTES),
         password_in_environment=False,
+        storage=None,
     )
     assert text.splitlines()[-1] == "devhost ready http://127.0.0.1:7071"
+    assert "no emulator was started" in text
 
 
 def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Path) -> None:
@@ -173,7 +177,9 @@ def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Pat
         queues=(QueueFunction(function("collect"), "garbage", ""),),
         not_run=("arrived (blobTrigger)",),
     )
-    text = welcome(options(tmp_path), environment, 7071, app, password_in_environment=False)
+    text = welcome(
+        options(tmp_path), environment, 7071, app, password_in_environment=False, storage=None
+    )
     following = f"{yearly.next_after(datetime.now(UTC)):%Y}-01-01 03:00:00 UTC"
     assert f"Timer yearly (0 0 3 1 1 *): next {following}\n" in text
     assert "Timer idle (0 0 0 30 2 *): next never\n" in text

@@ -60,16 +60,18 @@ def test_an_action_is_for_a_repository_those_below_it_or_all(
         "repositories//content/read",
         "repositories/app/content/fly",
         "repositories/app/read",
-        "repositories/App/content/read",
-        "repositories/a*/content/read",
-        "repositories/*/app/content/read",
-        "repositories/**/content/read",
         "gateway/app/config/read",
     ],
 )
 def test_what_is_no_action_is_refused_and_told_what_one_looks_like(text: str) -> None:
     with pytest.raises(ScopeMapError, match="repositories/<repository>/<action>"):
         parse_action(text)
+
+
+@pytest.mark.parametrize("name", ["App", "a*", "*/app", "**", "team//app"])
+def test_what_is_no_repository_is_told_apart_from_what_is_no_action(name: str) -> None:
+    with pytest.raises(ScopeMapError, match="no repository: names are of lower-case letters"):
+        parse_action(f"repositories/{name}/content/read")
 
 
 def test_a_scope_map_never_allows_to_list_the_repositories() -> None:
