@@ -209,3 +209,13 @@ class InternalError(RegistryError):
     """A fault of the registry's own; the correlation id leads to it in the logs."""
 
     status, code, message = 500, "UNKNOWN", "internal error"
+
+
+def reason_of(body: bytes) -> str:
+    """What an error body says, in one line: code and message; empty if it is none."""
+    try:
+        first = json.loads(body)["errors"][0]
+        text = f"{first['code']}: {first['message']}"
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return " ".join(text.split())

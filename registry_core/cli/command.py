@@ -15,6 +15,7 @@ from registry_core.storage.access import Access
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
+from registry_core.storage.faults import refusals
 
 Row = Mapping[str, object]
 Result = Sequence[Row] | Row | None
@@ -28,10 +29,14 @@ class CommandError(Exception):
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
-    """A connection to the storage that the environment names. Raises `SettingsError`."""
+    """A connection to the storage that the environment names.
+
+    Raises `SettingsError`, and what storage refuses as `Refused`.
+    """
     opened = Connection(Settings.from_environment().storage, CallHook())
     try:
-        yield opened
+        with refusals():
+            yield opened
     finally:
         await opened.close()
 

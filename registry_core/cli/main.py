@@ -8,13 +8,11 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-
 from registry_core.cli import cost, keys, role_assignments, scope_maps, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
 from registry_core.errors import Unavailable
 from registry_core.settings import SettingsError
-from registry_core.storage.faults import Ambiguous, StorageFault
+from registry_core.storage.faults import Ambiguous, Refused, StorageFault
 
 _EPILOG = """\
 It works on the registry's storage: with a connection string in RegistryStorage, or with
@@ -49,14 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Ambiguous:
         say("slipway: storage did not answer, so it may be done or not: look, and repeat")
         return 1
+    except Refused as error:
+        say(f"slipway: {_advice(error)}")
+        return 1
     except (StorageFault, Unavailable, OSError) as error:
         say(
             f"slipway: storage cannot be reached, or does not allow it ({error}). Is "
             "RegistryStorage right, and has the identity the role Storage Table Data Contributor?"
         )
-        return 1
-    except AzureError as error:
-        say(f"slipway: {_refusal(error)}")
         return 1
     if isinstance(result, Sequence) and not result and parsed.output == "table":
         say("There are none.")
@@ -65,14 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refusal(error: AzureError) -> str:
-    """What to do about a call that Azure let nobody make, or not this identity."""
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    if isinstance(error, ClientAuthenticationError) and status is None:
+def _advice(error: Refused) -> str:
+    if not error.is_signed_in:
         return "nobody is signed in to Azure here: run az login, or set RegistryStorage"
-    code = getattr(error, "error_code", None) or status or type(error).__name__
     return (
-        f"storage does not allow it ({code}). Has the identity the role Storage Table Data "
+        f"storage does not allow it ({error.code}). Has the identity the role Storage Table Data "
         "Contributor on the account, and for keys Storage Blob Data Contributor on the container "
         "system? A role counts some minutes after it was given."
     )

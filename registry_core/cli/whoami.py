@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry_core.cli.command import CommandError, Row, add, written
+from registry_core.errors import reason_of
 
 _TIMEOUT_SECONDS = 30
 _MAX_ERROR_BYTES = 64 * 1024
@@ -69,23 +70,14 @@ def _ask(url: str, username: str, password: str) -> Row:
             document = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            reason = _reason(error.read(_MAX_ERROR_BYTES))
+            reason = reason_of(error.read(_MAX_ERROR_BYTES))
         if error.code == 401:
             raise CommandError("the registry does not know this user name and password") from None
-        raise CommandError(f"the registry answered {error.code}{reason}") from None
+        text = f" ({reason})" if reason else ""
+        raise CommandError(f"the registry answered {error.code}{text}") from None
     except (OSError, ValueError) as error:
         raise CommandError(f"the registry cannot be reached: {error}") from None
     return _row(document["access_token"])
-
-
-def _reason(body: bytes) -> str:
-    """What the registry says of an error, in the format of the OCI distribution specification."""
-    try:
-        first = json.loads(body)["errors"][0]
-        text = f"{first['code']}: {first['message']}"
-    except (ValueError, LookupError, TypeError):
-        return ""
-    return f" ({' '.join(text.split())})"
 
 
 def _row(token: str) -> Row:

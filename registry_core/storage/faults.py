@@ -12,6 +12,7 @@ from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     IncompleteReadError,
     ServiceRequestError,
@@ -50,6 +51,15 @@ class ConditionFailed(StorageFault):
 
 class Ambiguous(StorageFault):
     """No answer, or a 5xx: it may have been applied or not."""
+
+
+class Refused(StorageFault):
+    """The call is not allowed: nobody is signed in here, or this identity has no role for it."""
+
+    def __init__(self, code: str, *, is_signed_in: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.is_signed_in = is_signed_in
 
 
 _STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound"})
@@ -96,6 +106,22 @@ def translated() -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raises what no rule of the protocol expects as `Refused`: for who can do something about it.
+
+    In the registry itself it goes to the edge as it came, and to the log with its cause.
+    """
+    try:
+        yield
+    except AzureError as error:
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        is_signed_in = status is not None or not isinstance(error, ClientAuthenticationError)
+        code = _code(error) if isinstance(error, HttpResponseError) else ""
+        name = code or str(status or type(error).__name__)
+        raise Refused(name, is_signed_in=is_signed_in) from error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from registry_core import errors
-from registry_core.errors import RegistryError
+from registry_core.errors import RegistryError, Unavailable, reason_of
 
 # The codes of distribution-spec 1.1, "Error Codes", and of CNCF distribution and Azure Container
 # Registry, each with the status that those registries answer it with.
@@ -85,3 +85,14 @@ def test_headers_are_the_errors_own() -> None:
 
 def test_unavailable_says_when_to_come_back() -> None:
     assert int(errors.Unavailable().headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"errors": []}', b'{"errors": [5]}', b"\xff"]
+)
+def test_what_is_no_error_body_has_no_reason(body: bytes) -> None:
+    assert reason_of(body) == ""
+
+
+def test_the_reason_of_an_error_body_is_one_line() -> None:
+    assert reason_of(Unavailable("busy\r\ntry again").body()) == "UNAVAILABLE: busy try again"
