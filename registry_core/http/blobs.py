@@ -9,7 +9,7 @@ from registry_core.http.exchange import Exchange
 from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
 from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
-from registry_core.model.ranges import parse_read_range
+from registry_core.model.ranges import ByteRange, parse_read_range
 from registry_core.storage.blobs import Link
 
 _CONTENT_TYPE = "application/octet-stream"
@@ -37,16 +37,15 @@ async def get(exchange: Exchange) -> Response:
     link = await registry.blobs.link(exchange.repository, digest)
     if not_modified(exchange.request, digest):
         return unchanged(_headers(digest))
-    asked = exchange.request.headers.get("range", "")
-    parse_read_range(asked, link.size)  # 416 from here, whoever would send the bytes.
-    if registry.settings.blob_redirect and not asked.strip().lower().startswith("bytes=-"):
+    # 416 from here, whoever would send the bytes.
+    asked = parse_read_range(exchange.request.headers.get("range"), link.size)
+    if registry.settings.blob_redirect and not (asked and asked.is_suffix):
         headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
         return RedirectResponse(await registry.signer.url(link.location), 307, headers)
-    return _stream(exchange, digest, link)
+    return _stream(exchange, digest, link, asked)
 
 
-def _stream(exchange: Exchange, digest: Digest, link: Link) -> Response:
-    asked = parse_read_range(exchange.request.headers.get("range"), link.size)
+def _stream(exchange: Exchange, digest: Digest, link: Link, asked: ByteRange | None) -> Response:
     headers = _headers(digest)
     start, length, status = 0, link.size, 200
     if asked is not None:

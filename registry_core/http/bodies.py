@@ -32,16 +32,19 @@ async def read_limited(request: Request, limit: int, what: str) -> bytes:
     return bytes(body)
 
 
-async def flow(request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives.
+async def flow(request: Request, length: int | None = None) -> AsyncIterator[bytes]:
+    """The body as it arrives, of `length` bytes, or as many as the request announces.
 
-    Raises `LengthInvalid` if it ends before it is as long as announced, `ClientDisconnect` if the
+    Raises `LengthInvalid` if it ends before that, or does not end there; `ClientDisconnect` if the
     client goes away.
     """
+    announced = content_length(request) if length is None else length
     async for chunk in _counted(request):
+        if announced is not None and received(request) > announced:
+            raise LengthInvalid(f"{announced} bytes were announced, more came")
         if chunk:
             yield chunk
-    announced, came = content_length(request), received(request)
+    came = received(request)
     if announced is not None and came != announced:
         raise LengthInvalid(f"{announced} bytes were announced, {came} came")
 

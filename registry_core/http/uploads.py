@@ -6,19 +6,26 @@ use. A chunk that does not follow what was received is answered 416 with the tru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from starlette.responses import Response
 
 from registry_core.auth.identity import Means
-from registry_core.errors import BlobUploadUnknown, DigestInvalid, NameInvalid, RangeInvalid
+from registry_core.errors import (
+    BlobUploadUnknown,
+    DigestInvalid,
+    LengthInvalid,
+    NameInvalid,
+    RangeInvalid,
+)
 from registry_core.http import bodies
 from registry_core.http.authentication import refusal
 from registry_core.http.exchange import Exchange
 from registry_core.model.actions import Action
 from registry_core.model.digest import ALGORITHMS, Digest
 from registry_core.model.names import RepositoryName
-from registry_core.model.ranges import parse_chunk_range
+from registry_core.model.ranges import ByteRange, parse_chunk_range
 from registry_core.storage.upload_state import UploadState
 from registry_core.storage.uploads import UploadMoved
 
@@ -87,12 +94,9 @@ def _ask_for_another_token(exchange: Exchange, names: Sequence[RepositoryName]) 
 
 async def patch(exchange: Exchange) -> Response:
     """Appends the body, of any length, announced or not."""
-    state = _state(exchange)
-    try:
-        await _check_chunk(exchange, state)
-        state = await exchange.registry.uploads.append(state, bodies.flow(exchange.request))
-    except UploadMoved as moved:
-        raise _out_of_order(exchange, moved.state) from moved
+    state, uploads = _state(exchange), exchange.registry.uploads
+    async with _in_order(exchange, state) as body:
+        state = await uploads.append(state, body)
     return _accepted(exchange, state)
 
 
@@ -106,14 +110,9 @@ async def put(exchange: Exchange) -> Response:
 
 
 async def _commit(exchange: Exchange, state: UploadState, digest: Digest) -> Response:
-    registry, repository = exchange.registry, exchange.repository
-    try:
-        await _check_chunk(exchange, state)
-        body = bodies.flow(exchange.request)
-        await registry.uploads.commit(state, body, digest, repository)
-    except UploadMoved as moved:
-        raise _out_of_order(exchange, moved.state) from moved
-    return _created(repository, digest)
+    async with _in_order(exchange, state) as body:
+        await exchange.registry.uploads.commit(state, body, digest, exchange.repository)
+    return _created(exchange.repository, digest)
 
 
 async def get(exchange: Exchange) -> Response:
@@ -136,19 +135,36 @@ def _state(exchange: Exchange) -> UploadState:
     return sealer.open(token, exchange.params["upload"], exchange.repository)
 
 
-async def _check_chunk(exchange: Exchange, state: UploadState) -> None:
-    """Holds `Content-Range` against what was received and `Content-Length`."""
-    request = exchange.request
-    header = request.headers.get("content-range")
-    if header is None:
-        return
-    length = bodies.content_length(request)
+@asynccontextmanager
+async def _in_order(exchange: Exchange, state: UploadState) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Gives the body, to be appended to the upload.
+
+    `Content-Range` is held against what was received, against `Content-Length`, and against how
+    long the body is: whole blocks of one that is longer or shorter may have been appended by then.
+    Raises `RangeInvalid` with where to go on from, for an upload that has moved as well.
+    """
     try:
+        chunk = await _chunk(exchange, state)
+        try:
+            yield bodies.flow(exchange.request, chunk.length if chunk else None)
+        except LengthInvalid as error:
+            if chunk is None:
+                raise
+            raise UploadMoved(await exchange.registry.uploads.status(state)) from error
+    except UploadMoved as moved:
+        raise _out_of_order(exchange, moved.state) from moved
+
+
+async def _chunk(exchange: Exchange, state: UploadState) -> ByteRange | None:
+    """What `Content-Range` says; None without it. Raises `UploadMoved` if it can't be so."""
+    header = exchange.request.headers.get("content-range")
+    if header is None:
+        return None
+    length = bodies.content_length(exchange.request)
+    with suppress(RangeInvalid):
         chunk = parse_chunk_range(header)
-    except RangeInvalid:
-        chunk = None
-    if chunk and chunk.start == state.offset and length in (None, chunk.length):
-        return
+        if chunk.start == state.offset and length in (None, chunk.length):
+            return chunk
     raise UploadMoved(await exchange.registry.uploads.status(state))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry_core.errors import RangeInvalid
 
-_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?")
-_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:([0-9]{1,18})|\*))?")
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,40})-([0-9]{0,40})|-([0-9]{1,40}))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class ByteRange:
 
     start: int
     end: int
+    is_suffix: bool = field(default=False, compare=False)
+    """Whether it was asked for as the last so many bytes."""
 
     @property
     def length(self) -> int:
@@ -30,7 +32,7 @@ def parse_chunk_range(header: str) -> ByteRange:
     See distribution-spec, "Pushing a blob in chunks". Raises `RangeInvalid`.
     """
     match = _CONTENT_RANGE.fullmatch(header.strip())
-    if not match or int(match[1]) > int(match[2]):
+    if not match or not int(match[1]) <= int(match[2]) < int(match[3] or 10**18):
         raise RangeInvalid("Content-Range is <first byte>-<last byte>", detail=header[:80])
     return ByteRange(int(match[1]), int(match[2]))
 
@@ -56,4 +58,4 @@ def parse_read_range(header: str | None, size: int) -> ByteRange | None:
         raise RangeInvalid(
             "the range lies outside the blob", headers={"Content-Range": f"bytes */{size}"}
         )
-    return ByteRange(start, end)
+    return ByteRange(start, end, is_suffix=match[3] is not None)

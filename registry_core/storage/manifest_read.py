@@ -20,6 +20,8 @@ from registry_core.storage.repository_rows import GONE, StoredManifest, StoredTa
 from registry_core.storage.tables import Row, Table
 
 _PAGE_BYTES = 3 * 1024 * 1024
+_MANIFESTS_READ = 50
+"""How many manifests a page of referrers reads at most, for annotations that rows don't hold."""
 _HIDDEN = "ListEnabled"
 _TAG_MOVES = 3
 
@@ -207,7 +209,8 @@ class ManifestReader:
         """Descriptors of up to `count` manifests whose subject is `subject`, after `last`.
 
         In the order of their digests; with an `artifact_type` those of that type, of the next
-        thousand manifests.
+        thousand manifests. A page has at most 3 MiB, and ends after so many manifests that had to
+        be read for their annotations; the next one begins after the last that was looked at.
         """
         partition, prefix = keys.repository(repository), keys.referrers(subject)
         first = f"{prefix}{last}\x20" if last else prefix
@@ -215,29 +218,30 @@ class ManifestReader:
         wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
         rows = await self._repositories.query(partition, first, end, limit=wanted)
         descriptors: list[dict[str, Any]] = []
-        size = 0
+        size = manifests_read = 0
+        looked_at = ""
         for row in rows:
-            if artifact_type and row.text("ArtifactType") != artifact_type:
-                continue
-            if len(descriptors) == count:
-                return Page(descriptors, descriptors[-1]["digest"])
-            descriptor = repository_rows.referrer_descriptor(row)
-            if row.values.get("AnnotationsInManifest"):
-                annotations = await self._annotations(repository, descriptor["digest"])
-                if annotations is None:
-                    continue
-                descriptor["annotations"] = annotations
-            size += len(json.dumps(descriptor))
-            if descriptors and size > _PAGE_BYTES:
-                return Page(descriptors, descriptors[-1]["digest"])
-            descriptors.append(descriptor)
-        is_full = len(rows) == tables.MAX_PAGE
-        return Page(descriptors, repository_rows.referrer_digest(rows[-1]) if is_full else "")
+            is_other = bool(artifact_type) and row.text("ArtifactType") != artifact_type
+            if not is_other:
+                if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
+                    return Page(descriptors, looked_at)
+                descriptor = repository_rows.referrer_descriptor(row)
+                is_there = True
+                if row.values.get("AnnotationsInManifest"):
+                    manifests_read += 1
+                    is_there = await self._annotate(repository, descriptor)
+                size += len(json.dumps(descriptor))
+                if descriptors and size > _PAGE_BYTES:
+                    return Page(descriptors, looked_at)
+                descriptors += [descriptor] if is_there else []
+            looked_at = repository_rows.referrer_digest(row)
+        return Page(descriptors, looked_at if len(rows) == wanted else "")
 
-    async def _annotations(self, repository: RepositoryName, digest: str) -> Any:
-        """Annotations too large for their row; None if their manifest has gone or is locked."""
+    async def _annotate(self, repository: RepositoryName, descriptor: dict[str, Any]) -> bool:
+        """Adds annotations too large for a row; False if their manifest has gone or is locked."""
         try:
-            _, _, content = await self.get(repository, Digest.parse(digest))
+            _, _, content = await self.get(repository, Digest.parse(descriptor["digest"]))
         except (ManifestUnknown, DisallowedOperation):
-            return None
-        return json.loads(content)["annotations"]
+            return False
+        descriptor["annotations"] = json.loads(content)["annotations"]
+        return True

@@ -26,7 +26,7 @@ from registry_core.storage.tables import Change, Row
 INLINE_BYTES = 512 * 1024
 """Manifests up to this size lie in their row; larger ones are blobs."""
 _PROPERTY_BYTES = 64 * 1024
-_ANNOTATION_CHARACTERS = 4 * tables.PROPERTY_CHARACTERS
+_ANNOTATION_CHARACTERS = 8 * 1024
 
 GONE = "Gone"
 """The column of a tombstone: all that a deletion leaves of `h` and `m:`.
@@ -206,7 +206,7 @@ def referrer_changes(manifest: Manifest) -> list[Change]:
     }
     annotations = json.dumps(dict(manifest.annotations)) if manifest.annotations else ""
     if len(annotations) <= _ANNOTATION_CHARACTERS:
-        values |= tables.split_text("Annotations", annotations)
+        values["Annotations"] = annotations
     else:
         values["AnnotationsInManifest"] = True
     return [tables.upsert(keys.referrer(manifest.subject.digest, manifest.digest), **values)]
@@ -224,9 +224,8 @@ def referrer_descriptor(row: Row) -> dict[str, Any]:
     }
     if row.text("ArtifactType"):
         descriptor["artifactType"] = row.text("ArtifactType")
-    annotations = tables.join_text("Annotations", row.values, _ANNOTATION_CHARACTERS)
-    if annotations:
-        descriptor["annotations"] = json.loads(annotations)
+    if row.text("Annotations"):
+        descriptor["annotations"] = json.loads(row.text("Annotations"))
     return descriptor
 
 

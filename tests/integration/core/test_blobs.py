@@ -91,6 +91,27 @@ async def test_a_range_outside_a_streamed_blob_is_416_with_the_size(
     assert answer.headers["content-range"] == "bytes */10"
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=-5", 206),
+        ("bytes=-5-", 307),
+        ("bytes=-5,0-1", 307),
+        ("bytes=-x", 307),
+        ("bytes=-" + 41 * "9", 307),
+        ("bytes=" + 30 * "9" + "-", 416),
+        ("bytes=0-" + 30 * "9", 307),
+    ],
+)
+async def test_only_a_suffix_range_makes_the_registry_stream_in_place_of_storage(
+    client: Client, repository: str, asked: str, status: int
+) -> None:
+    digest = await client.push_blob(repository, b"0123456789")
+    url = f"/v2/{repository}/blobs/{digest}"
+    answer = await client.send("GET", url, headers={"Range": asked})
+    assert answer.status_code == status
+
+
 async def test_a_streamed_blob_larger_than_a_read_block_comes_back_whole(
     settings: Settings, repository: str
 ) -> None:

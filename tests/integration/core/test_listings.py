@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.storage import keys, tables
 from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of
 
 
@@ -131,6 +134,48 @@ async def test_annotations_too_large_for_a_row_are_listed_all_the_same(
     await client.push_image(repository, "", subject=subject.descriptor, annotations=annotations)
     answer = await client.send("GET", f"/v2/{repository}/referrers/{subject.digest}")
     assert answer.json()["manifests"][0]["annotations"] == annotations
+
+
+async def test_a_page_of_referrers_with_one_that_is_left_out_still_leads_on(
+    client: Client, repository: str
+) -> None:
+    """One whose annotations lie in its manifest, which may not be read."""
+    subject = Image.make()
+    pushed = [
+        await client.push_image(
+            repository,
+            "",
+            subject=subject.descriptor,
+            annotations={"number": str(number), "org.example": "y" * 9_000},
+        )
+        for number in range(7)
+    ]
+    hidden = sorted(pushed, key=lambda image: image.digest)[1]
+    table = client.registry.connection.table(keys.REPOSITORIES)
+    row = keys.manifest(Digest.parse(hidden.digest))
+    await table.transact(
+        keys.repository(RepositoryName.parse(repository)), [tables.merge(row, ReadEnabled=False)]
+    )
+    url, listed = f"/v2/{repository}/referrers/{subject.digest}?n=3", []
+    while url:
+        answer = await client.send("GET", url)
+        listed += [entry["digest"] for entry in answer.json()["manifests"]]
+        url = answer.links.get("next", {}).get("url", "")
+    assert sorted(listed) == sorted({image.digest for image in pushed} - {hidden.digest})
+
+
+async def test_a_page_of_referrers_reads_few_manifests(client: Client, repository: str) -> None:
+    subject = Image.make()
+    for number in range(53):
+        annotations = {"number": str(number), "org.example": "y" * 9_000}
+        await client.push_image(repository, "", subject=subject.descriptor, annotations=annotations)
+    url, counts = f"/v2/{repository}/referrers/{subject.digest}", []
+    while url:
+        answer = await client.send("GET", url)
+        counts.append(len(answer.json()["manifests"]))
+        assert client.cost[0] <= 60
+        url = answer.links.get("next", {}).get("url", "")
+    assert counts == [50, 3]
 
 
 async def test_referrers_beyond_a_page_follow_a_link(client: Client, repository: str) -> None:

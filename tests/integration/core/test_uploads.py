@@ -17,6 +17,8 @@ from registry_core.storage.calls import Drop, Fault, Refuse, StorageCall
 from registry_core.storage.content import APPEND_BLOCK
 from tests.integration.core.support import Client, connect, digest_of, pieces
 
+MIB = 1024 * 1024
+
 SIZES = [0, 1, 65_536, APPEND_BLOCK - 1, APPEND_BLOCK, APPEND_BLOCK + 1, 2 * APPEND_BLOCK + 3]
 
 
@@ -162,6 +164,42 @@ async def test_a_chunk_out_of_order_is_416_with_the_true_range_and_a_usable_loca
     answer = await client.patch(answer.headers["location"], b"def", **{"Content-Range": "3-5"})
     assert answer.status_code == 202
     answer = await client.commit(answer.headers["location"], digest_of(b"abcdef"))
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("content_range", "length"),
+    [
+        ("0-9", 5),
+        ("0-2", 5),
+        ("0-4/2", 5),
+        ("0-999999999999999999", 5),
+        ("0-9", 0),
+        ("0-0", 9 * MIB),
+    ],
+)
+@pytest.mark.parametrize("committing", [False, True])
+async def test_a_chunk_of_unannounced_length_that_is_not_as_long_as_it_says_is_416(
+    client: Client, repository: str, content_range: str, length: int, committing: bool
+) -> None:
+    """Whole blocks of it may have been taken; nothing is committed, and the true range is told."""
+    content = secrets.token_bytes(length)
+
+    async def body() -> AsyncIterator[bytes]:
+        for start in range(0, length, MIB):
+            yield content[start : start + MIB]
+
+    location = await client.begin(repository)
+    digest, headers = digest_of(content), {"Content-Range": content_range}
+    if committing:
+        url = f"{location}&digest={digest}"
+        answer = await client.send("PUT", url, content=body(), headers=headers)
+    else:
+        answer = await client.send("PATCH", location, content=body(), headers=headers)
+    assert answer.status_code == 416
+    taken = 0 if length < 8 * MIB or content_range == "0-0" else 8 * MIB
+    assert answer.headers["range"] == f"0-{max(taken - 1, 0)}"
+    answer = await client.commit(answer.headers["location"], digest, content[taken:])
     assert answer.status_code == 201
 
 

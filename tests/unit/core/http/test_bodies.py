@@ -69,11 +69,19 @@ async def test_a_body_flows_as_it_comes_without_empty_chunks(headers: dict[str, 
     assert bodies.received(asked) == 3
 
 
-@pytest.mark.parametrize("announced", ["2", "4"])
-async def test_a_body_of_another_length_than_announced_is_refused_at_its_end(
-    announced: str,
-) -> None:
-    flow = bodies.flow(request(headers={"Content-Length": announced}, body=Body([b"abc"])))
+@pytest.mark.parametrize("length", [None, 4])
+async def test_a_body_that_is_too_short_is_refused_at_its_end(length: int | None) -> None:
+    headers = {"Content-Length": "4"} if length is None else {}
+    flow = bodies.flow(request(headers=headers, body=Body([b"abc"])), length)
+    assert await anext(flow) == b"abc"
+    with pytest.raises(LengthInvalid):
+        await anext(flow)
+
+
+@pytest.mark.parametrize("length", [None, 4])
+async def test_of_a_body_that_is_too_long_nothing_more_is_passed_on(length: int | None) -> None:
+    headers = {"Content-Length": "4"} if length is None else {}
+    flow = bodies.flow(request(headers=headers, body=Body([b"abc", b"de", b"f"])), length)
     assert await anext(flow) == b"abc"
     with pytest.raises(LengthInvalid):
         await anext(flow)
