@@ -216,6 +216,6 @@ def reason_of(body: bytes) -> str:
     try:
         first = json.loads(body)["errors"][0]
         text = f"{first['code']}: {first['message']}"
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return " ".join(text.split())
+    return "".join(character if character.isprintable() else " " for character in text)

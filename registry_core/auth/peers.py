@@ -43,7 +43,7 @@ class PeerKeys:
             await self._ask_all_for(kid)
             owner = self._owner(kid)
         elif owner.is_due and (asking := owner.ask()):
-            await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+            await asyncio.wait([asking], timeout=max(0.0, _PATIENCE_SECONDS - owner.asked_for))
         return owner.keys.get(kid) if owner else None
 
     def knows(self, kid: str) -> bool:
@@ -80,10 +80,18 @@ class _Peer:
 
     def ask(self) -> asyncio.Task[None] | None:
         """The asking that is under way, or a new one; None if the last is too short a time ago."""
-        if self._asking is None and self._now() - self._tried >= _AGAIN_SECONDS:
+        is_asking = self._asking is not None and not self._asking.done()
+        if not is_asking and self._now() - self._tried < _AGAIN_SECONDS:
+            return None
+        if not is_asking:
             self._tried = self._now()
             self._asking = asyncio.create_task(self._ask())
         return self._asking
+
+    @property
+    def asked_for(self) -> float:
+        """For how many seconds it has been asked, if it is."""
+        return self._now() - self._tried
 
     async def _ask(self) -> None:
         try:
@@ -92,5 +100,3 @@ class _Peer:
             self._answered = self._now()
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
             _LOGGER.warning("the keys of %s: %s", self._host, type(error).__name__)
-        finally:
-            self._asking = None

@@ -17,6 +17,7 @@ import jwt
 
 from registry_core.auth.identity import Caller, Identity, IdentityKind
 from registry_core.auth.peers import ALGORITHM, PeerKeys
+from registry_core.errors import NameInvalid
 from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
 from registry_core.model.names import RepositoryPattern
@@ -199,7 +200,7 @@ def _understood() -> Iterator[None]:
     """Raises `TokenInvalid` for claims of another shape: another region may be ahead of this."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, NameInvalid) as error:
         raise TokenInvalid("the token's claims are not understood") from error
 
 
@@ -217,9 +218,9 @@ def _grants_of(claims: Mapping[str, Any]) -> Grants:
     catalog = False
     for entry in claims.get("access", ()):
         if entry["type"] == "registry":
-            catalog = catalog or entry["name"] == "catalog"
+            catalog = catalog or (entry["name"] == "catalog" and "*" in entry["actions"])
         elif entry["type"] == "repository":
             name = entry["name"]
-            pattern = EVERYWHERE if name == "*" else RepositoryPattern(name)
+            pattern = EVERYWHERE if name == "*" else RepositoryPattern.parse(name)
             pairs.append((pattern, [Action(each) for each in entry["actions"] if each in _ACTIONS]))
     return Grants.of(pairs, catalog=catalog)

@@ -15,7 +15,6 @@ from registry_core.storage.access import Access
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import refusals
 
 Row = Mapping[str, object]
 Result = Sequence[Row] | Row | None
@@ -31,12 +30,11 @@ class CommandError(Exception):
 async def connection() -> AsyncIterator[Connection]:
     """A connection to the storage that the environment names.
 
-    Raises `SettingsError`, and what storage refuses as `Refused`.
+    Raises `SettingsError`.
     """
     opened = Connection(Settings.from_environment().storage, CallHook())
     try:
-        with refusals():
-            yield opened
+        yield opened
     finally:
         await opened.close()
 

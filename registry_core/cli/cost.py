@@ -112,8 +112,8 @@ def _workload(arguments: argparse.Namespace) -> workload.Workload:
 def _told(work: workload.Workload) -> str:
     """What the bill is for, in a sentence: people see what they did not say."""
     return (
-        f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,g} MB in "
-        f"{work.layers} layers; {work.stored_gb:,g} GB in each of {work.regions} "
+        f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,.12g} MB in "
+        f"{work.layers} layers; {work.stored_gb:,.12g} GB in each of {work.regions} "
         f"region{'s' if work.regions > 1 else ''}."
     )
 

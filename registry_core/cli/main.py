@@ -69,5 +69,6 @@ def _advice(error: Refused) -> str:
     return (
         f"storage does not allow it ({error.code}). Has the identity the role Storage Table Data "
         "Contributor on the account, and for keys Storage Blob Data Contributor on the container "
-        "system? A role counts some minutes after it was given."
+        "system? A role counts some minutes after it was given. With a connection string in "
+        "RegistryStorage: is the key in it right?"
     )

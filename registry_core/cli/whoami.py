@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import http.client
 import json
 import sys
 import urllib.error
@@ -69,15 +70,23 @@ def _ask(url: str, username: str, password: str) -> Row:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
             document = json.load(answer)
     except urllib.error.HTTPError as error:
-        with error:
-            reason = reason_of(error.read(_MAX_ERROR_BYTES))
+        reason = _reason(error)
         if error.code == 401:
             raise CommandError("the registry does not know this user name and password") from None
         text = f" ({reason})" if reason else ""
         raise CommandError(f"the registry answered {error.code}{text}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise CommandError(f"the registry cannot be reached: {error}") from None
     return _row(document["access_token"])
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the answer says; nothing where it breaks off."""
+    try:
+        with error:
+            return reason_of(error.read(_MAX_ERROR_BYTES))
+    except (OSError, http.client.HTTPException):
+        return ""
 
 
 def _row(token: str) -> Row:

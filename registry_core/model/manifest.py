@@ -24,6 +24,8 @@ MAX_DESCRIPTORS = 2000
 """The most layers or children of one manifest: each costs storage calls when it is pushed."""
 MAX_VALUES = 50_000
 """The most objects and lists in one manifest: 2,000 full descriptors have a fifth of that."""
+MAX_MEMBERS = 100_000
+"""The most members they have together: 2,000 full descriptors have a fifth of that."""
 MAX_DEPTH = 100
 """How deep they may be nested: the same whatever Python does with it."""
 _MAX_SIZE = 2**63 - 1
@@ -193,6 +195,8 @@ def _check_structure(content: bytes) -> None:
     bare = _STRING.sub(b"", content)
     if bare.count(b"[") + bare.count(b"{") > MAX_VALUES:
         _invalid(f"it has more than {MAX_VALUES} objects and lists")
+    if bare.count(b",") > MAX_MEMBERS:
+        _invalid(f"its objects and lists have more than {MAX_MEMBERS} members")
     depth = 0
     for bracket in _BRACKET.findall(bare):
         depth += 1 if bracket in b"[{" else -1

@@ -158,24 +158,34 @@ class Content:
     async def put(self, name: str, data: bytes, metadata: Mapping[str, str]) -> None:
         """Writes an object that must not exist in one call. Raises `RowExists`.
 
-        After a lost answer it finds out by size and metadata whether the object is ours.
+        A lost answer is resolved by size and metadata: the object is ours, or there is none and the
+        call is sent again. Raises `Ambiguous` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
-        try:
-            with translated():
-                await client.upload_blob(
-                    data,
-                    blob_type=BlobType.BLOCKBLOB,
-                    length=len(data),
-                    metadata=dict(metadata),
-                    overwrite=False,
-                    max_concurrency=1,
-                    **NO_RETRY,
-                )
-        except Ambiguous:
-            found = await self.state(name)
-            if not found or found.size != len(data) or dict(found.metadata) != dict(metadata):
-                raise
+        unsure = False
+        for attempt in range(_ATTEMPTS):
+            try:
+                with translated():
+                    await client.upload_blob(
+                        data,
+                        blob_type=BlobType.BLOCKBLOB,
+                        length=len(data),
+                        metadata=dict(metadata),
+                        overwrite=False,
+                        max_concurrency=1,
+                        **NO_RETRY,
+                    )
+                return
+            except (Ambiguous, RowExists) as fault:
+                if isinstance(fault, RowExists) and not unsure:
+                    raise
+                unsure = True
+                found = await self.state(name)
+                if found and found.size == len(data) and dict(found.metadata) == dict(metadata):
+                    return
+                if found or attempt + 1 == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
 
     async def state(self, name: str) -> ObjectState | None:
         """Size, ETag and metadata of an object; None if there is none."""
@@ -189,13 +199,29 @@ class Content:
     async def set_metadata(self, name: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replaces the metadata of version `etag`; the ETag answered outdates all before it.
 
-        Raises `ConditionFailed`, `RowMissing`, `Ambiguous`.
+        After a lost answer it is sent again if the object is still that version. Raises
+        `ConditionFailed`, also where the lost one was applied; `RowMissing`; and `Ambiguous` when
+        storage stays unreachable.
         """
-        with translated():
-            answer = await self._container.get_blob_client(name).set_blob_metadata(
-                dict(metadata), etag=etag, match_condition=MatchConditions.IfNotModified, **NO_RETRY
-            )
-        return str(answer["etag"])
+        client = self._container.get_blob_client(name)
+        for attempt in range(_ATTEMPTS):
+            try:
+                with translated():
+                    answer = await client.set_blob_metadata(
+                        dict(metadata),
+                        etag=etag,
+                        match_condition=MatchConditions.IfNotModified,
+                        **NO_RETRY,
+                    )
+                return str(answer["etag"])
+            except Ambiguous:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                found = await self.state(name)
+                if found is None or found.etag != etag:
+                    raise ConditionFailed("it has been changed meanwhile") from None
+                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
+        raise AssertionError("unreachable")
 
     async def empty(self, name: str, metadata: Mapping[str, str], etag: str) -> None:
         """Replaces version `etag` by an empty append blob. Raises as `set_metadata` does."""

@@ -54,7 +54,11 @@ class Ambiguous(StorageFault):
 
 
 class Refused(StorageFault):
-    """The call is not allowed: nobody is signed in here, or this identity has no role for it."""
+    """The call is not allowed: nobody is signed in here, or this identity has no role for it.
+
+    The first while Entra ID, or the endpoint of the managed identity, does not answer; the second
+    for the minutes until a role that was given counts.
+    """
 
     def __init__(self, code: str, *, is_signed_in: bool) -> None:
         super().__init__(code)
@@ -73,7 +77,12 @@ def classify(error: AzureError) -> StorageFault | None:
         return Ambiguous(str(error))
     if not isinstance(error, HttpResponseError):
         return None
-    fault = _of_status(error.status_code or 0, _code(error))
+    status, code = error.status_code, _code(error)
+    if isinstance(error, ClientAuthenticationError) and status is None:
+        return Refused(type(error).__name__, is_signed_in=False)
+    if status in (401, 403):
+        return Refused(code or str(status), is_signed_in=True)
+    fault = _of_status(status or 0, code)
     return fault(str(error)) if fault else None
 
 
@@ -106,22 +115,6 @@ def translated() -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Raises what no rule of the protocol expects as `Refused`: for who can do something about it.
-
-    In the registry itself it goes to the edge as it came, and to the log with its cause.
-    """
-    try:
-        yield
-    except AzureError as error:
-        status = error.status_code if isinstance(error, HttpResponseError) else None
-        is_signed_in = status is not None or not isinstance(error, ClientAuthenticationError)
-        code = _code(error) if isinstance(error, HttpResponseError) else ""
-        name = code or str(status or type(error).__name__)
-        raise Refused(name, is_signed_in=is_signed_in) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_b
 from registry_core.errors import Unavailable
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
-from registry_core.storage.faults import reading
+from registry_core.storage.faults import StorageFault, reading
 from registry_core.storage.keys import Location
 
 LIFETIME = timedelta(minutes=20)
@@ -85,7 +85,7 @@ class SasSigner:
         try:
             with reading():
                 key = await self._service.get_user_delegation_key(now - CLOCK_SKEW, expiry)
-        except Unavailable:
+        except (Unavailable, StorageFault):
             if self._delegation is None or self._delegation[0] - now < LIFETIME:
                 raise
             _LOGGER.warning("the key that signs addresses could not be renewed", exc_info=True)

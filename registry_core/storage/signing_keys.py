@@ -14,7 +14,7 @@ import itertools
 import json
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from registry_core.storage.faults import (
     ConditionFailed,
     RowExists,
     RowMissing,
+    StorageFault,
     StoreMissing,
     reading,
     translated,
@@ -143,7 +144,9 @@ class SigningKeys:
         """
         await self._read_within(_REFRESH)
         if not self._known:
-            await self._make_first()
+            async with self._reading:
+                if not self._known:
+                    await self._in_time(self._make_first())
         now = self._now()
         ready = [key for key in self._known if key.signs_from <= now]
         return max(ready or self._known, key=lambda key: key.signs_from)
@@ -164,20 +167,27 @@ class SigningKeys:
 
     async def _read_within(self, age: timedelta) -> None:
         """Reads the keys if they were not read for as long: one at a time, the others wait."""
-        if self._now() - self._read <= age:
+        if self._is_read_within(age):
             return
         async with self._reading:
-            now = self._now()
-            if now - self._read <= age:
-                return
-            if now - self._failed < _AFTER_FAILURE:
-                raise Unavailable
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await self._refresh()
-            except (Unavailable, TimeoutError) as error:
-                self._failed = self._now()
-                raise Unavailable from error
+            if not self._is_read_within(age):
+                await self._in_time(self._refresh())
+
+    def _is_read_within(self, age: timedelta) -> bool:
+        # A clock that was set back does not make what was read last forever.
+        return timedelta(0) <= self._now() - self._read <= age
+
+    async def _in_time(self, work: Coroutine[Any, Any, object]) -> None:
+        """Does it within seconds, and not soon after it failed. Raises `Unavailable`."""
+        if timedelta(0) <= self._now() - self._failed < _AFTER_FAILURE:
+            work.close()
+            raise Unavailable
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await work
+        except (Unavailable, StorageFault, TimeoutError) as error:
+            self._failed = self._now()
+            raise Unavailable from error
 
     async def published(self) -> Sequence[SigningKey]:
         """All that another region needs to know: those that sign, will sign, or have signed."""

@@ -171,6 +171,8 @@ async def signed(near: Region, far: Client, settings: Settings, repository: str)
 
     async def sign(**changes: Any) -> Guest:
         changed = {name: value for name, value in (claims | changes).items() if value is not None}
+        if changed["exp"] == "in three hours":
+            changed["exp"] = claims["exp"] + 2 * 3600
         token = jwt.encode(changed, key.private, "ES256", headers={"kid": key.kid})
         return Guest(far, f"Bearer {token}")
 
@@ -199,7 +201,10 @@ async def test_what_a_newer_region_may_say_besides_is_passed_over(
         {"access": [{"type": "repository"}]},
         {"access": [{"type": "repository", "name": "a", "actions": 5}]},
         {"exp": 10**12},
-        {"exp": int(time.time()) + 3 * 3600},
+        {"exp": "in three hours"},
+        {"exp": "tomorrow"},
+        {"access": [{"type": "repository", "name": 5, "actions": ["pull"]}]},
+        {"access": [{"type": "repository", "name": "NO//NAME", "actions": ["pull"]}]},
     ],
     ids=str,
 )
@@ -349,6 +354,19 @@ async def test_a_peer_that_falls_silent_delays_its_own_tokens_by_a_second(near: 
         for moment in (3590.0, 3700.0, 3710.0):
             ahead = moment
             async with asyncio.timeout(4):
+                assert await keys.find(kid) is not None
+
+
+async def test_of_many_tokens_of_a_silent_peer_none_waits_after_the_second(near: Region) -> None:
+    ahead, started = 0.0, time.monotonic()
+    keys = PeerKeys([near.host], lambda: time.monotonic() - started + ahead)
+    kid = (await near.client.registry.signing_keys.signing()).kid
+    assert await keys.find(kid) is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        keys._peers[0]._host = f"localhost:{silent.getsockname()[1]}"
+        ahead = 3700.0
+        async with asyncio.timeout(3):  # It is asked for five seconds.
+            for _ in range(20):
                 assert await keys.find(kid) is not None
 
 

@@ -131,8 +131,10 @@ async def test_those_who_come_while_the_keys_are_read_wait_for_that(
 
 
 async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_while(
-    connection: Connection, client: Client, clock: Clock
+    connection: Connection, client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The SDK tries three times, with pauses of its own choice.
+    monkeypatch.setattr("registry_core.storage.signing_keys._PATIENCE_SECONDS", 60)
     signing = SigningKeys(connection, clock)
     kid = (await SigningKeys(connection).signing()).kid
     before = client.registry.hook.total

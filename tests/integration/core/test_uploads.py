@@ -438,3 +438,32 @@ async def test_a_body_shorter_than_announced_is_refused(client: Client, reposito
     answer = await client.patch(location, pieces(b"abc"), **{"Content-Length": "5"})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
+
+
+@pytest.mark.rule("U4")
+@pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "committed"])
+async def test_a_connection_that_storage_closed_fails_neither_a_small_blob_nor_a_commit(
+    client: Client, repository: str, fault: Fault, streamed: bool
+) -> None:
+    """Storage closes connections that were idle, and the next call finds that out."""
+    content = secrets.token_bytes(1000)
+    digest, location = digest_of(content), await client.begin(repository)
+    if streamed:
+        location = (await client.patch(location, content)).headers["location"]
+    client.registry.hook.fail_nth(1, fault)
+    answer = await client.commit(location, digest, b"" if streamed else content)
+    assert answer.status_code == 201
+    assert await content_of(client, repository, digest) == content
+
+
+@pytest.mark.rule("U6")
+async def test_a_chunk_of_no_bytes_reads_nothing_back(client: Client, repository: str) -> None:
+    """However often it is sent: nothing would be left of what was read."""
+    old = await client.begin(repository)
+    await client.patch(old, secrets.token_bytes(300_000))
+    lagging = (await client.send("GET", old)).headers["location"]
+    client.traces.clear()
+    answer = await client.patch(lagging, b"")
+    assert (answer.status_code, answer.headers["range"]) == (202, "0-299999")
+    assert [call.method for trace in client.traces for call in trace.calls] == ["HEAD"]

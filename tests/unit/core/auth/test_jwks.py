@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -32,7 +33,14 @@ spoiled = st.fixed_dictionaries(
 
 
 def test_keys_of_another_kind_or_use_are_passed_over() -> None:
-    others = [{**GOOD, "kid": "enc", "use": "enc"}, {**GOOD, "kid": "other", "alg": "ES384"}, RSA]
+    longer = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP384R1()).public_key(), as_dict=True)
+    others = [
+        {**GOOD, "kid": "enc", "use": "enc"},
+        {**GOOD, "kid": "other", "alg": "ES384"},
+        {**longer, "kid": "p384"},
+        {**GOOD, "kid": "private", "d": GOOD["x"]},
+        RSA,
+    ]
     assert public_keys({"keys": [*others, GOOD]}, "ES256").keys() == {"good"}
     assert public_keys({"keys": [*others, GOOD]}, "RS256").keys() == {"rsa"}
 
@@ -48,3 +56,11 @@ def test_a_document_without_keys_is_refused(keys: Any) -> None:
         public_keys({"keys": keys}, "ES256")
     with pytest.raises(ValueError, match="no keys"):
         public_keys(json.loads("{}"), "ES256")
+
+
+def test_numbers_that_no_key_has_are_not_looked_at() -> None:
+    """Of a modulus with as many digits it takes minutes to see that it is none."""
+    endless = [{**RSA, "kid": name, name: "A" * 100_000} for name in ("n", "e")]
+    began = time.monotonic()
+    assert public_keys({"keys": [*endless, RSA]}, "RS256").keys() == {"rsa"}
+    assert time.monotonic() - began < 1

@@ -223,6 +223,13 @@ def test_a_number_of_a_million_digits_is_refused() -> None:
     refused(content, OCI_MANIFEST)
 
 
+def test_json_with_more_members_than_any_image_has_is_refused_before_it_is_read() -> None:
+    many = ",".join(f'"{number:x}":0' for number in range(100_002))
+    refused(f"{{{many}}}".encode(), OCI_MANIFEST)
+    long = b'"x": [' + b"0," * 100_001 + b"0]"
+    refused(encoded(image(x=0)).replace(b'"x": 0', long), OCI_MANIFEST)
+
+
 @pytest.mark.parametrize(
     ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b"[", b""), (b'{"a":[', b"]}")]
 )

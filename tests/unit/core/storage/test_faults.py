@@ -22,6 +22,7 @@ from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
     Full,
+    Refused,
     RowExists,
     RowMissing,
     StorageFault,
@@ -70,11 +71,12 @@ REFUSALS = [
     (ServiceResponseError("no answer"), Ambiguous),
     (ServiceResponseTimeoutError("no answer in time"), Ambiguous),
     (IncompleteReadError("half an answer"), Ambiguous),
+    (answered(401, ClientAuthenticationError), Refused),
+    (answered(403, code="AuthorizationPermissionMismatch"), Refused),
+    (ClientAuthenticationError("nobody is signed in"), Refused),
 ]
 UNEXPECTED = [
     answered(400),
-    answered(401, ClientAuthenticationError),
-    answered(403),
     answered(413),
     AzureError("something else"),
 ]
@@ -115,3 +117,12 @@ def test_what_is_not_storages_passes_unchanged(manager: Any) -> None:
     assert raised(manager(), error) is error
     with manager():
         pass
+
+
+def test_who_is_not_signed_in_is_told_apart_from_who_has_no_role() -> None:
+    nobody = classify(ClientAuthenticationError("nobody is signed in"))
+    assert isinstance(nobody, Refused)
+    assert not nobody.is_signed_in
+    somebody = classify(answered(403, code="AuthorizationPermissionMismatch"))
+    assert isinstance(somebody, Refused)
+    assert (somebody.is_signed_in, somebody.code) == (True, "AuthorizationPermissionMismatch")

@@ -17,6 +17,7 @@ from registry_core.errors import Unavailable
 from registry_core.storage import keys
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
+from registry_core.storage.faults import Refused
 from registry_core.storage.keys import Location
 from registry_core.storage.sas import KEY_LIFETIME, LIFETIME, SasSigner
 
@@ -251,7 +252,7 @@ async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
 async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, clock: Clock) -> None:
     service.error = HttpResponseError("not authorized")
     service.error.status_code = 403
-    with pytest.raises(HttpResponseError):
+    with pytest.raises(Refused):
         await signer(service, clock, None, HTTPS).url(LOCATION)
 
 
