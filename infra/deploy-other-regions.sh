@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 : "${AZURE_RESOURCE_GROUP:?is set by azd; by hand: export AZURE_RESOURCE_GROUP=rg-slipway}"
 : "${AZURE_SUBSCRIPTION_ID:?is set by azd; by hand: export AZURE_SUBSCRIPTION_ID=<id>}"
 
-others=$(printf '%s' "$REGISTRY_APP_NAMES" | tr -d '[]" \n' | tr ',' '\n' | tail -n +2)
+others=$(printf '%s' "$REGISTRY_APP_NAMES" | tr -d '[]"\\ \n' | tr ',' '\n' | tail -n +2)
 if [ -z "$others" ]; then
     exit 0
 fi

@@ -45,8 +45,11 @@ param adminPassword string = ''
 @secure()
 param adminPassword2 string = ''
 
-@description('Keep the admin account\'s passwords in a Key Vault, and refer to them; else they are app settings.')
+@description('Keep the admin account\'s passwords in a Key Vault in each region, and refer to them; else they are app settings.')
 param adminPasswordsInKeyVault bool = true
+
+@description('Use the password that an earlier deployment put into the Key Vault of each region. Without one there, the app would not start.')
+param keepAdminPassword bool = false
 
 @description('What anybody may pull: on, off, or repositories parted by commas (docs,public/*).')
 param anonymousPull string = 'off'
@@ -175,8 +178,8 @@ module conditions 'modules/conditions.bicep' = {
   scope: group
   params: {
     publicAccessOffNeedsPrivateEndpoints: any(publicAccess || privateEndpoints)
-    allowedIpRangesIsForOneRegion: any(empty(allowedIpRanges) || !severalRegions || isPrivate)
-    adminUserEnabledNeedsAPasswordOrAKeyVaultThatHasOne: any(!adminUserEnabled || adminPasswordsInKeyVault || !empty(adminPassword))
+    allowedIpRangesIsForOneRegion: any(empty(allowedIpRanges) || !severalRegions)
+    adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword: any(!adminUserEnabled || !empty(adminPassword) || (adminPasswordsInKeyVault && keepAdminPassword))
   }
 }
 
@@ -232,7 +235,6 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     privateEndpoints: privateEndpoints
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
-    probedByTrafficManager: severalRegions
     // The first app bears the name that azd deploys to; the others get the same package.
     serviceName: index == 0 ? 'registry' : ''
     insightsName: monitoring.outputs.insightsName
@@ -244,7 +246,9 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
   dependsOn: [conditions]
 }]
 
-// Private apps ask each other for keys from network to network: every one with every other.
+// Private apps ask each other for keys from network to network: every one with every other. One after
+// the other: a network that is being changed takes no peering.
+@batchSize(1)
 module peerings 'modules/network-peering.bicep' = [for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
   name: 'peering-${pair}'
   scope: group

@@ -13,5 +13,6 @@ param operatorPrincipalId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')
 param operatorPrincipalType = readEnvironmentVariable('AZURE_PRINCIPAL_TYPE', 'User')
 
 param adminUserEnabled = readEnvironmentVariable('REGISTRY_ADMIN_USER_ENABLED', 'false') == 'true'
+param keepAdminPassword = readEnvironmentVariable('REGISTRY_KEEP_ADMIN_PASSWORD', 'false') == 'true'
 param adminPassword = readEnvironmentVariable('REGISTRY_ADMIN_PASSWORD', '')
 param adminPassword2 = readEnvironmentVariable('REGISTRY_ADMIN_PASSWORD2', '')

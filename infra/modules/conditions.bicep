@@ -12,6 +12,6 @@ param allowedIpRangesIsForOneRegion bool
 
 @description('The admin account can have no empty password.')
 @allowed([true])
-param adminUserEnabledNeedsAPasswordOrAKeyVaultThatHasOne bool
+param adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword bool
 
-output hold bool = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && adminUserEnabledNeedsAPasswordOrAKeyVaultThatHasOne
+output hold bool = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword

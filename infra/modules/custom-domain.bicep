@@ -16,7 +16,8 @@ resource app 'Microsoft.Web/sites@2024-11-01' existing = {
 
 resource certificate 'Microsoft.Web/sites/certificates@2024-11-01' = if (hasCertificate) {
   parent: app
-  name: certificateName
+  // Azure looks at the name even where the condition says no.
+  name: hasCertificate ? certificateName : 'none'
   location: location
   tags: tags
   properties: {

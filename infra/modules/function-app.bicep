@@ -35,7 +35,6 @@ param requestBodyLimitMiB int
 param zoneRedundant bool
 param publicAccess bool
 param allowedIpRanges array
-param probedByTrafficManager bool
 param subnetId string
 
 resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -57,14 +56,6 @@ var addressRules = [for (addresses, index) in allowedIpRanges: {
   ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
   priority: 100 + index
 }]
-// Its probes come from addresses that only this tag knows.
-var probeRules = probedByTrafficManager && !empty(allowedIpRanges) ? [{
-  name: 'traffic-manager-probes'
-  action: 'Allow'
-  tag: 'ServiceTag'
-  ipAddress: 'AzureTrafficManager'
-  priority: 900
-}] : []
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   // checkov:skip=CKV_AZURE_225:the parameter zoneRedundant decides
@@ -102,6 +93,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     keyVaultReferenceIdentity: identityId
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    // Certificates of its own for a domain: chosen when the app is made, and never after. The type
+    // of this version does not know the property yet.
+    #disable-next-line BCP037
+    siteScopedCertificatesEnabled: true
     functionAppConfig: {
       deployment: {
         storage: {
@@ -130,7 +125,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       ipSecurityRestrictionsDefaultAction: empty(allowedIpRanges) ? 'Allow' : 'Deny'
-      ipSecurityRestrictions: concat(addressRules, probeRules)
+      ipSecurityRestrictions: addressRules
     }
   }
 

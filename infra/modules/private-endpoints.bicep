@@ -18,6 +18,7 @@ resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zon
   tags: tags
 }]
 
+@batchSize(1)
 resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, index) in zoneNames: {
   parent: zones[index]
   name: 'to-${name}'

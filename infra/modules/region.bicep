@@ -35,7 +35,6 @@ param zoneRedundant bool
 param privateEndpoints bool
 param publicAccess bool
 param allowedIpRanges array
-param probedByTrafficManager bool
 param insightsName string
 param actionGroupId string
 param customDomain string
@@ -158,7 +157,6 @@ module app 'function-app.bicep' = {
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
-    probedByTrafficManager: probedByTrafficManager
     subnetId: privateEndpoints ? network!.outputs.appSubnetId : ''
   }
   // An app that starts before it has its roles fails until they reach it. One whose reference to a

@@ -57,6 +57,8 @@ class Caller:
     not_after: int | None = None
     """When all ends that is issued to the caller, in seconds since 1970; None: by its own life."""
 
+    anybody: Grants = field(default_factory=Grants)
+    """What everybody may do here, signed in or not."""
     is_foreign: bool = False
     """Whether it brought a token of another region, which alone can look up what it rests on."""
 

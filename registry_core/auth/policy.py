@@ -30,10 +30,13 @@ def decide(caller: Caller, action: Action, repository: RepositoryName | None) ->
         # Not without a token: clients that are let in here sign in nowhere else either.
         known = caller.is_known
         return Decision(known, f"{who} is signed in" if known else "nobody is signed in")
+    # Signing in takes nothing away of what anybody may.
     if action is Action.CATALOG:
-        allowed = caller.grants.catalog
+        allowed = caller.grants.catalog or caller.anybody.catalog
     else:
-        allowed = repository is not None and action in caller.grants.on(repository)
+        allowed = repository is not None and (
+            action in caller.grants.on(repository) or action in caller.anybody.on(repository)
+        )
     where = repository or "the registry"
     return Decision(allowed, f"{who} {'may' if allowed else 'may not'} {action} on {where}")
 

@@ -58,13 +58,11 @@ async def _rows(keys: SigningKeys) -> list[Row]:
 
 
 async def _generate(arguments: argparse.Namespace) -> Row:
-    name, parameter = {
-        "password": ("REGISTRY_ADMIN_PASSWORD", "adminPassword"),
-        "password2": ("REGISTRY_ADMIN_PASSWORD2", "adminPassword2"),
-    }[arguments.name]
+    setting = {"password": "REGISTRY_ADMIN_PASSWORD", "password2": "REGISTRY_ADMIN_PASSWORD2"}
+    name = setting[arguments.name]
     say("This password is shown once. To set it, with it in the variable PASSWORD, deploy again")
-    say("with these parameters; the templates put it into Key Vault:")
-    say(f'  --parameters adminUserEnabled=true {parameter}="$PASSWORD"')
+    say("with these in the environment; the templates put it into Key Vault (docs/deploy.md):")
+    say(f'  export REGISTRY_ADMIN_USER_ENABLED=true {name}="$PASSWORD"')
     say("For an app that was not deployed by the templates, whose next deployment undoes this:")
     say(
         "  az functionapp config appsettings set --name <app> --resource-group <group> --settings "

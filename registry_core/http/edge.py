@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import unquote
 
@@ -112,6 +112,7 @@ async def _answer(registry: Registry, request: Request, path: str, facts: _Facts
         facts.attempt = Attempt(found[0])
     caller = await authenticate(registry, request)
     if caller is not None:
+        caller = replace(caller, anybody=registry.anonymous.grants)
         facts.identity, facts.is_foreign = caller.identity, caller.is_foreign
         if facts.attempt:
             facts.attempt.identity = caller.identity

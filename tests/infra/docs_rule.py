@@ -23,6 +23,7 @@ _OF_THE_TOOLS = {
     "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID",
     "REGISTRY_IS_CLOSED",
+    "REGISTRY_RUNNER",
 }
 _NO_PARAMETERS = {"functionTimeout", "siteScopedCertificatesEnabled"}
 _DISK_MIB = 762  # 0.8 GB

@@ -14,6 +14,8 @@ from tests.infra.bicep import Declared, Expression
 FILE = Path(__file__).with_name("resource_types.json")
 _ANYWHERE = {"scope", "parent", "dependsOn", "name", "location", "tags"}
 """What the language adds to every resource, and what nested types inherit."""
+_NOT_YET_KNOWN = {"siteScopedCertificatesEnabled"}
+"""What Azure takes and its types of the versions used here do not have; BCP037 is off for each."""
 
 
 @cache
@@ -58,7 +60,7 @@ def _object(
             if properties[key].get("ReadOnly"):
                 yield f"{path}.{key}: is read only"
             yield from _value(f"{path}.{key}", inner, properties[key]["type"], objects)
-        elif not (top and key in _ANYWHERE):
+        elif not (top and key in _ANYWHERE) and key not in _NOT_YET_KNOWN:
             yield f"{path}.{key}: the type has no such property"
     needed = {key for key, told in properties.items() if told.get("Required")}
     for key in sorted(needed - value.keys() - (_ANYWHERE if top else set())):

@@ -127,8 +127,8 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         roles_rule.operations,
         CONTENT,
-        "await self._container.get_blob_client(name).set_blob_metadata(",
-        "await self._container.get_blob_client(name).set_blob_tags(",
+        "await client.set_blob_metadata(",
+        "await client.set_blob_tags(",
         "set_blob_tags",
     ),
     (

@@ -263,10 +263,7 @@ def test_the_commands_that_set_the_two_admin_passwords_touch_neither_the_other(
         said.append(
             set(re.findall(r"\w*(?:ADMIN_PASSWORD|adminPassword)\w*", capsys.readouterr().err))
         )
-    assert said == [
-        {"REGISTRY_ADMIN_PASSWORD", "adminPassword"},
-        {"REGISTRY_ADMIN_PASSWORD2", "adminPassword2"},
-    ]
+    assert said == [{"REGISTRY_ADMIN_PASSWORD"}, {"REGISTRY_ADMIN_PASSWORD2"}]
 
 
 REFUSED = {

@@ -409,6 +409,17 @@ async def test_no_other_user_name_takes_a_token_for_a_password(admin: Guest) -> 
         assert (await Guest(admin.client, basic(username, token)).token()).status_code == 401
 
 
+async def test_nobody_else_signs_in_under_the_admins_name(
+    client: Client, access: Access, settings: Settings
+) -> None:
+    assert settings.admin
+    async with connect(replace(settings, admin=replace(settings.admin, username="chief"))) as one:
+        password = await make_token(access, "chief", "repositories/*/content/read")
+        guest = Guest(one, basic("chief", password))
+        assert (await guest.token()).status_code == 401
+        assert (await guest.ask("GET", "/v2/")).status_code == 401
+
+
 async def test_whoever_guesses_waits_although_he_is_right_about_something_else(
     settings: Settings,
 ) -> None:
@@ -444,6 +455,25 @@ async def open_to_all(settings: Settings, *patterns: str) -> AsyncIterator[Clien
     public = tuple(RepositoryPattern.parse(pattern) for pattern in patterns)
     async with connect(replace(settings, anonymous_pull=public)) as client:
         yield client
+
+
+async def test_signing_in_takes_nothing_away_of_what_anybody_may(
+    settings: Settings, name: str, repository: str
+) -> None:
+    async with open_to_all(settings, f"{repository}/open") as client:
+        public, mine = f"{repository}/open", f"{repository}/mine"
+        image = await client.push_image(public)
+        access = Access(client.registry.connection, Cache(timedelta(0)))
+        actions = [f"repositories/{mine}/content/{verb}" for verb in ("read", "write")]
+        password = await make_token(access, name, *actions)
+        guest = Guest(client, basic(name, password))
+        for asking in (guest, await guest.with_token(f"repository:{public}:pull")):
+            assert (await asking.ask("GET", f"/v2/{public}/manifests/latest")).status_code == 200
+            assert (await asking.ask("PUT", f"/v2/{public}/manifests/x")).status_code in (401, 403)
+        query = {"mount": digest_of(image.layer), "from": public}
+        pushing = await guest.with_token(f"repository:{mine}:pull,push")
+        answer = await pushing.ask("POST", f"/v2/{mine}/blobs/uploads/", params=query)
+        assert answer.status_code == 201
 
 
 async def test_anybody_may_pull_from_what_is_open_and_do_nothing_else(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devhost.azurite import Azurite
+from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.access import Access, RoleAssignment
@@ -111,6 +112,14 @@ async def test_a_region_that_takes_no_app_roles_takes_none_from_another_regions_
         without = World(client, world.issuer, world.access)
         assert await without.allowed(refresh_token, scope) == []
     assert await world.allowed(refresh_token, scope) == ["pull", "push"]
+
+
+async def test_an_app_role_that_is_not_known_here_allows_nothing(world: World) -> None:
+    """A newer region may know more of them, and sign a refresh token with it."""
+    identity = Identity(IdentityKind.ENTRA, "jo", str(uuid.uuid4()), world.issuer.tenant)
+    tokens = world.client.registry.sign_in._tokens
+    refresh_token = await tokens.issue_refresh(identity, groups=[], roles=["AcrPull", "Orbit"])
+    assert await world.allowed(refresh_token, "repository:any/app:pull,push") == ["pull"]
 
 
 async def test_a_role_that_is_taken_away_counts_at_once_for_new_tokens_and_soon_for_old(
