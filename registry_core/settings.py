@@ -26,7 +26,7 @@ _DEVELOPMENT_STORAGE = (
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
 )
 _SAMPLES = re.compile(
-    r"(?i)change.?me|replace|password|sample|example|secret|<.*>|(.)\1{5,}|0123456|123456|abcdef"
+    r"(?i)change.?me|replace|password|sample|example|secret|<.*>|(?-i:(.)\1{5,})|0123456|123456|abcdef"
 )
 ACR_AUDIENCES = ("https://containerregistry.azure.net",)
 """What clients of Azure Container Registry ask Entra ID for a token for."""

@@ -8,7 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from registry_core.model.names import RepositoryName
 from registry_core.settings import Settings
+from registry_core.storage import keys, tables
 from tests.integration.core.support import OCI_CONFIG, Client, Image, connect, descriptor, digest_of
 
 ABSENT = digest_of(b"absent")
@@ -212,11 +214,15 @@ async def test_a_blob_that_a_manifest_needs_is_not_deleted_and_the_manifest_is_n
 async def test_a_blob_that_a_manifest_being_pushed_has_claimed_is_not_deleted(
     client: Client, repository: str
 ) -> None:
+    await client.push_image(repository, "v1")
+    table = client.registry.connection.table(keys.REPOSITORIES)
+    locked = tables.merge("t:v1", WriteEnabled=False)
+    await table.transact(keys.repository(RepositoryName(repository)), [locked])
     image = Image.make()
-    layer = await client.push_blob(repository, image.layer)
-    # The config is missing, so this push ends after it has claimed the layer.
+    layer, _ = [await client.push_blob(repository, blob) for blob in (image.layer, image.config)]
+    # The tag's lock ends this push, after it has claimed its blobs.
     answer = await client.put_manifest(repository, "v1", image.manifest)
-    assert answer.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+    assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
     answer = await client.send("DELETE", f"/v2/{repository}/blobs/{layer}")
     assert answer.status_code == 405
     assert image.digest in answer.json()["errors"][0]["message"]
