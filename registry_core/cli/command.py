@@ -28,10 +28,7 @@ class CommandError(Exception):
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
-    """A connection to the storage that the environment names.
-
-    Raises `SettingsError`.
-    """
+    """A connection to the storage that the environment names. Raises `SettingsError`."""
     opened = Connection(Settings.from_environment().storage, CallHook())
     try:
         yield opened

@@ -92,12 +92,10 @@ async def _run(arguments: argparse.Namespace) -> Result:
         *((f"ACR {o.name}", o.cost, o.note) for o in others),
     ]
     for name, cost, note in sums:
-        if arguments.output == "json":
-            more = {"quantity": None, "unit": None, "cost": cost and _money(cost, "json")}
-            rows.append({"item": name, **more, **({"note": note} if note else {})})
-            continue
-        shown = note if cost is None else _money(cost, arguments.output)
-        rows.append({"item": name, "quantity": "", "unit": "", "cost": shown})
+        shown = None if cost is None else _money(cost, arguments.output)
+        rows.append({"item": name, "quantity": None, "unit": None, "cost": shown})
+        if note:  # Programs get it apart, people in the place of the sum.
+            rows[-1]["note" if arguments.output == "json" else "cost"] = note
     return rows
 
 

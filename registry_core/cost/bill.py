@@ -88,19 +88,19 @@ def _functions(work: Workload, prices: Prices) -> Iterator[Line]:
         + timers
     )
     gb_seconds = seconds * work.memory_gb
-    if work.always_ready:
-        # Those take what comes, as long as they can; nothing of it is free.
-        ready = work.always_ready * work.regions * DAYS * 86_400 * work.memory_gb
-        yield Line("executions", executions, "executions", executions * prices["execution"])
-        execution = gb_seconds * prices["always_ready_execution_gb_second"]
-        yield Line("execution time", gb_seconds, "GB-s", execution)
-        yield Line("always ready", ready, "GB-s", ready * prices["always_ready_gb_second"])
-        return
-    billed = max(0.0, executions - prices["free_executions"])
-    billed_gb_seconds = max(0.0, gb_seconds - prices["free_gb_seconds"])
+    price, free, free_gb_seconds = (
+        # Those kept ready take what comes, as long as they can; nothing of it is free.
+        (prices["always_ready_execution_gb_second"], 0.0, 0.0)
+        if work.always_ready
+        else (prices["execution_gb_second"], prices["free_executions"], prices["free_gb_seconds"])
+    )
+    billed = max(0.0, executions - free)
     yield Line("executions", executions, "executions", billed * prices["execution"])
-    execution = billed_gb_seconds * prices["execution_gb_second"]
-    yield Line("execution time", gb_seconds, "GB-s", execution)
+    billed = max(0.0, gb_seconds - free_gb_seconds)
+    yield Line("execution time", gb_seconds, "GB-s", billed * price)
+    if work.always_ready:
+        ready = work.always_ready * work.regions * DAYS * 86_400 * work.memory_gb
+        yield Line("always ready", ready, "GB-s", ready * prices["always_ready_gb_second"])
 
 
 def _storage(work: Workload, prices: Prices) -> Iterator[Line]:

@@ -7,7 +7,7 @@ copied or renamed: a blob is committed by recording the object's name in table `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -75,22 +75,36 @@ class Content:
         call is sent again. Raises `RowExists`, and `Ambiguous` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
+
+        async def send() -> Mapping[str, Any]:
+            return await client.create_append_blob(
+                metadata=dict(metadata), match_condition=MatchConditions.IfMissing, **NO_RETRY
+            )
+
+        return await self._make(name, 0, metadata, send)
+
+    async def _make(
+        self,
+        name: str,
+        size: int,
+        metadata: Mapping[str, str],
+        send: Callable[[], Awaitable[Mapping[str, Any]]],
+    ) -> str:
+        """Makes the object that `send` asks for on the condition that there is none.
+
+        It is ours if it has this size and this metadata, which nobody else's has.
+        """
         unsure = False
         for attempt in range(_ATTEMPTS):
             try:
                 with translated():
-                    answer = await client.create_append_blob(
-                        metadata=dict(metadata),
-                        match_condition=MatchConditions.IfMissing,
-                        **NO_RETRY,
-                    )
-                    return str(answer["etag"])
+                    return str((await send())["etag"])
             except (Ambiguous, RowExists) as fault:
                 if isinstance(fault, RowExists) and not unsure:
                     raise
                 unsure = True
                 found = await self.state(name)
-                if found and found.size == 0 and dict(found.metadata) == dict(metadata):
+                if found and found.size == size and dict(found.metadata) == dict(metadata):
                     return found.etag
                 if found or attempt + 1 == _ATTEMPTS:
                     raise
@@ -162,30 +176,19 @@ class Content:
         call is sent again. Raises `Ambiguous` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
-        unsure = False
-        for attempt in range(_ATTEMPTS):
-            try:
-                with translated():
-                    await client.upload_blob(
-                        data,
-                        blob_type=BlobType.BLOCKBLOB,
-                        length=len(data),
-                        metadata=dict(metadata),
-                        overwrite=False,
-                        max_concurrency=1,
-                        **NO_RETRY,
-                    )
-                return
-            except (Ambiguous, RowExists) as fault:
-                if isinstance(fault, RowExists) and not unsure:
-                    raise
-                unsure = True
-                found = await self.state(name)
-                if found and found.size == len(data) and dict(found.metadata) == dict(metadata):
-                    return
-                if found or attempt + 1 == _ATTEMPTS:
-                    raise
-                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
+
+        async def send() -> Mapping[str, Any]:
+            return await client.upload_blob(
+                data,
+                blob_type=BlobType.BLOCKBLOB,
+                length=len(data),
+                metadata=dict(metadata),
+                overwrite=False,
+                max_concurrency=1,
+                **NO_RETRY,
+            )
+
+        await self._make(name, len(data), metadata, send)
 
     async def state(self, name: str) -> ObjectState | None:
         """Size, ETag and metadata of an object; None if there is none."""

@@ -221,27 +221,28 @@ class ManifestReader:
         size = manifests_read = 0
         looked_at = ""
         for row in rows:
-            is_other = bool(artifact_type) and row.text("ArtifactType") != artifact_type
-            if not is_other:
+            if artifact_type in ("", row.text("ArtifactType")):
                 if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
                     return Page(descriptors, looked_at)
-                descriptor = repository_rows.referrer_descriptor(row)
-                is_there = True
-                if row.values.get("AnnotationsInManifest"):
-                    manifests_read += 1
-                    is_there = await self._annotate(repository, descriptor)
+                manifests_read += bool(row.values.get("AnnotationsInManifest"))
+                descriptor = await self._referrer(repository, row)
                 size += len(json.dumps(descriptor))
                 if descriptors and size > _PAGE_BYTES:
                     return Page(descriptors, looked_at)
-                descriptors += [descriptor] if is_there else []
+                descriptors += [descriptor] if descriptor else []
             looked_at = repository_rows.referrer_digest(row)
         return Page(descriptors, looked_at if len(rows) == wanted else "")
 
-    async def _annotate(self, repository: RepositoryName, descriptor: dict[str, Any]) -> bool:
-        """Adds annotations too large for a row; False if their manifest has gone or is locked."""
-        try:
-            _, _, content = await self.get(repository, Digest.parse(descriptor["digest"]))
-        except (ManifestUnknown, DisallowedOperation):
-            return False
-        descriptor["annotations"] = json.loads(content)["annotations"]
-        return True
+    async def _referrer(self, repository: RepositoryName, row: Row) -> dict[str, Any] | None:
+        """A row's descriptor, its annotations from the manifest where they are too large for it.
+
+        None if that has gone or is locked.
+        """
+        descriptor = repository_rows.referrer_descriptor(row)
+        if row.values.get("AnnotationsInManifest"):
+            try:
+                _, _, content = await self.get(repository, Digest.parse(descriptor["digest"]))
+            except (ManifestUnknown, DisallowedOperation):
+                return None
+            descriptor["annotations"] = json.loads(content)["annotations"]
+        return descriptor

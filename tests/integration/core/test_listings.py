@@ -1,7 +1,9 @@
 """Listings through the edge: tags, repositories and referrers, page by page."""
 
 import json
+from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from registry_core.model.digest import Digest
@@ -10,16 +12,22 @@ from registry_core.storage import keys, tables
 from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of
 
 
+async def pages_of(client: Client, url: str) -> AsyncIterator[httpx.Response]:
+    """The answer at `url`, and those that `Link` leads to from there."""
+    while url:
+        answer = await client.send("GET", url)
+        yield answer
+        url = answer.links.get("next", {}).get("url", "")
+
+
 async def test_tags_come_in_lexical_order_page_by_page(client: Client, repository: str) -> None:
     image = await client.push_image(repository, "b")
     names = ["B", "a", "a-1", "a.1", "a1", "a_1", "b"]
     for name in names:
         await client.put_manifest(repository, name, image.manifest)
     listed: list[str] = []
-    url = f"/v2/{repository}/tags/list?n=3"
     pages = 0
-    while url:
-        answer = await client.send("GET", url)
+    async for answer in pages_of(client, f"/v2/{repository}/tags/list?n=3"):
         assert answer.json()["name"] == repository
         listed += answer.json()["tags"]
         url = answer.links.get("next", {}).get("url", "")
@@ -35,11 +43,9 @@ async def test_repositories_come_in_the_order_of_their_plain_names(
     names = [f"{repository}{suffix}" for suffix in ("", "-x", ".x", "/x", "0", "_x")]
     for name in names:
         await client.push_image(name)
-    url, listed = "/v2/_catalog?n=2", []
-    while url:
-        answer = await client.send("GET", url)
+    listed = []
+    async for answer in pages_of(client, "/v2/_catalog?n=2"):
         listed += answer.json()["repositories"]
-        url = answer.links.get("next", {}).get("url", "")
     assert [name for name in listed if name.startswith(repository)] == sorted(names)
     assert listed == sorted(listed)
 
@@ -156,11 +162,9 @@ async def test_a_page_of_referrers_with_one_that_is_left_out_still_leads_on(
     await table.transact(
         keys.repository(RepositoryName.parse(repository)), [tables.merge(row, ReadEnabled=False)]
     )
-    url, listed = f"/v2/{repository}/referrers/{subject.digest}?n=3", []
-    while url:
-        answer = await client.send("GET", url)
+    listed = []
+    async for answer in pages_of(client, f"/v2/{repository}/referrers/{subject.digest}?n=3"):
         listed += [entry["digest"] for entry in answer.json()["manifests"]]
-        url = answer.links.get("next", {}).get("url", "")
     assert sorted(listed) == sorted({image.digest for image in pushed} - {hidden.digest})
 
 
@@ -169,12 +173,10 @@ async def test_a_page_of_referrers_reads_few_manifests(client: Client, repositor
     for number in range(53):
         annotations = {"number": str(number), "org.example": "y" * 9_000}
         await client.push_image(repository, "", subject=subject.descriptor, annotations=annotations)
-    url, counts = f"/v2/{repository}/referrers/{subject.digest}", []
-    while url:
-        answer = await client.send("GET", url)
+    counts = []
+    async for answer in pages_of(client, f"/v2/{repository}/referrers/{subject.digest}"):
         counts.append(len(answer.json()["manifests"]))
         assert client.cost[0] <= 60
-        url = answer.links.get("next", {}).get("url", "")
     assert counts == [50, 3]
 
 
@@ -200,12 +202,10 @@ async def test_referrers_beyond_a_page_follow_a_link(client: Client, repository:
         answer = await client.put_manifest(repository, digest_of(content), content)
         assert answer.status_code == 201
         pushed.add(digest_of(content))
-    url, listed, pages = f"/v2/{repository}/referrers/{subject.digest}", [], 0
-    while url:
-        answer = await client.send("GET", url)
+    listed, pages = [], 0
+    async for answer in pages_of(client, f"/v2/{repository}/referrers/{subject.digest}"):
         assert len(answer.content) < 4 * 1024 * 1024
         listed += [entry["digest"] for entry in answer.json()["manifests"]]
-        url = answer.links.get("next", {}).get("url", "")
         pages += 1
     assert set(listed) == pushed
     assert len(listed) == 30

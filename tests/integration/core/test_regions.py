@@ -125,6 +125,11 @@ async def token_of(client: Client, username: str, password: str, *scopes: str) -
     return token
 
 
+async def kid_of(region: Region) -> str:
+    """The id of the key that the region signs with."""
+    return (await region.client.registry.signing_keys.signing()).kid
+
+
 def admin_of(settings: Settings) -> AdminSettings:
     assert settings.admin
     return settings.admin
@@ -304,7 +309,7 @@ async def test_a_peer_that_never_answers_keeps_no_token_of_another_waiting(near:
     ahead = 0.0
     with socket.create_server(("127.0.0.1", 0)) as silent:
         keys = PeerKeys([f"localhost:{silent.getsockname()[1]}", near.host], lambda: ahead)
-        kid = (await near.client.registry.signing_keys.signing()).kid
+        kid = await kid_of(near)
         for moment in (0.0, 31.0, 3590.0, 3630.0):
             ahead = moment
             async with asyncio.timeout(4):  # The silent one is waited for 5 seconds.
@@ -337,7 +342,7 @@ async def test_a_peer_that_answers_nonsense_costs_no_token_of_another(
     async with listening(application, certificates) as host:
         keys = PeerKeys([host, near.host])
         assert await keys.find("unknown") is None
-        assert await keys.find((await near.client.registry.signing_keys.signing()).kid) is not None
+        assert await keys.find(await kid_of(near)) is not None
     # It was told what is wrong, and went on: an error of another kind would be nobody's.
     assert re.search(rf"the keys of {host}: \w+Error$", caplog.text, re.MULTILINE)
 
@@ -358,7 +363,7 @@ async def test_a_warm_region_verifies_anothers_token_without_a_storage_call(
 async def test_tokens_of_a_peer_that_falls_silent_wait_a_second_together(near: Region) -> None:
     ahead, started = 0.0, time.monotonic()
     keys = PeerKeys([near.host], lambda: time.monotonic() - started + ahead)
-    kid = (await near.client.registry.signing_keys.signing()).kid
+    kid = await kid_of(near)
     assert await keys.find(kid) is not None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         keys._peers[0]._host = f"localhost:{silent.getsockname()[1]}"
@@ -371,7 +376,7 @@ async def test_tokens_of_a_peer_that_falls_silent_wait_a_second_together(near: R
 async def test_a_key_that_its_region_withdrew_is_unknown_within_the_hour(near: Region) -> None:
     ahead = 0.0
     keys = PeerKeys([near.host], lambda: ahead)
-    kid = (await near.client.registry.signing_keys.signing()).kid
+    kid = await kid_of(near)
     assert await keys.find(kid) is not None
     peer = keys._peers[0]
     peer._keys = {**peer.keys, "withdrawn": peer.keys[kid]}
@@ -384,7 +389,7 @@ async def test_a_key_that_its_region_withdrew_is_unknown_within_the_hour(near: R
 async def test_a_peer_that_is_down_is_not_missed_for_a_day(near: Region) -> None:
     ahead = 0.0
     keys = PeerKeys([near.host], lambda: time.monotonic() + ahead)
-    kid = (await near.client.registry.signing_keys.signing()).kid
+    kid = await kid_of(near)
     assert await keys.find(kid) is not None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         keys._peers[0]._host = f"localhost:{silent.getsockname()[1]}"

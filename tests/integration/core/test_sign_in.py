@@ -521,14 +521,34 @@ async def test_a_client_without_credentials_gets_a_token_for_what_is_open(
 # Mounting.
 
 
-async def test_a_mount_needs_a_token_for_its_source_and_is_told_so(
-    admin: Guest, repository: str
-) -> None:
+@dataclass
+class Mounting:
+    """A blob in one repository, and a token of the admin's that is for another alone."""
+
+    source: str
+    target: str
+    digest: str
+    narrow: Guest
+
+    @property
+    def path(self) -> str:
+        return f"/v2/{self.target}/blobs/uploads/"
+
+
+@pytest.fixture
+async def mounting(admin: Guest, repository: str) -> Mounting:
     source, target = f"{repository}/source", f"{repository}/target"
     digest = await admin.client.push_blob(source, b"shared " + repository.encode())
     narrow = await admin.with_token(f"repository:{target}:pull,push")
-    path, query = f"/v2/{target}/blobs/uploads/", {"mount": digest, "from": source}
-    answer = await narrow.ask("POST", path, params=query)
+    return Mounting(source, target, digest, narrow)
+
+
+async def test_a_mount_needs_a_token_for_its_source_and_is_told_so(
+    admin: Guest, mounting: Mounting
+) -> None:
+    source, target, path = mounting.source, mounting.target, mounting.path
+    query = {"mount": mounting.digest, "from": source}
+    answer = await mounting.narrow.ask("POST", path, params=query)
     assert answer.status_code == 401
     challenge = answer.headers["www-authenticate"]
     scopes = challenge.partition('scope="')[2].partition('"')[0]
@@ -538,15 +558,12 @@ async def test_a_mount_needs_a_token_for_its_source_and_is_told_so(
 
 
 async def test_a_mount_without_a_source_tells_a_narrow_token_of_no_repository(
-    admin: Guest, repository: str
+    mounting: Mounting,
 ) -> None:
-    source, target = f"{repository}/source", f"{repository}/target"
-    digest = await admin.client.push_blob(source, b"shared " + repository.encode())
-    narrow = await admin.with_token(f"repository:{target}:pull,push")
-    path, query = f"/v2/{target}/blobs/uploads/", {"mount": digest}
-    answer = await narrow.ask("POST", path, params=query)
+    query = {"mount": mounting.digest}
+    answer = await mounting.narrow.ask("POST", mounting.path, params=query)
     assert answer.status_code == 202
-    assert source not in str(answer.headers) + answer.text
+    assert mounting.source not in str(answer.headers) + answer.text
 
 
 async def test_a_mount_from_where_one_may_not_pull_begins_an_upload(
