@@ -13,8 +13,8 @@ import pytest
 
 from devhost import children
 from devhost.children import Child
+from tests.patience import PATIENCE
 
-PATIENCE = 20
 ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.skipif(
