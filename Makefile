@@ -21,14 +21,19 @@ PACKAGE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements.txt; } 2>&1 | cks
 PACKAGE_READY := .venv-package/.ready-$(PACKAGE_KEY)
 endif
 
+# Each process of pytest has storage of its own; more than four take more memory than they save time.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
+TESTS := $(wildcard tests/unit tests/integration)
+QUICK := tests/unit $(addprefix tests/integration/core/test_,blobs.py budget.py sign_in.py)
+
 SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e package bench format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e package bench format lock clean
 
 help: ## Say what there is to make
-	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they do it themselves)
 
@@ -44,18 +49,31 @@ check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, an
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/pytest tests/unit/test_layering.py tests/infra
 
-test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run the unit and integration tests, and those of the engine on Python 3.13
-	$(BIN)/pytest $(wildcard tests/unit tests/integration)
-ifdef ENGINE_PYTHON
-	.venv-engine/bin/pytest tests/engine
-else
-	@echo "SKIPPED the tests of the production engine (tests/engine): there is no Python 3.13 that can make"
-	@echo "virtual environments. Install one, or name it: make test ENGINE_PYTHON=/path/to/python3.13"
-endif
+test-quick: $(PYTHON_READY) $(NODE_READY) ## Run the unit tests and a few integration tests: in less than a minute
+	$(BIN)/pytest $(PARALLEL) -m "not long" $(QUICK)
+
+test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests but those that take long, also the engine's on Python 3.13: in minutes
+	$(BIN)/pytest $(PARALLEL) -m "not long" $(TESTS)
+	$(call test_engine,-m "not long")
+
+test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests, with more random examples
+	$(BIN)/pytest $(PARALLEL) -m "not alone" --hypothesis-profile=thorough $(TESTS)
+	$(BIN)/pytest -m "alone" $(TESTS)
+	$(call test_engine)
 
 e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
+
+# $(call test_engine,OPTIONS): the tests of the production engine.
+ifdef ENGINE_PYTHON
+test_engine = .venv-engine/bin/pytest $(1) tests/engine
+else
+define test_engine
+@echo "SKIPPED the tests of the production engine (tests/engine): there is no Python 3.13 that can make"
+@echo "virtual environments. Install one, or name it: make $@ ENGINE_PYTHON=/path/to/python3.13"
+endef
+endif
 
 package: ## Write dist/slipway.zip, which `az functionapp deployment source config-zip` deploys
 	@$(PYTHON) infra/package.py

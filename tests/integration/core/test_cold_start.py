@@ -9,8 +9,9 @@ from devhost.azurite import Azurite
 from tests.integration.core.conftest import PASSWORD
 
 BUDGET = 1.4
-"""The app's imports to those of the required SDKs alone; measured at 1.25. It is a ratio of processor
-times taken in turn, the least of several each: seconds say nothing on a machine that others share."""
+"""The app's imports to those of the required SDKs alone; measured at 1.25. It is a ratio of
+processor times taken in turn, the least of several each: seconds say nothing on a machine that
+others share."""
 
 NOT_IMPORTED = {
     "azure.identity": "there is none with a connection string, and a managed one asks when needed",

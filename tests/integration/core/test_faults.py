@@ -219,7 +219,10 @@ ACTS: list[Act] = [
     manifest_by_digest, manifest_head, deleted_tag, deleted_manifest, deleted_blob, tags,
     referrers, catalog,
 ]  # fmt: skip
-FAULTS = ["never-sent", "answer-lost", "503", "500", "429", "412"]
+FAULTS = [
+    *("never-sent", "answer-lost", "503", "412"),
+    *(pytest.param(status, marks=pytest.mark.long) for status in ("500", "429")),
+]
 STATUSES = {
     "503": "ServerBusy",
     "500": "OperationTimedOut",

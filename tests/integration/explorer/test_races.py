@@ -113,14 +113,12 @@ def serial_outcomes(course: Course) -> set[Outcome]:
     return outcomes
 
 
+def marks_of(scenario: Scenario) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.rule(*scenario.rules), *[pytest.mark.long] * scenario.is_long]
+
+
 @pytest.mark.parametrize(
-    "scenario",
-    [
-        pytest.param(
-            s, id=s.name, marks=[pytest.mark.rule(*s.rules), *[pytest.mark.long] * s.is_long]
-        )
-        for s in SCENARIOS
-    ],
+    "scenario", [pytest.param(s, id=s.name, marks=marks_of(s)) for s in SCENARIOS]
 )
 def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     scenario: Scenario,
