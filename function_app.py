@@ -41,6 +41,14 @@ async def registry_oauth2(req: Request) -> Response:
         return await edge.handle_oauth2(registry, req, "/" + (req.path_params.get("path") or ""))
 
 
+@app.function_name("unknown_path")
+@app.route(route="{*path}")
+async def unknown_path(req: Request) -> Response:
+    """Everything else, which does not exist: the last in the order of the functions' names."""
+    with worker_memory.forgetting(req):
+        return await edge.handle_unknown(registry, req)
+
+
 @app.function_name("rotate_signing_keys")
 @app.timer_trigger(schedule="0 17 3 * * *", arg_name="timer")
 async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001

@@ -102,6 +102,10 @@ class Azurite:
             )
         )
 
+    def blob_endpoint(self, host: str) -> str:
+        """The blob service's address for clients on this machine that call it `host`."""
+        return f"{self._scheme}://{host}:{self.blob_port}/{ACCOUNT_NAME}"
+
     @property
     def pid(self) -> int:
         """The process id."""

@@ -40,8 +40,13 @@ class SasSigner:
     """Signs addresses of blobs in this account."""
 
     def __init__(
-        self, connection: Connection, content: Content, now: Callable[[], datetime] = _utc_now
+        self,
+        connection: Connection,
+        content: Content,
+        endpoint: str = "",
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
+        self._endpoint = endpoint
         self._service = connection.blob_service
         self._account = connection.account
         self._account_key = connection.account_key
@@ -50,10 +55,16 @@ class SasSigner:
         self._delegation: tuple[datetime, UserDelegationKey] | None = None
         self._renewal = asyncio.Lock()
 
-    async def url(self, location: Location) -> str:
-        """The address to read the object at `location` from, with its signature."""
+    async def url(self, location: Location, host: str = "") -> str:
+        """The address to read the object at `location` from, with its signature.
+
+        `host` is the name by which the client called the registry, for an endpoint that has it.
+        """
         now = self._now()
         address = self._content.client(location).url
+        if self._endpoint:  # No part of what is signed.
+            path = address.removeprefix(self._service.url.rstrip("/"))
+            address = self._endpoint.replace("{host}", host) + path
         token = generate_blob_sas(
             account_name=self._account,
             container_name=location.container,

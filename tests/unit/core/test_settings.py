@@ -47,6 +47,18 @@ def test_the_defaults_are_the_documented_ones() -> None:
     ("name", "value", "field", "expected"),
     [
         ("REGISTRY_BLOB_REDIRECT", "off", "blob_redirect", False),
+        (
+            "REGISTRY_BLOB_ENDPOINT",
+            "http://{host}:10000/acct/",
+            "blob_endpoint",
+            "http://{host}:10000/acct",
+        ),
+        (
+            "REGISTRY_CORS_ORIGINS",
+            "https://Pages.example.com, http://localhost:5173",
+            "cors_origins",
+            ("https://pages.example.com", "http://localhost:5173"),
+        ),
         ("REGISTRY_DELETE_ENABLED", "off", "delete_enabled", False),
         ("REGISTRY_GC_GRACE", "1h", "gc_grace", timedelta(hours=1)),
         ("REGISTRY_GC_GRACE", "90m", "gc_grace", timedelta(minutes=90)),
@@ -347,6 +359,14 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_ANONYMOUS_PULL", "a*"),
         ("REGISTRY_TRUSTED_PROXIES", "-1"),
         ("REGISTRY_TRUSTED_PROXIES", "many"),
+        ("REGISTRY_CORS_ORIGINS", "*"),
+        ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
+        ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
+        ("REGISTRY_CORS_ORIGINS", "ftp://pages.example.com"),
+        ("REGISTRY_BLOB_ENDPOINT", "blobs.example.com"),
+        ("REGISTRY_BLOB_ENDPOINT", "ftp://blobs.example.com"),
+        ("REGISTRY_BLOB_ENDPOINT", "https://{name}.example.com"),
+        ("REGISTRY_BLOB_ENDPOINT", "https://blobs.example.com?x=1"),
     ],
 )
 def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:

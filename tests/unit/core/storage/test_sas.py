@@ -34,6 +34,7 @@ class Service:
 
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
     error: Exception | None = None
+    url: str = ""
 
     async def get_user_delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         await asyncio.sleep(0)
@@ -64,14 +65,18 @@ def time(text_: str) -> datetime:
     return datetime.strptime(text_, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def signer(service: Service, clock: Clock, account_key: str | None, base: str) -> SasSigner:
+def signer(
+    service: Service, clock: Clock, account_key: str | None, base: str, endpoint: str = ""
+) -> SasSigner:
+    service.url = base + "/"
     connection: Any = SimpleNamespace(
         blob_service=service, account=ACCOUNT, account_key=account_key
     )
     content: Any = SimpleNamespace(
         client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
     )
-    return SasSigner(cast("Connection", connection), cast("Content", content), clock)
+    held, kept = cast("Connection", connection), cast("Content", content)
+    return SasSigner(held, kept, endpoint, clock)
 
 
 def query(url: str) -> dict[str, str]:
@@ -97,6 +102,27 @@ def clock() -> Clock:
 def either(request: pytest.FixtureRequest, service: Service, clock: Clock) -> SasSigner:
     key = ACCOUNT_KEY if request.param == "account key" else None
     return signer(service, clock, key, HTTPS)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address"),
+    [
+        ("http://{host}:10000/acct", "http://registry.example:10000/acct"),
+        ("https://blobs.example.com", "https://blobs.example.com"),
+    ],
+)
+async def test_an_endpoint_of_the_clients_changes_the_address_and_not_what_is_signed(
+    service: Service, clock: Clock, endpoint: str, address: str
+) -> None:
+    plain = await signer(service, clock, ACCOUNT_KEY, HTTPS).url(LOCATION)
+    base = HTTP if address.startswith("http:") else HTTPS
+    url = await signer(service, clock, ACCOUNT_KEY, base, endpoint).url(
+        LOCATION, "registry.example"
+    )
+    assert url.partition("?")[0] == f"{address}/{LOCATION.container}/{LOCATION.name}"
+    if base == HTTPS:
+        assert query(url) == query(plain)
+    assert query(url)["spr"] == ("https" if address.startswith("https:") else "https,http")
 
 
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
