@@ -35,7 +35,7 @@ setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_RE
 run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
 
-cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/
+cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/ (NAMES=build.example.com for more)
 	@$(BIN)/python -m devhost.cert
 
 check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, and the Bicep templates

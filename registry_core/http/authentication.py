@@ -46,7 +46,8 @@ async def sign_in(
     admin = registry.settings.admin
     if caller is None and not (admin and admin.username == username):
         await registry.open()
-        caller = await registry.sign_in.password(username, password, fresh=fresh)
+        held_off = registry.back_off.held_off(source)
+        caller = await registry.sign_in.password(username, password, fresh=fresh, held_off=held_off)
     if caller is None:
         await registry.back_off.failed(source)
     return caller

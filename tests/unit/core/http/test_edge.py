@@ -46,8 +46,9 @@ def registry(error: BaseException | None = None) -> Registry:
         if error:
             raise error
 
-    async def password(*_: str, fresh: bool) -> None:
+    async def password(*_: str, fresh: bool, held_off: float) -> None:
         assert not fresh
+        assert not held_off
 
     async def bearer(_: str) -> None:
         raise TokenInvalid
