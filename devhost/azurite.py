@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from azure.storage.blob import BlobServiceClient, CorsRule
+
 from devhost.children import Child
 from devhost.errors import AzuriteError
 from devhost.node import find_azurite, find_node
@@ -61,6 +63,7 @@ class Azurite:
         if (certificate is None) != (key is None):
             raise ValueError("TLS needs both a certificate and its key")
         self._scheme = "https" if certificate else "http"
+        self._certificate = str(certificate) if certificate else None
         location.mkdir(parents=True, exist_ok=True)
         self.log = location / "azurite.log"
         command = [str(find_node()), str(find_azurite())]
@@ -69,6 +72,8 @@ class Azurite:
             "--silent",
             "--disableTelemetry",
             "--skipApiVersionCheck",
+            # The account stands in the path, whatever name a client calls this machine by.
+            "--disableProductStyleUrl",
             "--location",
             str(location),
         ]
@@ -102,9 +107,22 @@ class Azurite:
             )
         )
 
-    def blob_endpoint(self, host: str) -> str:
-        """The blob service's address for clients on this machine that call it `host`."""
-        return f"{self._scheme}://{host}:{self.blob_port}/{ACCOUNT_NAME}"
+    def let_pages_read(self) -> None:
+        """Let pages of any origin read blobs in a browser, where a signed address lets them.
+
+        Of any, because a browser that was redirected from another origin says `Origin: null`.
+        """
+        rule = CorsRule(
+            ["*"],
+            ["GET", "HEAD"],
+            allowed_headers=["*"],
+            exposed_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+            max_age_in_seconds=3600,
+        )
+        with BlobServiceClient.from_connection_string(
+            self.connection_string, connection_verify=self._certificate or True
+        ) as service:
+            service.set_service_properties(cors=[rule])
 
     @property
     def pid(self) -> int:

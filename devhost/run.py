@@ -45,9 +45,9 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         azurite: Azurite | None = None
         if settings.needs_azurite(environment):
             azurite = stack.enter_context(_start_azurite(options, stack))
-            settings.apply_storage(
-                environment, azurite.connection_string, azurite.blob_endpoint("{host}")
-            )
+            settings.apply_storage(environment, azurite.connection_string)
+            if environment.get("REGISTRY_CORS_ORIGINS"):
+                azurite.let_pages_read()
         if options.certificate:
             _trust(environment, options.certificate, options.data_dir)
         settings.apply_defaults(environment, options, port)

@@ -101,17 +101,10 @@ def needs_azurite(environment: Mapping[str, str]) -> bool:
     return not any(name == STORAGE or name.startswith(f"{STORAGE}__") for name in environment)
 
 
-def apply_storage(
-    environment: MutableMapping[str, str], connection_string: str, blob_endpoint: str
-) -> None:
-    """Point the app, and what would be the host's own storage, at Azurite.
-
-    Clients are redirected under the name that they used: some refuse to be sent from a name to a
-    private address (go-containerregistry since 0.21.6).
-    """
+def apply_storage(environment: MutableMapping[str, str], connection_string: str) -> None:
+    """Point the app, and what would be the host's own storage, at Azurite."""
     environment[STORAGE] = connection_string
     environment.setdefault(HOST_STORAGE, connection_string)
-    environment.setdefault("REGISTRY_BLOB_ENDPOINT", blob_endpoint)
 
 
 def apply_defaults(environment: MutableMapping[str, str], options: Options, port: int) -> None:

@@ -91,7 +91,7 @@ class Registry:
         catalog = connection.table(keys.CATALOG)
         sealer = StateSealer(upload_keys, settings.upload_expiry)
         self.content = Content(connection)
-        self.signer = SasSigner(connection, self.content, settings.blob_endpoint)
+        self.signer = SasSigner(connection, self.content)
         self.blobs = Blobs(
             connection.table(keys.BLOBS), Cache(settings.cache_ttl), settings.gc_grace
         )

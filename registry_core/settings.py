@@ -108,8 +108,6 @@ class Settings:
     """`REGISTRY_TRUSTED_PROXIES`: how many proxies in front add to `X-Forwarded-For`."""
     blob_redirect: bool = True
     """`REGISTRY_BLOB_REDIRECT`: answer a blob GET with a 307 to storage, or stream it."""
-    blob_endpoint: str = ""
-    """`REGISTRY_BLOB_ENDPOINT`: where clients reach Blob Storage; empty: where we do."""
     delete_enabled: bool = True
     """`REGISTRY_DELETE_ENABLED`: off answers every deletion with 405."""
     gc_grace: timedelta = timedelta(hours=24)
@@ -143,7 +141,6 @@ class Settings:
             cors_origins=_cors_origins(env),
             trusted_proxies=_trusted_proxies(env),
             blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
-            blob_endpoint=_blob_endpoint(env),
             delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
             gc_grace=grace,
             upload_expiry=expiry,
@@ -265,19 +262,6 @@ def _cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
                 "https://pages.example.com, without a path"
             )
     return origins
-
-
-def _blob_endpoint(env: Mapping[str, str]) -> str:
-    """An address in which `{host}` stands for the name by which the client calls the registry."""
-    text = env.get("REGISTRY_BLOB_ENDPOINT", "").strip().rstrip("/")
-    scheme, _, rest = text.partition("://")
-    host = rest.partition("/")[0].replace("{host}", "host")
-    if text and (scheme not in ("http", "https") or not _is_host(host.lower())):
-        raise SettingsError(
-            "REGISTRY_BLOB_ENDPOINT: the address by which clients reach Blob Storage, "
-            "such as https://blobs.example.com"
-        )
-    return text
 
 
 def _trusted_proxies(env: Mapping[str, str]) -> int:

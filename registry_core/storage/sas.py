@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_blob_sas
 
@@ -22,6 +23,7 @@ from registry_core.storage.keys import Location
 
 LIFETIME = timedelta(minutes=20)
 """How long an address works. ACR's own work for 20 to 30 minutes."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CLOCK_SKEW = timedelta(minutes=15)
 """Addresses and keys begin this much in the past: clocks differ."""
 KEY_LIFETIME = timedelta(hours=24)
@@ -40,13 +42,8 @@ class SasSigner:
     """Signs addresses of blobs in this account."""
 
     def __init__(
-        self,
-        connection: Connection,
-        content: Content,
-        endpoint: str = "",
-        now: Callable[[], datetime] = _utc_now,
+        self, connection: Connection, content: Content, now: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._endpoint = endpoint
         self._service = connection.blob_service
         self._account = connection.account
         self._account_key = connection.account_key
@@ -55,16 +52,19 @@ class SasSigner:
         self._delegation: tuple[datetime, UserDelegationKey] | None = None
         self._renewal = asyncio.Lock()
 
-    async def url(self, location: Location, host: str = "") -> str:
+    async def url(self, location: Location, called: str) -> str:
         """The address to read the object at `location` from, with its signature.
 
-        `host` is the name by which the client called the registry, for an endpoint that has it.
+        `called` is the host by which the client called the registry. It stands in the place of
+        that of storage on this machine, as in development: clients built on go-containerregistry
+        0.21.6 and later go from no name to a loopback address.
         """
         now = self._now()
         address = self._content.client(location).url
-        if self._endpoint:  # No part of what is signed.
-            path = address.removeprefix(self._service.url.rstrip("/"))
-            address = self._endpoint.replace("{host}", host) + path
+        parts = urlsplit(address)
+        if parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
+            port = f":{parts.port}" if parts.port else ""
+            address = parts._replace(netloc=called + port).geturl()
         token = generate_blob_sas(
             account_name=self._account,
             container_name=location.container,

@@ -161,8 +161,11 @@ class Registry:
 
     @property
     def address(self) -> str:
-        """The login server: what comes before the repository in an image's name."""
-        return f"127.0.0.1:{self._port}"
+        """The login server: what comes before the repository in an image's name.
+
+        By the name that README.md tells people to use.
+        """
+        return f"localhost:{self._port}"
 
     @property
     def scheme(self) -> str:

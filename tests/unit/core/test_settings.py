@@ -48,12 +48,6 @@ def test_the_defaults_are_the_documented_ones() -> None:
     [
         ("REGISTRY_BLOB_REDIRECT", "off", "blob_redirect", False),
         (
-            "REGISTRY_BLOB_ENDPOINT",
-            "http://{host}:10000/acct/",
-            "blob_endpoint",
-            "http://{host}:10000/acct",
-        ),
-        (
             "REGISTRY_CORS_ORIGINS",
             "https://Pages.example.com, http://localhost:5173",
             "cors_origins",
@@ -363,10 +357,6 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
         ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
         ("REGISTRY_CORS_ORIGINS", "ftp://pages.example.com"),
-        ("REGISTRY_BLOB_ENDPOINT", "blobs.example.com"),
-        ("REGISTRY_BLOB_ENDPOINT", "ftp://blobs.example.com"),
-        ("REGISTRY_BLOB_ENDPOINT", "https://{name}.example.com"),
-        ("REGISTRY_BLOB_ENDPOINT", "https://blobs.example.com?x=1"),
     ],
 )
 def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:

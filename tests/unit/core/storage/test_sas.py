@@ -34,7 +34,6 @@ class Service:
 
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
     error: Exception | None = None
-    url: str = ""
 
     async def get_user_delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         await asyncio.sleep(0)
@@ -65,18 +64,14 @@ def time(text_: str) -> datetime:
     return datetime.strptime(text_, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def signer(
-    service: Service, clock: Clock, account_key: str | None, base: str, endpoint: str = ""
-) -> SasSigner:
-    service.url = base + "/"
+def signer(service: Service, clock: Clock, account_key: str | None, base: str) -> SasSigner:
     connection: Any = SimpleNamespace(
         blob_service=service, account=ACCOUNT, account_key=account_key
     )
     content: Any = SimpleNamespace(
         client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
     )
-    held, kept = cast("Connection", connection), cast("Content", content)
-    return SasSigner(held, kept, endpoint, clock)
+    return SasSigner(cast("Connection", connection), cast("Content", content), clock)
 
 
 def query(url: str) -> dict[str, str]:
@@ -104,32 +99,33 @@ def either(request: pytest.FixtureRequest, service: Service, clock: Clock) -> Sa
     return signer(service, clock, key, HTTPS)
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "address"),
-    [
-        ("http://{host}:10000/acct", "http://registry.example:10000/acct"),
-        ("https://blobs.example.com", "https://blobs.example.com"),
-    ],
-)
-async def test_an_endpoint_of_the_clients_changes_the_address_and_not_what_is_signed(
-    service: Service, clock: Clock, endpoint: str, address: str
+@pytest.mark.parametrize("base", [HTTP, "https://localhost:10000/acct", "http://[::1]:10000/acct"])
+@pytest.mark.parametrize("called", ["localhost", "127.0.0.1", "[::1]", "build.example"])
+async def test_storage_on_this_machine_is_named_as_the_client_named_the_registry(
+    service: Service, clock: Clock, base: str, called: str
 ) -> None:
-    plain = await signer(service, clock, ACCOUNT_KEY, HTTPS).url(LOCATION)
-    base = HTTP if address.startswith("http:") else HTTPS
-    url = await signer(service, clock, ACCOUNT_KEY, base, endpoint).url(
-        LOCATION, "registry.example"
+    url = await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, called)
+    where, _, signed = url.partition("?")
+    scheme = base.partition(":")[0]
+    assert where == f"{scheme}://{called}:10000/acct/{LOCATION.container}/{LOCATION.name}"
+    assert (
+        signed
+        == (await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, "x")).partition("?")[2]
     )
-    assert url.partition("?")[0] == f"{address}/{LOCATION.container}/{LOCATION.name}"
-    if base == HTTPS:
-        assert query(url) == query(plain)
-    assert query(url)["spr"] == ("https" if address.startswith("https:") else "https,http")
+
+
+async def test_storage_elsewhere_is_named_as_it_is(service: Service, clock: Clock) -> None:
+    url = await signer(service, clock, ACCOUNT_KEY, HTTPS).url(LOCATION, "localhost")
+    assert url.partition("?")[0] == f"{HTTPS}/{LOCATION.container}/{LOCATION.name}"
 
 
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
 async def test_an_account_keys_signature_is_that_of_a_service_sas(
     service: Service, clock: Clock, base: str, protocol: str
 ) -> None:
-    sent = query(await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION))
+    sent = query(
+        await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, "registry.example.com")
+    )
     # "Create a service SAS", the string to sign of version 2020-12-06 and later.
     assert sent["sv"] >= "2020-12-06"
     fields = [
@@ -159,7 +155,7 @@ async def test_an_account_keys_signature_is_that_of_a_service_sas(
 async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
     service: Service, clock: Clock, base: str, protocol: str
 ) -> None:
-    sent = query(await signer(service, clock, None, base).url(LOCATION))
+    sent = query(await signer(service, clock, None, base).url(LOCATION, "registry.example.com"))
     # "Create a user delegation SAS", the string to sign of version 2026-04-06 and later.
     assert sent["sv"] >= "2026-04-06"
     ((key_start, key_expiry),) = service.asked
@@ -202,7 +198,7 @@ async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
 async def test_an_address_is_for_reading_one_blob_over_https_for_minutes(
     either: SasSigner,
 ) -> None:
-    url = await either.url(LOCATION)
+    url = await either.url(LOCATION, "registry.example.com")
     sent = query(url)
     assert (sent["sr"], sent["sp"], sent["spr"]) == ("b", "r", "https")
     assert timedelta(minutes=1) < time(sent["se"]) - NOW == LIFETIME < timedelta(hours=1)
@@ -211,13 +207,15 @@ async def test_an_address_is_for_reading_one_blob_over_https_for_minutes(
 
 
 async def test_an_address_works_for_clocks_that_are_behind(either: SasSigner) -> None:
-    assert time(query(await either.url(LOCATION))["st"]) <= NOW - timedelta(minutes=5)
+    assert time(query(await either.url(LOCATION, "registry.example.com"))["st"]) <= NOW - timedelta(
+        minutes=5
+    )
 
 
 async def test_an_address_says_nothing_of_the_repository_nor_the_digest(
     either: SasSigner,
 ) -> None:
-    parts = urlsplit(await either.url(LOCATION))
+    parts = urlsplit(await either.url(LOCATION, "registry.example.com"))
     assert parts.path == f"/content/{LOCATION.name}"
     known = {"sp", "st", "se", "spr", "sv", "sr", "rsct", "sig"}
     assert query(parts.geturl()).keys() - known <= {"skoid", "sktid", "skt", "ske", "sks", "skv"}
@@ -225,7 +223,7 @@ async def test_an_address_says_nothing_of_the_repository_nor_the_digest(
 
 async def test_an_address_shows_no_key(service: Service, clock: Clock) -> None:
     for account_key in (ACCOUNT_KEY, None):
-        url = await signer(service, clock, account_key, HTTPS).url(LOCATION)
+        url = await signer(service, clock, account_key, HTTPS).url(LOCATION, "registry.example.com")
         for secret in (ACCOUNT_KEY, b64encode(b"delegation key 01").decode()[:12]):
             assert secret not in url
 
@@ -236,7 +234,7 @@ async def test_a_key_signs_many_addresses_and_is_renewed_before_it_ends(
     ours = signer(service, clock, None, HTTPS)
     for minutes in range(0, 48 * 60, 10):
         clock.now = NOW + timedelta(minutes=minutes)
-        sent = query(await ours.url(LOCATION))
+        sent = query(await ours.url(LOCATION, "registry.example.com"))
         assert time(sent["skt"]) <= time(sent["st"])
         assert time(sent["se"]) <= time(sent["ske"])
     assert len(service.asked) == 3
@@ -245,7 +243,7 @@ async def test_a_key_signs_many_addresses_and_is_renewed_before_it_ends(
 async def test_a_key_is_asked_for_from_the_past_on_and_for_less_than_seven_days(
     service: Service, clock: Clock
 ) -> None:
-    await signer(service, clock, None, HTTPS).url(LOCATION)
+    await signer(service, clock, None, HTTPS).url(LOCATION, "registry.example.com")
     ((start, expiry),) = service.asked
     assert start <= NOW - timedelta(minutes=5)
     assert expiry == NOW + KEY_LIFETIME
@@ -259,7 +257,9 @@ async def test_of_many_callers_one_renews_the_key_and_the_others_wait(
     for moment in (NOW, NOW + timedelta(days=3)):
         clock.now = moment
         service.asked.clear()
-        urls = await asyncio.gather(*(ours.url(LOCATION) for _ in range(20)))
+        urls = await asyncio.gather(
+            *(ours.url(LOCATION, "registry.example.com") for _ in range(20))
+        )
         assert len(service.asked) == 1
         assert len(set(urls)) == 1
 
@@ -269,30 +269,35 @@ async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
     service.error = ServiceRequestError("no connection")
-    outcomes = await asyncio.gather(*(ours.url(LOCATION) for _ in range(3)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(ours.url(LOCATION, "registry.example.com") for _ in range(3)), return_exceptions=True
+    )
     assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
     service.error = None
-    assert "sig=" in await ours.url(LOCATION)
+    assert "sig=" in await ours.url(LOCATION, "registry.example.com")
 
 
 async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, clock: Clock) -> None:
     service.error = HttpResponseError("not authorized")
     service.error.status_code = 403
     with pytest.raises(Refused):
-        await signer(service, clock, None, HTTPS).url(LOCATION)
+        await signer(service, clock, None, HTTPS).url(LOCATION, "registry.example.com")
 
 
 async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outlives_an_address(
     service: Service, clock: Clock
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
-    await ours.url(LOCATION)
+    await ours.url(LOCATION, "registry.example.com")
     service.error = ServiceRequestError("down")
     clock.now = NOW + KEY_LIFETIME - LIFETIME
-    sent = query(await ours.url(LOCATION))
+    sent = query(await ours.url(LOCATION, "registry.example.com"))
     assert time(sent["se"]) <= time(sent["ske"])
     clock.now += timedelta(seconds=1)
     with pytest.raises(Unavailable):
-        await ours.url(LOCATION)
+        await ours.url(LOCATION, "registry.example.com")
     service.error = None
-    assert time(query(await ours.url(LOCATION))["ske"]) == clock.now + KEY_LIFETIME
+    assert (
+        time(query(await ours.url(LOCATION, "registry.example.com"))["ske"])
+        == clock.now + KEY_LIFETIME
+    )
