@@ -14,6 +14,7 @@ from registry_core.http import edge, health
 from registry_core.registry import Registry
 from registry_core.settings import Settings
 
+# Those that the worker's own server takes: of any other, the host would wait for its answer in vain.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # The worker's own server logs every address, and one can carry the state of an upload. Each request
@@ -42,7 +43,7 @@ async def registry_oauth2(req: Request) -> Response:
 
 
 @app.function_name("unknown_path")
-@app.route(route="{*path}")
+@app.route(route="{*path}", methods=METHODS)
 async def unknown_path(req: Request) -> Response:
     """Everything else, which does not exist: the last in the order of the functions' names."""
     with worker_memory.forgetting(req):

@@ -16,7 +16,7 @@ from tests.integration.core.support import digest_of
 ROOT = Path(__file__).parents[3]
 PASSWORD = "vR7-kQ2_tW9-xZ4_bN6"
 PAGE = "https://pages.example.com"
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 @pytest.fixture(scope="module")
