@@ -26,7 +26,7 @@ SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e package bench format lock clean
+.PHONY: help setup run cert check test e2e package release bench format lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -58,8 +58,11 @@ e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real c
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
 
-package: ## Write dist/slipway.zip, which `az functionapp deployment source config-zip` deploys
+package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
 	@$(PYTHON) infra/package.py
+
+release: ## Commit and tag a version (VERSION=0.1.0), and begin the next; nothing is published
+	@$(PYTHON) infra/release.py $(VERSION)
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
 	@$(BIN)/python -m bench upload $(BENCH)

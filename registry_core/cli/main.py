@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from registry_core import __version__
 from registry_core.cli import cost, keys, role_assignments, scope_maps, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
 from registry_core.errors import Unavailable
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     nouns = whole.add_subparsers(required=True, metavar="COMMAND")
     for module in (tokens, scope_maps, role_assignments, keys, whoami, cost):
         module.register(nouns)
