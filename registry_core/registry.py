@@ -121,6 +121,8 @@ class Registry:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._opened.is_set():
+            await self.signing_keys.close()
         if self._connected:
             await self.connection.close()
         if self._entra is not None:
