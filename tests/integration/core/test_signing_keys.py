@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,12 +33,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def connection(client: Client) -> Connection:
-    """A connection to storage where no key has been made yet."""
+async def connection(client: Client) -> AsyncIterator[Connection]:
+    """A connection to storage where no key has been made yet, nor is one of these tests left."""
+    await forget_keys(client)
+    yield client.registry.connection
+    client.registry.hook.plan = None
+    await forget_keys(client)
+
+
+async def forget_keys(client: Client) -> None:
     container = client.registry.connection.container(keys.SYSTEM)
     async for blob in container.list_blobs(name_starts_with="keys/tokens"):
         await container.delete_blob(blob.name)
-    return client.registry.connection
 
 
 async def test_of_many_instances_at_once_one_makes_the_key_and_all_use_it(
@@ -292,6 +299,7 @@ async def test_an_instance_that_ends_in_a_rotation_leaves_it_to_another(
     assert len(await other.list()) == 2
 
 
+@pytest.mark.usefixtures("connection")
 async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:
     async with connect(settings) as client:
         before = await client.registry.signing_keys.signing()
