@@ -6,6 +6,7 @@
 PYTHON ?= python3
 # A Python 3.13, for the tests of the production engine. Where there is none they are skipped.
 ENGINE_PYTHON := $(or $(ENGINE_PYTHON),$(shell sh tests/engine/find_python))
+UPGRADE ?= --upgrade
 
 BIN := .venv/bin
 PYTHON_KEY := $(shell { $(PYTHON) -V; cat requirements/dev.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
@@ -25,7 +26,7 @@ SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e package bench format lock clean
+.PHONY: help setup run cert check test e2e package release bench format lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -57,8 +58,11 @@ e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real c
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
 
-package: ## Write dist/slipway.zip, which `az functionapp deployment source config-zip` deploys
+package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
 	@$(PYTHON) infra/package.py
+
+release: ## Commit and tag a version (VERSION=0.1.0), and begin the next; nothing is published
+	@$(PYTHON) infra/release.py $(VERSION)
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
 	@$(BIN)/python -m bench upload $(BENCH)
@@ -67,13 +71,16 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow
+lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow (UPGRADE= keeps what will do)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
-	for lock in dev-3.11 node-3.11 infra-3.11 engine-3.13; do name=$${lock%-*}; \
-		"$$tools/bin/uv" pip compile --universal --python-version $${lock#*-} --generate-hashes --upgrade --quiet \
-			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
-	done
+	compile() { "$$tools/bin/uv" pip compile --generate-hashes $(UPGRADE) --quiet --custom-compile-command "make lock" "$$@"; }; \
+	for name in dev node infra; do \
+		compile --universal --python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in; \
+	done; \
+	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
+	compile --python-version 3.13 --python-platform linux --constraints requirements/dev.txt --output-file requirements.txt requirements/app.in; \
+	compile --universal --python-version 3.13 --output-file requirements/engine.txt requirements/engine.in
 	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay

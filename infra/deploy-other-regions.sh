@@ -22,5 +22,5 @@ fi
 make package
 for app in $others; do
     echo "Deploying to $app"
-    az functionapp deployment source config-zip --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" --name "$app" --src dist/slipway.zip
+    az functionapp deployment source config-zip --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" --name "$app" --src dist/slipway-*.zip
 done

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 
+from registry_core import __version__
 from registry_core.auth.backoff import BackOff
 from registry_core.auth.entra import Entra
 from registry_core.auth.peers import PeerKeys
@@ -79,6 +80,7 @@ class Registry:
             self._opened.set()
             line = {
                 "kind": "open",
+                "version": __version__,
                 "storage_calls": trace.count,
                 "storage_rounds": trace.rounds,
             }
@@ -119,6 +121,8 @@ class Registry:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._opened.is_set():
+            await self.signing_keys.close()
         if self._connected:
             await self.connection.close()
         if self._entra is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from registry_core.errors import NameInvalid
+from registry_core.model.accounts import account_of
 from registry_core.model.names import RepositoryPattern
 
 MIN_PASSWORD_LENGTH = 16
@@ -60,6 +61,24 @@ class StorageSettings:
     """`RegistryStorage__credential`: `managedidentity`, or nothing for the environment's own."""
     client_id: str = ""
     """`RegistryStorage__clientId`: of a user-assigned managed identity."""
+    account_name: str = ""
+    """`RegistryStorage__accountName`: needed where the address of blobs is a custom domain's."""
+
+    @property
+    def account(self) -> str:
+        """The storage account's name. Raises `SettingsError` if nothing tells it.
+
+        The SDK would sign for an account without a name, and storage refuse what it signed.
+        """
+        if self.connection_string:
+            return connection_values(self.connection_string)["accountname"]
+        name = self.account_name or account_of(self.blob_uri, "blob")
+        if not name:
+            raise SettingsError(
+                f"RegistryStorage__accountName: missing; {self.blob_uri} does not tell the "
+                "storage account's name, for which addresses of blobs are signed"
+            )
+        return name
 
 
 @dataclass(frozen=True)
@@ -155,13 +174,17 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
         development = connection.rstrip(";").lower() == "usedevelopmentstorage=true"
         if development:
             return StorageSettings(_DEVELOPMENT_STORAGE)
-        pairs = (part.partition("=") for part in connection.split(";"))
-        names = {name.strip().lower() for name, _, value in pairs if value.strip()}
-        if not {"accountname", "accountkey"} <= names:
+        values = connection_values(connection)
+        if not {"accountname", "accountkey"} <= set(values):
             raise SettingsError(
                 "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
                 "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
             )
+        _check_account(
+            f"RegistryStorage: AccountName is {values['accountname']}",
+            values["accountname"],
+            {name: values.get(f"{name}endpoint", "") for name in ("blob", "table")},
+        )
         return StorageSettings(connection)
     account = env.get("RegistryStorage__accountName", "").strip()
     uris = {}
@@ -181,12 +204,30 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
     credential = env.get("RegistryStorage__credential", "").strip().lower()
     if credential not in ("", "managedidentity"):
         raise SettingsError("RegistryStorage__credential: 'managedidentity' or nothing")
-    return StorageSettings(
+    storage = StorageSettings(
         blob_uri=uris["blob"],
         table_uri=uris["table"],
         credential=credential,
         client_id=env.get("RegistryStorage__clientId", "").strip(),
+        account_name=account,
     )
+    _check_account(f"RegistryStorage: the account is {storage.account}", storage.account, uris)
+    return storage
+
+
+def connection_values(connection_string: str) -> dict[str, str]:
+    """The values of a connection string by their names, which are in lower case."""
+    pairs = (part.partition("=") for part in connection_string.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if value.strip()}
+
+
+def _check_account(said: str, account: str, addresses: Mapping[str, str]) -> None:
+    """Raises `SettingsError` where an address is another account's."""
+    for service, address in addresses.items():
+        if account_of(address, service) not in (None, account):
+            raise SettingsError(
+                f"{said}, and the address of its {service}s is another's: {address}"
+            )
 
 
 def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ def test_the_identity_is_imported_where_one_is_used() -> None:
         "import asyncio\nfrom registry_core.settings import StorageSettings\n"
         "from registry_core.storage import calls, connection\n"
         "async def main():\n"
-        "    settings = StorageSettings(blob_uri='https://a.b', table_uri='https://a.c')\n"
+        "    blobs, tables = (f'https://acct.{s}.core.windows.net' for s in ('blob', 'table'))\n"
+        "    settings = StorageSettings(blob_uri=blobs, table_uri=tables)\n"
         "    await connection.Connection(settings, calls.CallHook()).close()\n"
         "asyncio.run(main())\npass"
     )

@@ -199,6 +199,70 @@ def test_an_account_name_stands_for_the_addresses_not_given() -> None:
     assert storage.table_uri == "https://t.example"
 
 
+ZONED = {
+    "RegistryStorage__blobServiceUri": "https://acct.z12.blob.storage.azure.net",
+    "RegistryStorage__tableServiceUri": "https://acct.z12.table.storage.azure.net",
+}
+OWN_DOMAIN = {
+    "RegistryStorage__blobServiceUri": "https://blobs.example.com",
+    "RegistryStorage__tableServiceUri": "https://acct.table.core.windows.net",
+}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        URIS,
+        ZONED,
+        {"RegistryStorage__accountName": "acct"},
+        OWN_DOMAIN | {"RegistryStorage__accountName": "acct"},
+        URIS | {"RegistryStorage__accountName": "acct"},
+        {"RegistryStorage": CONNECTION},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://blobs.example.com/"},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://acct.z1.blob.storage.azure.net"},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=http://[::1]:10000/acct"},
+    ],
+)
+def test_the_account_that_signatures_are_for_is_told_by_an_address_or_by_its_name(
+    environment: dict[str, str],
+) -> None:
+    assert Settings.from_environment(environment).storage.account == "acct"
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        (OWN_DOMAIN, "RegistryStorage__accountName"),
+        (
+            OWN_DOMAIN | {"RegistryStorage__blobServiceUri": "https://acct.example.com"},
+            "RegistryStorage__accountName",
+        ),
+        (URIS | {"RegistryStorage__accountName": "other"}, "RegistryStorage"),
+        (
+            URIS | {"RegistryStorage__tableServiceUri": "https://other.table.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            ZONED | {"RegistryStorage__tableServiceUri": "https://other.table.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://other.blob.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            {"RegistryStorage": f"{CONNECTION};TableEndpoint=http://127.0.0.1:1/other"},
+            "RegistryStorage",
+        ),
+    ],
+)
+def test_what_would_be_signed_for_the_wrong_account_is_refused_at_start(
+    environment: dict[str, str], name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        Settings.from_environment(environment)
+
+
 @pytest.mark.parametrize(
     ("more", "passwords"),
     [

@@ -14,7 +14,9 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.storage.blob import UserDelegationKey
 
 from registry_core.errors import Unavailable
+from registry_core.settings import StorageSettings
 from registry_core.storage import keys
+from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
 from registry_core.storage.faults import Refused
@@ -25,6 +27,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "acct"
 ACCOUNT_KEY = b64encode(b"account key of 32 bytes, or more").decode()
 LOCATION = Location(ACCOUNT, keys.CONTENT, keys.upload_object(date(2026, 3, 1), uuid.UUID(int=7)))
+TABLES, OWN_DOMAIN = "https://acct.table.core.windows.net", "https://blobs.example.com"
 HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct"
 
 
@@ -149,6 +152,34 @@ async def test_an_account_keys_signature_is_that_of_a_service_sas(
     assert sent["sig"] == signature(ACCOUNT_KEY, fields)
     assert sent.keys() == {"sp", "st", "se", "spr", "sv", "sr", "rsct", "sig"}
     assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        StorageSettings(blob_uri="https://acct.z12.blob.storage.azure.net", table_uri=TABLES),
+        StorageSettings(blob_uri=OWN_DOMAIN, table_uri=TABLES, account_name=ACCOUNT),
+        StorageSettings(
+            f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};BlobEndpoint={OWN_DOMAIN}"
+        ),
+    ],
+    ids=["zone", "own domain", "own domain in a connection string"],
+)
+async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_it(
+    clock: Clock, storage: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(storage, CallHook())
+    hands_out = Service().get_user_delegation_key
+    monkeypatch.setattr(connection.blob_service, "get_user_delegation_key", hands_out)
+    try:
+        content = Content(connection)
+        assert content.location(LOCATION.name) == LOCATION
+        url = await SasSigner(connection, content, clock).url(LOCATION)
+    finally:
+        await connection.close()
+    assert url.startswith(f"{storage.blob_uri or OWN_DOMAIN}/content/{LOCATION.name}?")
+    usual = signer(Service(), clock, connection.account_key, HTTPS)
+    assert query(url) == query(await usual.url(LOCATION))
 
 
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
