@@ -11,6 +11,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 import worker_memory
 from registry_core.http import edge, health
+from registry_core.lifecycle import keep_warm
 from registry_core.registry import Registry
 from registry_core.settings import Settings
 
@@ -47,6 +48,17 @@ async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, sees whether the keys that sign tokens are due to be replaced."""
     await registry.open()
     await registry.signing_keys.rotate()
+
+
+if registry.settings.keep_warm is not None:
+    kept_warm = registry.settings.keep_warm
+
+    # A time that was missed is not made up for, so none needs to be remembered.
+    @app.function_name("keep_warm")
+    @app.timer_trigger(schedule=kept_warm.schedule, arg_name="timer", use_monitor=False)
+    async def keep_instance_warm(timer: func.TimerRequest) -> None:  # noqa: ARG001
+        """As often as it is set, asks this app for its health, so that an instance stays."""
+        await keep_warm.ask_health(kept_warm.host)
 
 
 @app.function_name("healthz")
