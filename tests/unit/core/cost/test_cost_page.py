@@ -76,7 +76,7 @@ def test_the_other_figures_are_those_too() -> None:
     assert f"| a month, 2,048 MB | {ready:,.2f} USD," in PAGE, ready
     alerts = total(replace(idle, alerts=True)) - total(idle)
     assert f"asks the logs costs {alerts:,.2f} USD a month" in flowing, alerts
-    for runs, when in ((3300, "every 4 minutes for 10 hours on 22 days"), (10950, "around the")):
+    for runs, when in ((3960, "every 4 minutes for 12 hours on 22 days"), (10950, "around the")):
         warm = total(replace(idle, keep_warm=runs)) - total(idle)
         assert f"{warm:,.2f} USD {when}" in flowing, warm
     seconds = 2 * 10950 * idle.memory_gb
