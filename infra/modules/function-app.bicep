@@ -37,6 +37,7 @@ param requestBodyLimitMiB int
 param zoneRedundant bool
 param publicAccess bool
 param allowedIpRanges array
+param corsOrigins array
 param subnetId string
 
 resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -187,6 +188,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       REGISTRY_UPLOAD_EXPIRY: uploadExpiry
       REGISTRY_CACHE_TTL: cacheTtl
       REGISTRY_KEEP_WARM: keepWarm
+      REGISTRY_CORS_ORIGINS: join(corsOrigins, ',')
     }
   }
 }

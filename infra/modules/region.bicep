@@ -165,6 +165,7 @@ module app 'function-app.bicep' = {
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
+    corsOrigins: corsOrigins
     subnetId: privateEndpoints ? network!.outputs.appSubnetId : ''
   }
   // An app that starts before it has its roles fails until they reach it. One whose reference to a
