@@ -14,6 +14,7 @@ from datetime import timedelta
 from registry_core.errors import NameInvalid
 from registry_core.model.accounts import account_of
 from registry_core.model.names import RepositoryPattern
+from registry_core.model.schedule import parse_schedule
 
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
@@ -107,6 +108,17 @@ class EntraSettings:
 
 
 @dataclass(frozen=True)
+class KeepWarmSettings:
+    """An instance for HTTP is kept by a timer that asks for `/healthz`."""
+
+    schedule: str
+    """`REGISTRY_KEEP_WARM`: when, in NCRONTAB; the times are UTC."""
+    host: str
+    """Whom it asks: `WEBSITE_HOSTNAME`, which is this app and no other region; else the first of
+    the login servers."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that operators can set."""
 
@@ -135,6 +147,8 @@ class Settings:
     """`REGISTRY_UPLOAD_EXPIRY`: how long an upload session waits for its next bytes."""
     cache_ttl: timedelta = timedelta(seconds=60)
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
+    keep_warm: KeepWarmSettings | None = None
+    """`REGISTRY_KEEP_WARM`; None is off."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
 
@@ -150,9 +164,10 @@ class Settings:
             raise SettingsError("REGISTRY_UPLOAD_EXPIRY: at least 10m, or no layer could be pushed")
         named = env.get("REGISTRY_REGION", "").strip() or env.get("REGION_NAME", "")
         region = re.sub(r"[^a-z0-9]", "", named.lower())
+        login_servers = _login_servers(env)
         return cls(
             storage=_storage(env),
-            login_servers=_login_servers(env),
+            login_servers=login_servers,
             peers=_peers(env),
             admin=_admin(env),
             entra=_entra(env),
@@ -164,6 +179,7 @@ class Settings:
             gc_grace=grace,
             upload_expiry=expiry,
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
+            keep_warm=_keep_warm(env, login_servers[0]),
             region=region or cls.region,
         )
 
@@ -310,6 +326,20 @@ def _trusted_proxies(env: Mapping[str, str]) -> int:
     if text not in ("0", "1", "2", "3", "4"):
         raise SettingsError("REGISTRY_TRUSTED_PROXIES: a number from 0 to 4")
     return int(text)
+
+
+def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | None:
+    name = "REGISTRY_KEEP_WARM"
+    text = env.get(name, "").strip()
+    if text.lower() in ("", "off", "false", "0", "no", "disabled"):
+        return None
+    try:
+        schedule = parse_schedule(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name}: 'off' or an NCRONTAB schedule such as 0 */4 6-17 * * 1-5 ({error})"
+        ) from error
+    return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
 
 
 def _is_host(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry_core.settings import AdminSettings, Settings, SettingsError
+from registry_core.settings import AdminSettings, KeepWarmSettings, Settings, SettingsError
 
 PASSWORD, PASSWORD2 = "vR7-kQ2_tW9-xZ4_bN6", "hJ3_mL8-pD5_gS1-cF0"
 URIS = {
@@ -40,6 +40,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.gc_grace == timedelta(hours=24)
     assert settings.upload_expiry == timedelta(days=7)
     assert settings.cache_ttl == timedelta(seconds=60)
+    assert settings.keep_warm is None
     assert settings.region == "local"
 
 
@@ -430,3 +431,33 @@ def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> N
 def test_an_authority_without_tls_is_refused() -> None:
     said = refusal(REGISTRY_ENTRA_TENANT_ID=TENANT, REGISTRY_ENTRA_AUTHORITY="http://localhost")
     assert said.startswith("REGISTRY_ENTRA_AUTHORITY: ")
+
+
+@pytest.mark.parametrize("text", ["", " ", "off", "OFF", "false", "0", "no", "disabled"])
+def test_nothing_is_kept_warm_unless_a_schedule_says_when(text: str) -> None:
+    assert read(REGISTRY_KEEP_WARM=text).keep_warm is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({"WEBSITE_HOSTNAME": "app.azurewebsites.net"}, "app.azurewebsites.net"),
+        ({}, "r.example.com"),
+    ],
+)
+def test_the_app_asks_itself_by_its_own_host_name_and_not_by_one_of_all_regions(
+    environment: dict[str, str], host: str
+) -> None:
+    settings = read(
+        REGISTRY_KEEP_WARM=" 0  */4 6-17 * * 1-5 ",
+        REGISTRY_LOGIN_SERVERS="r.example.com,app.azurewebsites.net",
+        **environment,
+    )
+    assert settings.keep_warm == KeepWarmSettings("0 */4 6-17 * * 1-5", host)
+
+
+@pytest.mark.parametrize("text", ["on", "*/4 * * * *", "* * * * * *", "0 */4 25 * * *", "4m"])
+def test_a_schedule_that_is_none_is_refused_with_an_example(text: str) -> None:
+    told = refusal(REGISTRY_KEEP_WARM=text)
+    assert told.startswith("REGISTRY_KEEP_WARM: ")
+    assert "0 */4 6-17 * * 1-5" in told

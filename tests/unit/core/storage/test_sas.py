@@ -174,12 +174,12 @@ async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_i
     try:
         content = Content(connection)
         assert content.location(LOCATION.name) == LOCATION
-        url = await SasSigner(connection, content, clock).url(LOCATION)
+        url = await SasSigner(connection, content, clock).url(LOCATION, "localhost")
     finally:
         await connection.close()
     assert url.startswith(f"{storage.blob_uri or OWN_DOMAIN}/content/{LOCATION.name}?")
     usual = signer(Service(), clock, connection.account_key, HTTPS)
-    assert query(url) == query(await usual.url(LOCATION))
+    assert query(url) == query(await usual.url(LOCATION, "localhost"))
 
 
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
