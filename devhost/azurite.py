@@ -4,8 +4,11 @@ with Azurite(tmp_path) as azurite:
     client = BlobServiceClient.from_connection_string(azurite.connection_string)
 """
 
+import fcntl
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +17,11 @@ from azure.storage.blob import BlobServiceClient, CorsRule
 
 from devhost.children import Child
 from devhost.errors import AzuriteError
-from devhost.node import find_azurite, find_node
+from devhost.node import check_azurite, find_node
+
+_START = Path(__file__).resolve().with_name("azurite_start.js")
+# How long an Azurite may take to save its data, in seconds, and the next one for that data waits.
+_PATIENCE = 30.0
 
 # The account every Azurite has, published in its documentation; it protects nothing.
 ACCOUNT_NAME = "devstoreaccount1"
@@ -35,7 +42,8 @@ class Azurite:
     `certificate` and `key` (PEM files) it speaks TLS, and accepts bearer tokens as well as the
     account key.
 
-    Start it from a thread that lives on, as the main thread does: see `devhost.children`.
+    It ends with this process and then saves its data. Of what it has acknowledged nothing is lost
+    unless it is itself killed, which costs the last five seconds.
     """
 
     blob_port: int
@@ -66,7 +74,8 @@ class Azurite:
         self._certificate = str(certificate) if certificate else None
         location.mkdir(parents=True, exist_ok=True)
         self.log = location / "azurite.log"
-        command = [str(find_node()), str(find_azurite())]
+        check_azurite()
+        command = [str(find_node()), str(_START)]
         # What it prints of its own start is needed; a line for each request is not.
         command += [
             "--silent",
@@ -83,8 +92,10 @@ class Azurite:
             command += ["--cert", str(certificate), "--key", str(key), "--oauth", "basic"]
         # A file and not a pipe: Azurite must be able to write its last words, and save its tables,
         # when we are gone.
-        with self.log.open("wb") as output:
-            self._process = Child(command, output=output, cwd=location)
+        with _saved(location) as lock, self.log.open("wb") as output:
+            self._process = Child(
+                command, output=output, cwd=location, patience=_PATIENCE, keep_open=lock
+            )
         try:
             self._wait_until_up(timeout)
         except BaseException:
@@ -167,3 +178,24 @@ class Azurite:
             if time.monotonic() > deadline:
                 raise AzuriteError(f"Azurite was not up after {timeout:g} s:\n{words}")
             time.sleep(0.02)
+
+
+@contextmanager
+def _saved(location: Path) -> Iterator[int]:
+    """Wait until no other Azurite writes to `location`; give the lock to hand to the next one.
+
+    The last one may have lost its parent, and still be saving.
+    """
+    with (location / ".azurite-lock").open("w") as file:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AzuriteError(
+                        f"another Azurite uses {location}, and does not end. Stop it first."
+                    ) from None
+                time.sleep(0.05)
+        yield file.fileno()
