@@ -25,6 +25,7 @@ from registry_core.storage.content import Content
 from registry_core.storage.manifest_delete import ManifestDelete
 from registry_core.storage.manifest_push import ManifestPush
 from registry_core.storage.manifest_read import ManifestReader
+from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
 from registry_core.storage.signing_keys import SigningKeys
 from registry_core.storage.system import System
@@ -54,6 +55,7 @@ class Registry:
         self.hook = hook or CallHook()
         self.anonymous = anonymous_caller(settings)
         self.back_off = BackOff()
+        self.room = Room()
         self._entra = Entra(settings.entra) if settings.entra else None
         self._connected = False
         self._opening = asyncio.Lock()

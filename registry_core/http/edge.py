@@ -22,6 +22,7 @@ from registry_core.auth import basic
 from registry_core.auth.identity import Caller, Identity
 from registry_core.auth.policy import decide
 from registry_core.errors import (
+    InsufficientStorage,
     InternalError,
     RegistryError,
     Unauthorized,
@@ -46,11 +47,13 @@ from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
 from registry_core.storage.calls import adopt, traced
-from registry_core.storage.faults import StorageFault
+from registry_core.storage.faults import NoRoom, StorageFault
 
 _LOGGER = logging.getLogger("slipway")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CORRELATION_HEADER = "X-Ms-Correlation-Request-Id"
+_WRITES = ("PUT", "PATCH", "DELETE")
+"""The methods whose success shows that storage takes writes; a POST may need none."""
 _COMMON_HEADERS = {  # Unless a handler has said otherwise.
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
@@ -107,6 +110,11 @@ async def _handle(
             response = Response(status_code=499)
         except RegistryError as error:
             response = _error_response(error)
+        except NoRoom:
+            if registry.room.ran_out():
+                full = "storage is full: nothing can be written until it has room"
+                _LOGGER.error(full)  # noqa: TRY400 - nothing of ours failed, so no stack trace
+            response = _error_response(InsufficientStorage())
         except StorageFault:
             _LOGGER.warning("storage failed, correlation id %s", correlation_id, exc_info=True)
             response = _error_response(Unavailable())
@@ -132,6 +140,8 @@ async def _handle(
     )
     if response.status_code >= 400:
         response = bodies.EarlyAnswer(response, request)
+    elif request.method in _WRITES and registry.room.is_out:
+        registry.room.is_back()
     return _logged(response, entry)
 
 
