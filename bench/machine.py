@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 AVAILABLE = sys.platform == "linux"
@@ -55,13 +55,17 @@ class OtherLoad:
             return 0.0
         user, nice, system, _idle, _iowait, *rest = _ticks((_PROC / "stat").read_text(), 1)
         interrupts_and_stolen = sum(rest[:3])
-        ours = (
-            # The name before the parenthesis may have spaces.
-            _ticks((_PROC / str(pid) / "stat").read_text().rpartition(")")[2], 11)[:2]
-            for pid in self._ours
-        )
-        ticks = user + nice + system + interrupts_and_stolen - sum(map(sum, ours))
-        return ticks / os.sysconf("SC_CLK_TCK")
+        ticks = user + nice + system + interrupts_and_stolen
+        return ticks / os.sysconf("SC_CLK_TCK") - processor_seconds(self._ours)
+
+
+def processor_seconds(pids: Iterable[int]) -> float:
+    """What these processes have taken since they started; 0 if unknown."""
+    if not AVAILABLE:
+        return 0.0
+    # The name before the parenthesis may have spaces.
+    stats = ((_PROC / str(pid) / "stat").read_text().rpartition(")")[2] for pid in pids)
+    return sum(sum(_ticks(stat, 11)[:2]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def _ticks(text: str, first: int) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.client import RegistryClient, Upload
 from bench.layers import MIB, Layer
+from bench.machine import processor_seconds
 from bench.meter import Meter
 from bench.raw import RawAppends
 from devhost.azurite import Azurite
@@ -27,6 +28,8 @@ class Commit:
     size: int
     """Of the layer, in bytes."""
     seconds: float
+    processor_seconds: float
+    """Of the registry and storage; 0 where the system does not tell."""
     storage_calls: int
     storage_rounds: int
     storage_bytes: int
@@ -59,18 +62,26 @@ class Stage:
 
     def commit(self, upload: Upload) -> Commit:
         """Commits it, alone at the time. Raises `UnexpectedAnswerError`."""
-        before = self._metered()
+        before, busy_before = self._metered(), self._busy()
         seconds, correlation_id = self._committer.commit(upload)
-        moved = self._metered() - before
+        moved, busy = self._metered() - before, self._busy() - busy_before
         line = _log_line(self._committing, correlation_id)
         return Commit(
-            upload.layer.size, seconds, line["storage_calls"], line["storage_rounds"], moved
+            upload.layer.size,
+            seconds,
+            busy,
+            line["storage_calls"],
+            line["storage_rounds"],
+            moved,
         )
 
     def storage_share(self, upload: Upload) -> float:
         """For which share of the upload's `PATCH` the registry had a storage call under way."""
         line = _log_line(self.receiving, upload.correlation_id)
         return float(line["storage_ms"]) / float(line["duration_ms"])
+
+    def _busy(self) -> float:
+        return processor_seconds((self._committing.pid, self.azurite.pid))
 
     def _metered(self) -> int:
         return sum(meter.bytes for meter in self._meters)

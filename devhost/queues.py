@@ -72,7 +72,10 @@ class QueueFunction:
 
 
 class Backoff:
-    """Pauses in seconds between looks at an empty queue: longer and longer, up to `maximum`."""
+    """Pauses in seconds between looks at an empty queue: longer and longer, up to `maximum`.
+
+    Once there, they stay there: RandomizedExponentialBackoffStrategy.cs of the WebJobs SDK.
+    """
 
     _MINIMUM = 0.1
 
@@ -83,14 +86,18 @@ class Backoff:
     def reset(self) -> None:
         """Begin with the shortest pause again, something having been found."""
         self._exponent = 0
+        self._is_longest = False
 
     def next(self) -> float:
         """Return the next pause."""
+        if self._is_longest:
+            return self._maximum
         pause = self._MINIMUM
         if self._exponent:
             # Not the same in every instance, lest they all came at once.
             pause += random.uniform(0.8, 1.2) * 2 ** (self._exponent - 1) * self._MINIMUM  # noqa: S311
         if pause >= self._maximum:
+            self._is_longest = True
             return self._maximum
         self._exponent += 1
         return pause

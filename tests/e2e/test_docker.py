@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.clients import Docker
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, digest_of, incompressible, tar
 from tests.e2e.process import Result
@@ -46,7 +44,6 @@ def pushed_digest(push: Result) -> str:
     return found[1]
 
 
-@pytest.mark.slow
 def test_two_images_of_one_base_are_built_pushed_pulled_and_run(
     docker: Docker, registry: Registry, program: bytes, scratch: Path
 ) -> None:

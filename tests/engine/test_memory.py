@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 UNCONTAINED = Path(__file__).parent / "uncontained"
 AUTHORIZATION = "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
 
-pytestmark = needs_proc
+pytestmark = [needs_proc, pytest.mark.long]
 
 
 def growth(host: EngineHost, *, warm_up: int, requests: int) -> int:
@@ -29,7 +29,6 @@ def growth(host: EngineHost, *, warm_up: int, requests: int) -> int:
     return host.engine.memory() - before
 
 
-@pytest.mark.slow
 def test_memory_is_flat_over_100_000_requests(settings: dict[str, str], tmp_path: Path) -> None:
     with EngineHost(ROOT, settings, tmp_path / "engine.log") as host:
         assert growth(host, warm_up=20_000, requests=80_000) < 4 * MIB

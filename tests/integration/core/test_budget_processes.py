@@ -18,10 +18,10 @@ import pytest
 from devhost.azurite import Azurite
 from devhost.process import HostProcess
 from tests.integration.core.support import Image, digest_of, index_of, pieces_of
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 LINE = re.compile(r'\{"(?:method|kind)": .*\}')
-PATIENCE = 20
 
 Cost = tuple[int, int]
 

@@ -11,11 +11,10 @@ from registry_core.storage import hashing
 from registry_core.storage.calls import Fault, StorageCall
 from registry_core.storage.content import APPEND_BLOCK
 from tests.integration.core.support import Client, digest_of
+from tests.patience import PATIENCE
 
 PIECE = 65_536
 BLOCKS = 4
-PATIENCE = 60
-"""Seconds after which what has not happened never will: only a test that fails waits for them."""
 TURNS = 1000
 """Of the event loop, for everything that could go on to do so."""
 

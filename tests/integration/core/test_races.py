@@ -186,13 +186,17 @@ async def test_an_index_pushed_while_its_deletion_cleans_up_keeps_its_child_rows
 
 
 @pytest.mark.rule("D1")
+@pytest.mark.parametrize(
+    ("page", "tags"), [(20, 40), pytest.param(1000, 2000, marks=pytest.mark.long)]
+)
 async def test_a_manifest_of_more_tags_than_a_page_is_deleted_whole(
-    client: Client, repository: str
+    client: Client, repository: str, monkeypatch: pytest.MonkeyPatch, page: int, tags: int
 ) -> None:
     """A page of a query has 1,000 rows: a tag beyond it would dangle for good."""
+    monkeypatch.setattr(tables, "MAX_PAGE", page)
     await client.push_image(repository, "keep")
     image = await client.push_image(repository, "t0")
-    names = [f"t{number}" for number in range(1, 2000)]
+    names = [f"t{number}" for number in range(1, tags)]
     for first in range(0, len(names), 15):
         query = "&".join(f"tag={name}" for name in names[first : first + 15])
         reference = f"{image.digest}?{query}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -519,7 +520,8 @@ async def _(world: World) -> None:
     answer = await world.put(world.image.with_manifest(layers=layers).manifest)
     assert (answer.status_code, _code(answer)) == (400, "MANIFEST_BLOB_UNKNOWN")
     calls = world.client.registry.hook.total
-    await asyncio.sleep(0.5)
+    # Whatever it had under way has had its turn, and its answer, when storage has done all this.
+    await world.other.push_image(f"{world.repository}-meanwhile")
     assert world.client.registry.hook.total == calls
 
 
@@ -577,9 +579,9 @@ for path in ("/a" * 30_000, "/manifests/" * 5000, "/" + "a-" * 30_000, "/" + "-"
 
     @row(f"a path of {path[:11]!r} over and over is refused without a search")
     async def _(world: World, path: str = path) -> None:
-        began = asyncio.get_running_loop().time()
+        began = time.thread_time()
         assert (await world.ask("GET", f"/v2{path}/tags/list")).status_code in (400, 404)
-        assert asyncio.get_running_loop().time() - began < 1
+        assert time.thread_time() - began < 1
 
 
 @row("a Host that is no host is answered like any other, and not echoed")

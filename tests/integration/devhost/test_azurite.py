@@ -12,8 +12,8 @@ from azure.storage.blob import BlobServiceClient
 from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
 from devhost.errors import AzuriteError
+from tests.patience import PATIENCE
 
-PATIENCE = 20
 ROOT = Path(__file__).resolve().parents[3]
 
 

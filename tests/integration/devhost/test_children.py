@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from devhost.children import Child
+from tests.patience import PATIENCE
 
-PATIENCE = 20
 ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.skipif(

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from devhost.process import HostProcess
-
-PATIENCE = 20
+from tests.patience import PATIENCE
 
 
 class Answer:

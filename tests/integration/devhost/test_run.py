@@ -20,8 +20,8 @@ from devhost.errors import DevhostError
 from devhost.process import HostProcess
 from devhost.server import is_free
 from devhost.settings import Options
+from tests.patience import PATIENCE
 
-PATIENCE = 20
 ROOT = Path(__file__).resolve().parents[3]
 
 

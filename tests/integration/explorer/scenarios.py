@@ -136,6 +136,7 @@ class Scenario:
     rules: tuple[str, ...]
     prepare: Callable[[Setup], Awaitable[Sequence[Request]]]
     is_long: bool = False
+    """Whether `make test` leaves it out."""
 
     @property
     def name(self) -> str:
@@ -159,7 +160,7 @@ def scenario(
 # Pushes and deletions of manifests.
 
 
-@scenario("P3", "P4", "D1")
+@scenario("P3", "P4", "D1", is_long=True)
 async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
@@ -179,7 +180,7 @@ async def two_manifests_are_the_first_of_a_repository(s: Setup) -> Sequence[Requ
     return s.put(A, "a"), s.put(B, "b")
 
 
-@scenario("P3", "P7")
+@scenario("P3", "P7", is_long=True)
 async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE)
     return s.put(A, "v1"), s.put(A, "v1")
@@ -192,7 +193,7 @@ async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Request]:
     return s.delete(A.digest), s.delete(B.digest)
 
 
-@scenario("D1")
+@scenario("D1", is_long=True)
 async def one_manifest_is_deleted_by_two(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")

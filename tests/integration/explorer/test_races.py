@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,15 +17,12 @@ from typing import Any
 import pytest
 
 from registry_core.settings import Settings
+from tests.integration.conftest import TALLY
 from tests.integration.core.support import Client, connect, digest_of
 from tests.integration.explorer.race import Instance, Race
 from tests.integration.explorer.scenarios import ARTIFACTS, BLOBS, SCENARIOS, Scenario, Setup
 from tests.integration.explorer.search import Event, Explorer
 from tests.integration.explorer.world import World
-
-THOROUGH = pytest.mark.skipif(
-    not os.environ.get("THOROUGH"), reason="takes minutes; set THOROUGH=1, as CI does"
-)
 
 #: What clients were told, and what they can see then.
 Outcome = tuple[Any, ...]
@@ -55,19 +51,6 @@ def observer(uncached: Settings, loop: asyncio.AbstractEventLoop) -> Iterator[Cl
 def instances(uncached: Settings, observer: Client) -> Iterator[Sequence[Instance]]:
     with Instance(uncached) as one, Instance(uncached) as two, Instance(uncached) as three:
         yield one, two, three
-
-
-@pytest.fixture(scope="module")
-def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
-    """How many interleavings each scenario had, to be shown at the end."""
-    counted: dict[str, int] = {}
-    yield counted
-    plugins = request.config.pluginmanager
-    reporter = plugins.getplugin("terminalreporter")
-    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
-        reporter.write_line("")
-        for name, count in counted.items():
-            reporter.write_line(f"{count:6} interleavings: {name}")
 
 
 class Course:
@@ -133,7 +116,9 @@ def serial_outcomes(course: Course) -> set[Outcome]:
 @pytest.mark.parametrize(
     "scenario",
     [
-        pytest.param(s, id=s.name, marks=[pytest.mark.rule(*s.rules), *[THOROUGH] * s.is_long])
+        pytest.param(
+            s, id=s.name, marks=[pytest.mark.rule(*s.rules), *[pytest.mark.long] * s.is_long]
+        )
         for s in SCENARIOS
     ],
 )
@@ -142,9 +127,10 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
     loop: asyncio.AbstractEventLoop,
     observer: Client,
     instances: Sequence[Instance],
-    tally: dict[str, int],
+    record_property: Callable[[str, object], None],
 ) -> None:
-    tally[scenario.name] = explore(Course(scenario, loop, observer, instances))
+    count = explore(Course(scenario, loop, observer, instances))
+    record_property(TALLY, f"{count:6} interleavings: {scenario.name}")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,16 +12,18 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from registry_core.settings import Settings
 from registry_core.storage import manifest_read, tables
+from tests.integration.conftest import TALLY
 from tests.integration.core.support import connect, digest_of
 from tests.integration.model import model as spec
 from tests.integration.model.machine import RegistryMachine, Tally
 from tests.integration.model.model import Location, Model, Session, Told
 
 STEPS_A_RUN = 60
-STEPS = int(os.environ.get("MODEL_STEPS", "2000"))
-MANY = settings(
-    max_examples=STEPS * 12 // (STEPS_A_RUN * 10),  # A few runs end early.
+FEW, MANY = 400, 2000
+REPEATABLE = settings(
     stateful_step_count=STEPS_A_RUN,
+    derandomize=True,
+    database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -48,19 +47,16 @@ def run(
     run_state_machine_as_test(make, settings=how)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("steps", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 def test_the_registry_is_as_the_model_says(
-    module_settings: Settings, capsys: pytest.CaptureFixture[str]
+    module_settings: Settings, record_property: Callable[[str, object], None], steps: int
 ) -> None:
-    tally, started = Tally(), time.monotonic()
-    run(module_settings, MANY, tally=tally)
-    seconds, requests = time.monotonic() - started, sum(tally.told.values())
-    with capsys.disabled():
-        sys.stdout.write(f"\n{tally.steps} steps, {requests} requests in {seconds:.0f} s\n")
-        if "MODEL_STEPS" in os.environ:
-            lines = (f"{count:6} {line}\n" for line, count in sorted(tally.told.items()))
-            sys.stdout.writelines(lines)
-    assert tally.steps >= STEPS
+    tally = Tally()
+    # A few runs end early.
+    how = settings(REPEATABLE, max_examples=steps * 12 // (STEPS_A_RUN * 10))
+    run(module_settings, how, tally=tally)
+    record_property(TALLY, f"{tally.steps:6} steps of the model, {tally.told.total()} requests")
+    assert tally.steps >= steps
 
 
 class TagsOutliveManifests(Model):
@@ -107,15 +103,7 @@ LIES: Sequence[type[Model]] = (
     AnyDigestWillDo,
     BlobsInUseCanBeDeleted,
 )
-UNTIL_FOUND = settings(
-    max_examples=200,
-    stateful_step_count=STEPS_A_RUN,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+UNTIL_FOUND = settings(REPEATABLE, max_examples=200, phases=[Phase.generate])
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -25,7 +25,7 @@ details = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.sampled_from(CLASSES), st.none() | any_text, details)
 def test_a_body_has_the_form_of_the_distribution_spec(
     kind: type[RegistryError], message: str | None, detail: object

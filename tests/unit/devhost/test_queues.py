@@ -1,7 +1,10 @@
 import base64
+import random
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devhost.host_json import QueuesOptions
 from devhost.queue_messages import decode
@@ -59,9 +62,15 @@ def test_without_an_encoding_the_body_is_the_content() -> None:
     assert decode(" wörk == ", PLAIN) == " wörk == ".encode()
 
 
-def test_pauses_grow_at_random_up_to_the_maximum_and_start_again_when_reset() -> None:
+@given(st.lists(st.floats(0.8, 1.2), min_size=10, max_size=10))
+def test_pauses_grow_up_to_the_maximum_whatever_the_jitter_and_start_again_when_reset(
+    jitter: list[float],
+) -> None:
     backoff = Backoff(timedelta(seconds=2))
-    pauses = [backoff.next() for _ in range(10)]
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = iter(jitter)
+        patch.setattr(random, "uniform", lambda low, high: next(drawn))
+        pauses = [backoff.next() for _ in range(10)]
     assert pauses[0] == 0.1
     assert 0.18 <= pauses[1] <= 0.22
     assert 0.26 <= pauses[2] <= 0.34
@@ -69,6 +78,14 @@ def test_pauses_grow_at_random_up_to_the_maximum_and_start_again_when_reset() ->
     assert pauses[-1] == 2
     backoff.reset()
     assert backoff.next() == 0.1
+
+
+def test_the_longest_pause_stays_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the jitter that reached it was large, and what follows is small."""
+    jitter = iter([1.2, 0.8, 0.8, 0.8])
+    monkeypatch.setattr(random, "uniform", lambda low, high: next(jitter))
+    backoff = Backoff(timedelta(seconds=0.22))
+    assert [backoff.next() for _ in range(4)] == [0.1, 0.22, 0.22, 0.22]
 
 
 def test_pauses_differ_from_one_host_to_the_next() -> None:

@@ -12,6 +12,7 @@ from devhost.ncrontab import Schedule
 from devhost.schedule_monitor import UNSET, ScheduleMonitor
 from devhost.timers import TimerFunction, TimerListener
 from devhost.worker import Function, Worker
+from tests.patience import PATIENCE
 
 MIDNIGHT = datetime(2024, 5, 6, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -64,7 +65,7 @@ class Run:
         self._calls = calls
         if not calls:
             self._stopping.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self._listener.listen(self._stopping)
         return self
 

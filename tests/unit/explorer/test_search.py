@@ -82,7 +82,7 @@ calls = st.tuples(st.sampled_from(["read", "write"]), st.integers(0, 2))
 programs = st.lists(st.lists(calls, min_size=1, max_size=2).map(tuple), min_size=1, max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 @given(
     st.lists(programs.map(tuple), min_size=2, max_size=3).filter(
         lambda p: sum(len(step) for program in p for step in program) <= 7

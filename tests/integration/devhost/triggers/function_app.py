@@ -18,8 +18,9 @@ from azure.functions.timer import TimerRequest
 
 from devhost import queue_messages, stopping
 
-# What is left of a host that was killed is wanted again within the patience of a test.
-queue_messages.LEASE = timedelta(seconds=2)
+if "LEASE_SECONDS" in os.environ:
+    # What is left of a host that will be killed is wanted again within the patience of a test.
+    queue_messages.LEASE = timedelta(seconds=int(os.environ["LEASE_SECONDS"]))
 
 app = func.FunctionApp()
 

@@ -59,8 +59,8 @@ def test_a_document_without_keys_is_refused(keys: Any) -> None:
 
 
 def test_numbers_that_no_key_has_are_not_looked_at() -> None:
-    """Of a modulus with as many digits it takes minutes to see that it is none."""
+    """Of a modulus with as many digits it takes minutes of a processor to see that it is none."""
     endless = [{**RSA, "kid": name, name: "A" * 100_000} for name in ("n", "e")]
-    began = time.monotonic()
+    began = time.thread_time()
     assert public_keys({"keys": [*endless, RSA]}, "RS256").keys() == {"rsa"}
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1

@@ -27,7 +27,7 @@ from registry_core.model.names import (
 from registry_core.model.ranges import ByteRange, parse_chunk_range, parse_read_range
 from tests.unit.core.grammars import DIGEST, NAME, TAG, anything, digests, mutated, names, tags
 
-MANY = settings(max_examples=200)
+MANY = settings(max_examples=5 * settings().max_examples)
 
 
 def is_of(grammar: str, text: str) -> bool:

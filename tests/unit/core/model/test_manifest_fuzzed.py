@@ -16,7 +16,7 @@ from registry_core.model.digest import Digest
 from registry_core.model.manifest import Manifest, Platform, References, parse_platform
 from tests.unit.core.grammars import mutated, mutated_bytes
 
-MANY = settings(max_examples=200)
+MANY = settings(max_examples=5 * settings().max_examples)
 HOSTILE_BYTES = 1024 * 1024
 SECONDS = 3
 """More than ten times what it takes; what grows with the square would take minutes."""
@@ -232,7 +232,7 @@ def test_no_megabyte_takes_long_to_refuse(fragment: str, is_inside: bool, is_tex
         filling = b'"' + filling + b'"'
     content = written({"schemaVersion": 2, "layers": 0})
     content = content.replace(b": 0", b": " + filling) if is_inside else filling
-    started = time.monotonic()
+    started = time.thread_time()
     parsed(content, media_types.OCI_MANIFEST)
     References.read(content)
-    assert time.monotonic() - started < SECONDS
+    assert time.thread_time() - started < SECONDS
