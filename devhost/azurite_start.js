@@ -81,8 +81,9 @@ function hasRoomFor(octets) {
 // RFC 4918, section 11.5. Azure has neither the status nor the code: its accounts do not fill up.
 function refuse(request, response) {
   const code = "InsufficientStorage";
-  const told = `<Code>${code}</Code><Message>The disk is full.</Message>`;
-  const body = `<?xml version="1.0" encoding="utf-8"?><Error>${told}</Error>`;
+  // Without a message the blob SDK fails at a code that it does not know.
+  const text = `<Code>${code}</Code><Message>The disk is full.</Message>`;
+  const body = `<?xml version="1.0" encoding="utf-8"?><Error>${text}</Error>`;
   response.writeHead(507, {
     "content-type": "application/xml",
     "content-length": Buffer.byteLength(body),

@@ -121,7 +121,8 @@ def _guard(patience: float, command: Sequence[str]) -> NoReturn:
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = _start(command)
-    os.write(sys.stdout.fileno(), b"%d\n" % child)
+    with contextlib.suppress(BrokenPipeError):  # The parent has died: its orders have ended, too.
+        os.write(sys.stdout.fileno(), b"%d\n" % child)
     orders = sys.stdin.fileno()
     watched = [woken, orders]
     deadline: float | None = None
@@ -153,6 +154,9 @@ def _start(command: Sequence[str]) -> int:
         return child
     try:
         os.setsid()
+        # What this interpreter ignores, a program would go on ignoring.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         # Whatever the parent did not listen to: a blocked signal stays blocked in what a process
         # becomes.
         signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -167,6 +167,19 @@ def test_a_guard_does_not_end_by_what_asks_all_processes_to_end(tmp_path: Path) 
     assert b"tidy" in log.read_bytes()
 
 
+def test_a_child_ignores_and_blocks_no_signal(tmp_path: Path) -> None:
+    """As after `fork` and `exec` from a shell, whatever the guard's interpreter has set."""
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child(["cat", "/proc/self/status"], output=output)
+    while child.poll() is None:
+        time.sleep(0.01)
+    child.stop()
+    masks = dict(line.split(":\t", 1) for line in log.read_text().splitlines())
+    assert int(masks["SigBlk"], 16) == 0
+    assert int(masks["SigIgn"], 16) == 0
+
+
 def test_a_descriptor_that_is_kept_open_closes_when_the_child_has_ended(tmp_path: Path) -> None:
     """Its end of the pipe outlives the parent's copy: a lock would be held for as long."""
     reading, writing = os.pipe()
