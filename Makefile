@@ -6,6 +6,7 @@
 PYTHON ?= python3
 # A Python 3.13, for the tests of the production engine. Where there is none they are skipped.
 ENGINE_PYTHON := $(or $(ENGINE_PYTHON),$(shell sh tests/engine/find_python))
+UPGRADE ?= --upgrade
 
 BIN := .venv/bin
 PYTHON_KEY := $(shell { $(PYTHON) -V; cat requirements/dev.txt; } 2>&1 | cksum | cut -d ' ' -f 1)
@@ -30,7 +31,7 @@ SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test test-quick test-all e2e package bench format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e package release bench format lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,7 +41,7 @@ setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_RE
 run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
 
-cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/
+cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/ (NAMES=build.example.com for more)
 	@$(BIN)/python -m devhost.cert
 
 check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, and the Bicep templates
@@ -75,8 +76,11 @@ define test_engine
 endef
 endif
 
-package: ## Write dist/slipway.zip, which `az functionapp deployment source config-zip` deploys
+package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
 	@$(PYTHON) infra/package.py
+
+release: ## Commit and tag a version (VERSION=0.1.0), and begin the next; nothing is published
+	@$(PYTHON) infra/release.py $(VERSION)
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
 	@$(BIN)/python -m bench upload $(BENCH)
@@ -85,13 +89,16 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow
+lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow (UPGRADE= keeps what will do)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
-	for lock in dev-3.11 node-3.11 infra-3.11 engine-3.13; do name=$${lock%-*}; \
-		"$$tools/bin/uv" pip compile --universal --python-version $${lock#*-} --generate-hashes --upgrade --quiet \
-			--custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in; \
-	done
+	compile() { "$$tools/bin/uv" pip compile --generate-hashes $(UPGRADE) --quiet --custom-compile-command "make lock" "$$@"; }; \
+	for name in dev node infra; do \
+		compile --universal --python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in; \
+	done; \
+	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
+	compile --python-version 3.13 --python-platform linux --constraints requirements/dev.txt --output-file requirements.txt requirements/app.in; \
+	compile --universal --python-version 3.13 --output-file requirements/engine.txt requirements/engine.in
 	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay

@@ -11,9 +11,11 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 import worker_memory
 from registry_core.http import edge, health
+from registry_core.lifecycle import keep_warm
 from registry_core.registry import Registry
 from registry_core.settings import Settings
 
+# Those that the worker's own server takes. The host would wait in vain for its answer to any other.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # The worker's own server logs every address, and one can carry the state of an upload. Each request
@@ -41,12 +43,31 @@ async def registry_oauth2(req: Request) -> Response:
         return await edge.handle_oauth2(registry, req, "/" + (req.path_params.get("path") or ""))
 
 
+@app.function_name("unknown_path")
+@app.route(route="{*path}", methods=METHODS)
+async def unknown_path(req: Request) -> Response:
+    """Everything else, which does not exist: the last in the order of the functions' names."""
+    with worker_memory.forgetting(req):
+        return await edge.handle_unknown(registry, req)
+
+
 @app.function_name("rotate_signing_keys")
 @app.timer_trigger(schedule="0 17 3 * * *", arg_name="timer")
 async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, sees whether the keys that sign tokens are due to be replaced."""
     await registry.open()
     await registry.signing_keys.rotate()
+
+
+if registry.settings.keep_warm is not None:
+    kept_warm = registry.settings.keep_warm
+
+    # A time that was missed is not made up for, so none needs to be remembered.
+    @app.function_name("keep_warm")
+    @app.timer_trigger(schedule=kept_warm.schedule, arg_name="timer", use_monitor=False)
+    async def keep_instance_warm(timer: func.TimerRequest) -> None:  # noqa: ARG001
+        """As often as it is set, asks this app for its health, so that an instance stays."""
+        await keep_warm.ask_health(kept_warm.host)
 
 
 @app.function_name("healthz")

@@ -65,6 +65,5 @@ It does not imitate:
 Told to stop, it takes on nothing new, and gives what is in progress three seconds. It stops as well
 when its parent is gone, and within ten seconds even if a function blocks the event loop.
 
-It runs on Linux and macOS. On Linux, what it starts ends with it even if it is killed; on macOS
-only if it is stopped.
+It runs on Linux and macOS. What it starts ends with it, even if it is killed, and saves its data.
 """

@@ -57,7 +57,12 @@ class FunctionsHost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         began = time.monotonic()
-        exchange = _Exchange(receive, send, self._body_limit)
+        exchange = _Exchange(
+            receive,
+            send,
+            self._body_limit,
+            expects_continue=headers.expects_continue(scope["headers"]),
+        )
         try:
             await self._serve(scope, exchange)
         finally:
@@ -128,10 +133,14 @@ class FunctionsHost:
 class _Exchange:
     """One request and its response, as the host sees them pass by."""
 
-    def __init__(self, receive: Receive, send: Send, body_limit: int) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, body_limit: int, *, expects_continue: bool
+    ) -> None:
         self._receive = receive
         self._send = send
         self._body_limit = body_limit
+        # The client has been told nothing yet, and to receive would tell it to send.
+        self._is_unanswered = expects_continue
         self._received = 0
         self._too_large = asyncio.Event()
         self._last_activity = time.monotonic()
@@ -143,6 +152,7 @@ class _Exchange:
         """Receive from the client; what was given up or is too large looks like a disconnect."""
         if self.given_up is not None:
             return {"type": "http.disconnect"}
+        self._is_unanswered = False
         message = await self._receive()
         self._last_activity = time.monotonic()
         if message["type"] == "http.request":
@@ -159,7 +169,11 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": headers.to_client(message.get("headers", ()))}
+            fields = headers.to_client(message.get("headers", ()))
+            if self._is_unanswered:
+                # The body is not going to come, and the next request not to be told from it.
+                fields.append((b"connection", b"close"))
+            message = {**message, "headers": fields}
         await self._send(message)
         self._last_activity = time.monotonic()
 

@@ -4,15 +4,24 @@ with Azurite(tmp_path) as azurite:
     client = BlobServiceClient.from_connection_string(azurite.connection_string)
 """
 
+import fcntl
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from azure.storage.blob import BlobServiceClient, CorsRule
+
 from devhost.children import Child
 from devhost.errors import AzuriteError
-from devhost.node import find_azurite, find_node
+from devhost.node import check_azurite, find_node
+
+_START = Path(__file__).resolve().with_name("azurite_start.js")
+# How long an Azurite may take to save its data, in seconds, and the next one for that data waits.
+_PATIENCE = 30.0
 
 # The account every Azurite has, published in its documentation; it protects nothing.
 ACCOUNT_NAME = "devstoreaccount1"
@@ -33,7 +42,8 @@ class Azurite:
     `certificate` and `key` (PEM files) it speaks TLS, and accepts bearer tokens as well as the
     account key.
 
-    Start it from a thread that lives on, as the main thread does: see `devhost.children`.
+    It ends with this process and then saves its data. Of what it has acknowledged nothing is lost
+    unless it is itself killed, which costs the last five seconds.
     """
 
     blob_port: int
@@ -61,14 +71,18 @@ class Azurite:
         if (certificate is None) != (key is None):
             raise ValueError("TLS needs both a certificate and its key")
         self._scheme = "https" if certificate else "http"
+        self._certificate = str(certificate) if certificate else None
         location.mkdir(parents=True, exist_ok=True)
         self.log = location / "azurite.log"
-        command = [str(find_node()), str(find_azurite())]
+        check_azurite()
+        command = [str(find_node()), str(_START)]
         # What it prints of its own start is needed; a line for each request is not.
         command += [
             "--silent",
             "--disableTelemetry",
             "--skipApiVersionCheck",
+            # The account stands in the path, whatever name a client calls this machine by.
+            "--disableProductStyleUrl",
             "--location",
             str(location),
         ]
@@ -78,8 +92,10 @@ class Azurite:
             command += ["--cert", str(certificate), "--key", str(key), "--oauth", "basic"]
         # A file and not a pipe: Azurite must be able to write its last words, and save its tables,
         # when we are gone.
-        with self.log.open("wb") as output:
-            self._process = Child(command, output=output, cwd=location)
+        with _saved(location) as lock, self.log.open("wb") as output:
+            self._process = Child(
+                command, output=output, cwd=location, patience=_PATIENCE, keep_open=lock
+            )
         try:
             self._wait_until_up(timeout)
         except BaseException:
@@ -101,6 +117,23 @@ class Azurite:
                 for name, port in endpoints
             )
         )
+
+    def let_pages_read(self) -> None:
+        """Let pages of any origin read blobs in a browser, where a signed address lets them.
+
+        Of any, because a browser that was redirected from another origin says `Origin: null`.
+        """
+        rule = CorsRule(
+            ["*"],
+            ["GET", "HEAD"],
+            allowed_headers=["*"],
+            exposed_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+            max_age_in_seconds=3600,
+        )
+        with BlobServiceClient.from_connection_string(
+            self.connection_string, connection_verify=self._certificate or True
+        ) as service:
+            service.set_service_properties(cors=[rule])
 
     @property
     def pid(self) -> int:
@@ -145,3 +178,24 @@ class Azurite:
             if time.monotonic() > deadline:
                 raise AzuriteError(f"Azurite was not up after {timeout:g} s:\n{words}")
             time.sleep(0.02)
+
+
+@contextmanager
+def _saved(location: Path) -> Iterator[int]:
+    """Wait until no other Azurite writes to `location`; give the lock to hand to the next one.
+
+    The last one may have lost its parent, and still be saving.
+    """
+    with (location / ".azurite-lock").open("w") as file:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AzuriteError(
+                        f"another Azurite uses {location}, and does not end. Stop it first."
+                    ) from None
+                time.sleep(0.05)
+        yield file.fileno()

@@ -1,4 +1,4 @@
-"""A certificate authority for this machine, and a certificate from it for `localhost`.
+"""A certificate authority for this machine, and a certificate from it for `localhost` and more.
 
 What is there and still valid is kept: clients that trust the authority once go on trusting it.
 """
@@ -7,6 +7,9 @@ import argparse
 import datetime
 import ipaddress
 import os
+import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -14,10 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from devhost.errors import CertificateError
 from devhost.settings import DEFAULT_PORT
 
-_NAMES = ("localhost",)
-_ADDRESSES = ("127.0.0.1", "::1")
+_ALWAYS = ("localhost", "127.0.0.1", "::1")
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+")
 # The longest that Apple's platforms accept from a server certificate.
 _SERVER_LIFETIME = datetime.timedelta(days=825)
 _AUTHORITY_LIFETIME = datetime.timedelta(days=3650)
@@ -30,8 +34,14 @@ class CertificateDirectory:
     These are `server.key`, and `server.crt` with the server's certificate and the authority's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Sequence[str] = ()) -> None:
+        """`names` are host names and addresses of the server, besides those of this machine.
+
+        Raises:
+            CertificateError: one of them is none.
+        """
         self.path = path
+        self.names = tuple(_alternative(name) for name in dict.fromkeys((*_ALWAYS, *names)))
         self.authority = path / "ca.crt"
         self.authority_key = path / "ca.key"
         self.certificate = path / "server.crt"
@@ -46,9 +56,13 @@ class CertificateDirectory:
             authority = _make_authority(moment)
             _store(self.authority, self.authority_key, authority, chain=())
         server = _load(self.certificate, self.key, moment)
-        if server is not None and _is_issued_by(server[0], authority[0]):
+        if (
+            server is not None
+            and _is_issued_by(server[0], authority[0])
+            and set(self.names) <= _names_of(server[0])
+        ):
             return False
-        server = _make_server(authority, moment)
+        server = _make_server(authority, self.names, moment)
         _store(self.certificate, self.key, server, chain=(authority[0],))
         return True
 
@@ -70,11 +84,29 @@ def _make_authority(now: datetime.datetime) -> _Pair:
     return builder.sign(key, hashes.SHA256()), key
 
 
-def _make_server(authority: _Pair, now: datetime.datetime) -> _Pair:
+def _alternative(name: str) -> x509.GeneralName:
+    """What names a server in its certificate (RFC 5280, 4.2.1.6)."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        if not _HOST_NAME.fullmatch(name):
+            raise CertificateError(
+                f"NAMES has {name!r}, which is no host name or address; without a port: "
+                "NAMES=registry.example.com,192.0.2.1"
+            ) from None
+        return x509.DNSName(name.lower())
+
+
+def _names_of(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    kind = x509.SubjectAlternativeName
+    return set(certificate.extensions.get_extension_for_class(kind).value)
+
+
+def _make_server(
+    authority: _Pair, names: Sequence[x509.GeneralName], now: datetime.datetime
+) -> _Pair:
     issuer, issuer_key = authority
     key = ec.generate_private_key(ec.SECP256R1())
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in _NAMES]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in _ADDRESSES]
     builder = (
         _builder(
             _name("localhost"),
@@ -84,7 +116,7 @@ def _make_server(authority: _Pair, now: datetime.datetime) -> _Pair:
             _SERVER_LIFETIME,
             x509.random_serial_number(),
         )
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -179,16 +211,18 @@ def _store(
     )
 
 
-def _instructions(directory: CertificateDirectory, port: str) -> str:
+def _instructions(directory: CertificateDirectory, names: Sequence[str], port: str) -> str:
     authority = directory.authority
+    server = f"{names[0] if names else 'localhost'}:{port}"
+    others = f" HOST=0.0.0.0 REGISTRY_LOGIN_SERVERS={server}" if names else ""
     return f"""\
 Serve over TLS:
-  export TLS_CERT={directory.certificate} TLS_KEY={directory.key}
+  export TLS_CERT={directory.certificate} TLS_KEY={directory.key}{others}
   make run
 
 Have docker trust the certificate authority (no restart is needed):
-  sudo mkdir -p /etc/docker/certs.d/localhost:{port}
-  sudo cp {authority} /etc/docker/certs.d/localhost:{port}/ca.crt
+  sudo mkdir -p /etc/docker/certs.d/{server}
+  sudo cp {authority} /etc/docker/certs.d/{server}/ca.crt
 
 The same for containerd and nerdctl, under /etc/containerd/certs.d; for podman, skopeo and
 buildah, under /etc/containers/certs.d. For all programs of a Debian or Ubuntu system:
@@ -198,14 +232,23 @@ buildah, under /etc/containers/certs.d. For all programs of a Debian or Ubuntu s
 
 def main() -> None:
     """Make the certificates, and say how to use them."""
-    parser = argparse.ArgumentParser(prog="python -m devhost.cert", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m devhost.cert",
+        description=__doc__,
+        epilog="environment: NAMES, more names and addresses of the server, parted by commas; PORT",
+    )
     parser.add_argument(
         "--directory", type=Path, default=Path(".certs"), help="where to keep the files (.certs)"
     )
-    directory = CertificateDirectory(parser.parse_args().directory.resolve())
+    path = parser.parse_args().directory.resolve()
+    names = [name.strip() for name in os.environ.get("NAMES", "").split(",") if name.strip()]
+    try:
+        directory = CertificateDirectory(path, names)
+    except CertificateError as error:
+        sys.exit(f"devhost: {error}")
     made = directory.ensure()
     print(f"{'Made' if made else 'Kept'} the certificates in {directory.path}\n")
-    print(_instructions(directory, os.environ.get("PORT") or str(DEFAULT_PORT)))
+    print(_instructions(directory, names, os.environ.get("PORT") or str(DEFAULT_PORT)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
-"""Child processes that do not outlive this one.
+"""Child processes that do not outlive this one, and are asked to end exactly once.
 
-A child started here runs in its own session, so Ctrl-C in the terminal reaches only the parent,
-which then stops the child in order. If the parent cannot do that any more (it was killed), two
-things do, on Linux:
+A child is started by a guard: a small process of one thread that waits for the end of the child or
+of a pipe that only this process holds. The pipe ends when this process wants the child to stop and
+when this process dies, however it dies. The guard treats both alike: it sends `SIGTERM`, once,
+waits, and sends `SIGKILL` to what is still there. So no two senders can meet: a program that saves
+its data on `SIGTERM` is commonly ended by a second one while it saves.
 
-* The child has asked for `SIGTERM` at its parent's death (`prctl(2)`, `PR_SET_PDEATHSIG`), so it
-  can still end in order. Linux means the parent *thread*: start children from a thread that lives
-  as long as they should.
-* A guard, a second process beside the child, kills what is still there some seconds later. It knows
-  of the parent's death by the end of a pipe that only the parent holds.
+Guard and child have sessions of their own: neither Ctrl-C in the terminal nor a signal to this
+process's group reaches them. If the guard itself is killed, Linux sends `SIGTERM` to the child
+(`prctl(2)`, `PR_SET_PDEATHSIG`), also once, because the guard has one thread; elsewhere the child
+then lives on.
 
-Other systems have neither: there a killed parent leaves its children running.
-
-Both have to be set up in new processes. This file is therefore also two tiny programs: one that
-makes the request and then becomes the real command, which is its arguments, and the guard.
-(`preexec_fn` would do the former without a program, but is not safe in a process that has threads.)
+The guard is a program of its own, this file, on a bare interpreter: it starts in a few
+milliseconds, and may fork, which a process with threads may not.
 """
 
 import contextlib
@@ -24,17 +22,27 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_CANNOT_RUN = 127
+# The signals by which a process is asked to end.
+_REQUESTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# The order that a guard is given; without one, the end of its input means: stop the child.
+_KILL = b"kill\n"
+# How much longer than the guard's patience with its child is this process's with the guard.
+_MARGIN = 5.0
 
 
 class Child:
     """A running command that ends when this process does, at the latest.
 
-    It has `patience` seconds to end by itself, once it has been asked to.
+    It has `patience` seconds to end by itself, once it has been asked to. The file descriptor
+    `keep_open` stays open until the child has ended, even if this process ends before: a lock on
+    its file is held for as long.
     """
 
     def __init__(
@@ -45,115 +53,136 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         patience: float = 10.0,
+        keep_open: int | None = None,
     ) -> None:
         """Start `command` with both output streams in `output` and nothing on standard input."""
         self._patience = patience
-        # The guard comes first, so that it misses nothing. Until it has been told of the child, the
-        # launcher notices by itself when there is no parent any more.
-        self._guard = _start_guard(patience) if sys.platform == "linux" else None
-        launcher = _program("become", os.getpid()) if self._guard else []
-        try:
-            self._process = subprocess.Popen(
-                [*launcher, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=env,
-                cwd=cwd,
-                start_new_session=True,
-            )
-        except BaseException:
-            self._dismiss_guard()
-            raise
-        if self._guard and self._guard.stdin:
-            # A guard that could not start is no reason to do without the child.
-            with contextlib.suppress(BrokenPipeError):
-                self._guard.stdin.write(b"%d\n" % self._process.pid)
-                self._guard.stdin.flush()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(patience), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=() if keep_open is None else (keep_open,),
+        )
+        orders, answer = self._guard.stdin, self._guard.stdout
+        if orders is None or answer is None:
+            raise RuntimeError("Popen was asked for both pipes and has not made them")
+        self._orders = orders
+        with answer:
+            announced = answer.readline()
+        # A guard that was killed before it had a child is all there is.
+        self._pid = int(announced or self._guard.pid)
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        return self._pid
 
     def poll(self) -> int | None:
-        """Return its exit status, or None while it runs."""
-        return self._process.poll()
+        """Return its exit status, negative if by a signal, or None while it runs."""
+        return self._guard.poll()
 
     def stop(self) -> None:
         """Ask it to end, and make it if it does not. Safe to call again."""
-        if self.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(self._patience)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._end()
+        self._order(b"")
 
     def kill(self) -> None:
         """End it at once, giving it no chance to clean up."""
-        self._process.kill()
-        self._end()
+        self._order(_KILL)
 
-    def _end(self) -> None:
-        self._process.wait()
-        self._dismiss_guard()
-
-    def _dismiss_guard(self) -> None:
-        if self._guard:
+    def _order(self, order: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ValueError):  # It has ended, or was told before.
+            self._orders.write(order)
+            self._orders.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.close()
+        try:
+            self._guard.wait(self._patience + _MARGIN)
+        except subprocess.TimeoutExpired:
+            # Only a guard that was itself stopped (SIGSTOP) does not do its work.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
             self._guard.kill()
-            self._guard.communicate()
+            self._guard.wait()
 
 
-def _program(name: str, *arguments: object) -> list[str]:
-    """Return the command that runs one of the programs in this file, on a bare interpreter."""
-    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), name, *map(str, arguments)]
+def _guard(patience: float, command: Sequence[str]) -> NoReturn:
+    """Run `command` until it ends or standard input does, then end as it has ended."""
+    # What is sent to all of a service's processes at once must not end the guard before its child.
+    # Blocked and not ignored, so that a child cannot miss what is sent to it before it unblocks.
+    for number in _REQUESTS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    child = _start(command)
+    with contextlib.suppress(BrokenPipeError):  # The parent has died: its orders have ended, too.
+        os.write(sys.stdout.fileno(), b"%d\n" % child)
+    orders = sys.stdin.fileno()
+    watched = [woken, orders]
+    deadline: float | None = None
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            _end_with(status)
+        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select(watched, [], [], remaining)
+        if woken in ready:
+            os.read(woken, 64)
+        if orders in ready:
+            if os.read(orders, 64):
+                os.kill(child, signal.SIGKILL)
+            else:
+                watched = [woken]
+                deadline = time.monotonic() + patience
+                os.kill(child, signal.SIGTERM)
+        if not ready:
+            deadline = None
+            os.kill(child, signal.SIGKILL)
 
 
-def _start_guard(patience: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        _program("guard", patience),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _become(parent: int, command: Sequence[str]) -> None:
-    """Turn this process into `command`, to be asked to end when the process `parent` ends."""
-    # Ignoring or blocking a signal is inherited, and would make the request void.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        # It died before the request was made, so no signal will come.
-        raise SystemExit(1)
+def _start(command: Sequence[str]) -> int:
+    """Fork a process that becomes `command`; return its id."""
+    guard = os.getpid()
+    child = os.fork()
+    if child:
+        return child
     try:
+        os.setsid()
+        # What this interpreter ignores, a program would go on ignoring.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        # Whatever the parent did not listen to: a blocked signal stays blocked in what a process
+        # becomes.
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        if sys.platform == "linux":
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != guard:
+                os._exit(_CANNOT_RUN)  # It died before the request was made: no signal will come.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         os.execvp(command[0], list(command))
     except OSError as error:
-        raise SystemExit(f"cannot run {command[0]}: {error.strerror}") from None
+        os.write(sys.stderr.fileno(), f"cannot run {command[0]}: {error.strerror}\n".encode())
+    finally:
+        os._exit(_CANNOT_RUN)
 
 
-def _guard(patience: float) -> None:
-    """Wait until the parent is gone, then see to it that the child is gone soon after.
-
-    The child's process id comes on standard input, whose end is the parent's.
-    """
-    announced = sys.stdin.readline()
-    if not announced:
-        return
-    # Unlike a number, this still means the same process when that has ended.
-    child = os.pidfd_open(int(announced))
-    sys.stdin.read()
-    ended, _, _ = select.select([child], [], [], patience)
-    if not ended:
-        signal.pidfd_send_signal(child, signal.SIGKILL)
+def _end_with(status: int) -> NoReturn:
+    """End this process with the status that its child has ended with."""
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        if code != -signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["become", parent, *command]:
-            _become(int(parent), command)
-        case ["guard", patience]:
-            _guard(float(patience))
+    _guard(float(sys.argv[1]), sys.argv[2:])

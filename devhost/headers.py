@@ -40,6 +40,11 @@ def is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(b"chunked" in value.lower() for value in values(headers, b"transfer-encoding"))
 
 
+def expects_continue(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the client waits to be told to send its body (RFC 9110, 10.1.1)."""
+    return any(value.lower() == b"100-continue" for value in values(headers, b"expect"))
+
+
 def to_function(headers: Headers, invocation_id: str) -> Headers:
     """Return the headers the function sees.
 

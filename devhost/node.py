@@ -42,16 +42,14 @@ def find_node() -> Path:
     )
 
 
-def find_azurite() -> Path:
-    """Return Azurite's entry script, installed by npm beside this package.
+def check_azurite() -> None:
+    """Make sure that Azurite is there, installed by npm beside this package.
 
     Raises:
         NodeError: it is not installed.
     """
-    script = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-    if not script.is_file():
+    if not (_ROOT / "node_modules" / "azurite" / "package.json").is_file():
         raise NodeError("Azurite is not installed. Run `make setup` (or `npm ci`) first.")
-    return script
 
 
 def major_version(node: Path) -> int | None:

@@ -36,8 +36,6 @@ class HostProcess:
     `env` is added to this process's environment, from which the settings of devhost and the
     registry are left out. Without a `DATA_DIR` in it, the data lives in a temporary directory that
     goes when the host is stopped; without `RegistryStorage`, the host starts an Azurite of its own.
-
-    Start it from a thread that lives on, as the main thread does: see `devhost.children`.
     """
 
     base_url: str
@@ -78,7 +76,7 @@ class HostProcess:
         ]
         with self._log.open("wb") as output:
             self._process = Child(
-                command, output=output, env=environment, cwd=directory, patience=20
+                command, output=output, env=environment, cwd=directory, patience=40
             )
         try:
             self.base_url = self._wait_until_ready(timeout)

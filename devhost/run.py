@@ -1,6 +1,7 @@
 """One run of the development host: storage, settings, app and server, all stopped at the end."""
 
 import fcntl
+import logging
 import signal
 import socket
 import ssl
@@ -22,6 +23,8 @@ from devhost.settings import Options
 from devhost.stopping import LastResort, stop_when_orphaned
 from devhost.worker import Worker
 
+_log = logging.getLogger("devhost")
+
 _AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
 
 
@@ -42,10 +45,14 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         port: int = listener.getsockname()[1]
         given_password = "REGISTRY_ADMIN_PASSWORD" in environment
         settings.apply_local_settings(environment, read_local_settings(options.app_dir))
+        for missing in settings.check_names(environment, options):
+            _log.warning("%s", missing)
         azurite: Azurite | None = None
         if settings.needs_azurite(environment):
             azurite = stack.enter_context(_start_azurite(options, stack))
             settings.apply_storage(environment, azurite.connection_string)
+            if environment.get("REGISTRY_CORS_ORIGINS"):
+                azurite.let_pages_read()
         if options.certificate:
             _trust(environment, options.certificate, options.data_dir)
         settings.apply_defaults(environment, options, port)

@@ -5,7 +5,7 @@ made here.
 """
 
 import secrets
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,11 @@ class Options:
         """Whether only this machine can reach the host."""
         return self.host in _LOOPBACK
 
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it listens on every address, so that its own says nothing of how to call it."""
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+
 
 def body_limit(environment: Mapping[str, str]) -> int:
     """Return the largest request body in octets.
@@ -101,6 +106,26 @@ def needs_azurite(environment: Mapping[str, str]) -> bool:
     return not any(name == STORAGE or name.startswith(f"{STORAGE}__") for name in environment)
 
 
+def check_names(environment: Mapping[str, str], options: Options) -> Iterator[str]:
+    """Yield what other machines will miss that are to be served.
+
+    Raises:
+        DevhostError: they would be told to send their passwords to themselves.
+    """
+    if options.is_local:
+        return
+    if options.is_wildcard and not environment.get("REGISTRY_LOGIN_SERVERS"):
+        raise DevhostError(
+            f"HOST={options.host} serves other machines, which have to be told a name that leads "
+            f"here. Set REGISTRY_LOGIN_SERVERS=<name>:{options.port}; see docs/team-server.md"
+        )
+    if options.certificate is None:
+        yield (
+            "Other machines sign in by https alone. Set TLS_CERT and TLS_KEY, or have a proxy "
+            "speak it; see docs/team-server.md"
+        )
+
+
 def apply_storage(environment: MutableMapping[str, str], connection_string: str) -> None:
     """Point the app, and what would be the host's own storage, at Azurite."""
     environment[STORAGE] = connection_string
@@ -110,8 +135,9 @@ def apply_storage(environment: MutableMapping[str, str], connection_string: str)
 def apply_defaults(environment: MutableMapping[str, str], options: Options, port: int) -> None:
     """Give the app what it needs to serve on `port`, where nobody has chosen otherwise."""
     names = ["localhost", "127.0.0.1"]
-    if not options.is_local and options.host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-        names.append(options.host)
+    if not options.is_local:
+        # What leads here from elsewhere comes first: it is told to whoever uses no known name.
+        names.insert(0, f"[{options.host}]" if ":" in options.host else options.host)
     environment.setdefault("REGISTRY_LOGIN_SERVERS", ",".join(f"{name}:{port}" for name in names))
     if not options.is_local:
         # Azurite stays on the loopback interface, where a redirect could not lead anyone else.

@@ -19,8 +19,4 @@ if ! az account show --subscription "$AZURE_SUBSCRIPTION_ID" >/dev/null; then
     echo "Run az login, then azd hooks run postdeploy." >&2
     exit 1
 fi
-make package
-for app in $others; do
-    echo "Deploying to $app"
-    az functionapp deployment source config-zip --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" --name "$app" --src dist/slipway.zip
-done
+sh infra/deploy-package.sh "$AZURE_RESOURCE_GROUP" $others

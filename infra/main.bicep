@@ -98,7 +98,7 @@ param instanceMemoryMB int = 2048
 @maxValue(100)
 param perInstanceConcurrency int = 4
 
-@description('How many instances a region may start.')
+@description('How many instances a region may start. Below 40 it is no hard limit for HTTP.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 100
@@ -107,6 +107,13 @@ param maximumInstanceCount int = 100
 @minValue(0)
 @maxValue(100)
 param alwaysReadyInstances int = 0
+
+@description('When to ask the app for /healthz, so that an instance stays: an NCRONTAB schedule in UTC (0 */4 6-17 * * 1-5), or off.')
+param keepWarm string = 'off'
+
+@description('How instances are replaced on a new package or changed settings: all at once, ending what they do (Recreate), or one batch after the other (RollingUpdate, a preview).')
+@allowed(['Recreate', 'RollingUpdate'])
+param siteUpdateStrategy string = 'Recreate'
 
 @description('The largest request body in MiB: the largest layer of clients that send it whole.')
 @minValue(1)
@@ -128,6 +135,9 @@ param publicAccess bool = true
 @description('Addresses (CIDR) that may reach the registry; empty for all. For one region.')
 param allowedIpRanges array = []
 
+@description('The origins whose pages may read the registry in a browser, such as https://ui.example.com; empty for none.')
+param corsOrigins array = []
+
 @description('With several regions: take one out of the global endpoint while it is ill. The probes keep an instance of each awake, which costs: see docs/cost.md.')
 param probeRegions bool = true
 
@@ -143,10 +153,13 @@ param certificateVaultId string = ''
 @description('The name of the certificate in that vault.')
 param certificateName string = ''
 
+@description('Have Azure issue a certificate for the domain, free of charge. For one region that the internet reaches; its DNS records have to be there.')
+param managedCertificate bool = false
+
 // ---------------------------------------------------------------------------------------------
 // Who hears of it
 
-@description('Where alerts go by e-mail; empty: alerts show in the portal only.')
+@description('Where alerts go by e-mail; empty: there are none.')
 param alertEmail string = ''
 
 @description('How many failed sign-ins in a quarter of an hour raise an alert.')
@@ -180,6 +193,9 @@ module conditions 'modules/conditions.bicep' = {
     publicAccessOffNeedsPrivateEndpoints: any(publicAccess || privateEndpoints)
     allowedIpRangesIsForOneRegion: any(empty(allowedIpRanges) || !severalRegions)
     adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword: any(!adminUserEnabled || !empty(adminPassword) || (adminPasswordsInKeyVault && keepAdminPassword))
+    managedCertificateNeedsCustomDomainInOneOpenRegion: any(!managedCertificate || (!empty(customDomain) && !severalRegions && publicAccess && empty(allowedIpRanges)))
+    managedCertificateIsInsteadOfCertificateVaultId: any(!managedCertificate || empty(certificateVaultId))
+    keepWarmNeedsNoAllowedIpRanges: any(keepWarm == 'off' || empty(allowedIpRanges))
   }
 }
 
@@ -230,11 +246,14 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     perInstanceConcurrency: perInstanceConcurrency
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
+    keepWarm: keepWarm
+    siteUpdateStrategy: siteUpdateStrategy
     requestBodyLimitMiB: requestBodyLimitMiB
     zoneRedundant: zoneRedundant
     privateEndpoints: privateEndpoints
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
+    corsOrigins: corsOrigins
     // The first app bears the name that azd deploys to; the others get the same package.
     serviceName: index == 0 ? 'registry' : ''
     insightsName: monitoring.outputs.insightsName
@@ -242,6 +261,7 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     customDomain: bindDomain ? customDomain : ''
     certificateVaultId: certificateVaultId
     certificateName: certificateName
+    managedCertificate: managedCertificate
   }
   dependsOn: [conditions]
 }]

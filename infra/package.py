@@ -1,4 +1,4 @@
-"""Writes the package that is deployed: `dist/slipway.zip`, as Azure's remote build takes it.
+"""Writes the package that is deployed: `dist/slipway-<version>.zip`, for Azure's remote build.
 
 What goes in is listed here, so that nothing can slip in: no settings, no data, no tests. The same
 sources make the same bytes. `.funcignore`, by which `func` and azd choose, says the same; a test
@@ -11,16 +11,19 @@ import argparse
 import ast
 import hashlib
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
 FILES = ("function_app.py", "host.json", "requirements.txt", "worker_memory.py")
 FOLDER = "registry_core"
 KINDS = (".py", ".json")
 """Code, and data that it reads."""
+_VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can tell: a file's own would make every build another."""
 _MODE = 0o100644 << 16
@@ -28,6 +31,17 @@ _MODE = 0o100644 << 16
 
 class PackageError(Exception):
     """The sources cannot be deployed as they are."""
+
+
+def version(root: Path) -> str:
+    """The version of the sources. Raises `PackageError` if they have none."""
+    try:
+        found = _VERSION.search((root / FOLDER / "__init__.py").read_text())
+    except OSError:
+        found = None
+    if found is None:
+        raise PackageError(f"{FOLDER}/__init__.py: it says no __version__")
+    return found[1]
 
 
 def contents(root: Path) -> Iterator[str]:
@@ -76,15 +90,23 @@ def build(root: Path, target: Path) -> int:
     return len(names)
 
 
+def _remove_others(target: Path) -> None:
+    """Leaves one package in `dist/`, so that `dist/slipway-*.zip` names it."""
+    for path in target.parent.glob("slipway*.zip"):
+        if path != target:
+            path.unlink()
+
+
 def main() -> int:
     """Builds, and says what was built."""
     parser = argparse.ArgumentParser(description="Writes the package that is deployed.")
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "dist/slipway.zip", help="default: dist/slipway.zip"
-    )
-    target: Path = parser.parse_args().output
+    parser.add_argument("--output", type=Path, help="default: dist/slipway-<version>.zip")
+    given: Path | None = parser.parse_args().output
     try:
+        target = given or DIST / f"slipway-{version(ROOT)}.zip"
         count = build(ROOT, target)
+        if given is None:
+            _remove_others(target)
     except PackageError as error:
         sys.stderr.write(f"{error}\n")
         return 1

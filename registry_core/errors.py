@@ -11,7 +11,8 @@ The tree::
     │                                               CNCF distribution's, which clients know
     ├── ScopeInvalid, GrantUnsupported, TooManyRequests            token requests
     ├── DisallowedOperation                         Azure Container Registry's lock
-    └── Unavailable, InternalError                  storage or we ourselves failed
+    └── Unavailable, InsufficientStorage, InternalError
+                                                    storage or we ourselves failed
 
 They are raised anywhere below the HTTP edge, which is the only place that catches them; `body()`
 is the only place that builds an error body.
@@ -203,6 +204,12 @@ class Unavailable(RegistryError):
 
     def __init__(self, message: str | None = None, *, detail: object = None) -> None:
         super().__init__(message, detail=detail, headers={"Retry-After": "2"})
+
+
+class InsufficientStorage(Unavailable):
+    """Storage has no room: the same request succeeds once there is some (RFC 4918, 11.5)."""
+
+    message = "storage is full, so nothing can be written; what was pushed can still be pulled"
 
 
 class InternalError(RegistryError):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 
+from registry_core import __version__
 from registry_core.auth.backoff import BackOff
 from registry_core.auth.entra import Entra
 from registry_core.auth.peers import PeerKeys
@@ -24,6 +25,7 @@ from registry_core.storage.content import Content
 from registry_core.storage.manifest_delete import ManifestDelete
 from registry_core.storage.manifest_push import ManifestPush
 from registry_core.storage.manifest_read import ManifestReader
+from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
 from registry_core.storage.signing_keys import SigningKeys
 from registry_core.storage.system import System
@@ -53,6 +55,7 @@ class Registry:
         self.hook = hook or CallHook()
         self.anonymous = anonymous_caller(settings)
         self.back_off = BackOff()
+        self.room = Room()
         self._entra = Entra(settings.entra) if settings.entra else None
         self._connected = False
         self._opening = asyncio.Lock()
@@ -79,6 +82,7 @@ class Registry:
             self._opened.set()
             line = {
                 "kind": "open",
+                "version": __version__,
                 "storage_calls": trace.count,
                 "storage_rounds": trace.rounds,
             }
@@ -119,6 +123,8 @@ class Registry:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._opened.is_set():
+            await self.signing_keys.close()
         if self._connected:
             await self.connection.close()
         if self._entra is not None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from registry_core.errors import NameInvalid
+from registry_core.model.accounts import account_of
 from registry_core.model.names import RepositoryPattern
+from registry_core.model.schedule import parse_schedule
 
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
@@ -60,6 +62,24 @@ class StorageSettings:
     """`RegistryStorage__credential`: `managedidentity`, or nothing for the environment's own."""
     client_id: str = ""
     """`RegistryStorage__clientId`: of a user-assigned managed identity."""
+    account_name: str = ""
+    """`RegistryStorage__accountName`: needed where the address of blobs is a custom domain's."""
+
+    @property
+    def account(self) -> str:
+        """The storage account's name. Raises `SettingsError` if nothing tells it.
+
+        The SDK would sign for an account without a name, and storage refuse what it signed.
+        """
+        if self.connection_string:
+            return connection_values(self.connection_string)["accountname"]
+        name = self.account_name or account_of(self.blob_uri, "blob")
+        if not name:
+            raise SettingsError(
+                f"RegistryStorage__accountName: missing; {self.blob_uri} does not tell the "
+                "storage account's name, for which addresses of blobs are signed"
+            )
+        return name
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,17 @@ class EntraSettings:
 
 
 @dataclass(frozen=True)
+class KeepWarmSettings:
+    """An instance for HTTP is kept by a timer that asks for `/healthz`."""
+
+    schedule: str
+    """`REGISTRY_KEEP_WARM`: when, in NCRONTAB; the times are UTC."""
+    host: str
+    """Whom it asks: `WEBSITE_HOSTNAME`, which is this app and no other region; else the first of
+    the login servers."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that operators can set."""
 
@@ -102,6 +133,8 @@ class Settings:
     """`REGISTRY_ENTRA_TENANT_ID`, `_AUDIENCES`, `_AUTHORITY`; None is off."""
     anonymous_pull: tuple[RepositoryPattern, ...] = ()
     """`REGISTRY_ANONYMOUS_PULL`: repositories that anybody may pull from."""
+    cors_origins: tuple[str, ...] = ()
+    """`REGISTRY_CORS_ORIGINS`: origins whose pages may read in a browser; none is off."""
     trusted_proxies: int = 1
     """`REGISTRY_TRUSTED_PROXIES`: how many proxies in front add to `X-Forwarded-For`."""
     blob_redirect: bool = True
@@ -114,6 +147,8 @@ class Settings:
     """`REGISTRY_UPLOAD_EXPIRY`: how long an upload session waits for its next bytes."""
     cache_ttl: timedelta = timedelta(seconds=60)
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
+    keep_warm: KeepWarmSettings | None = None
+    """`REGISTRY_KEEP_WARM`; None is off."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
 
@@ -129,19 +164,22 @@ class Settings:
             raise SettingsError("REGISTRY_UPLOAD_EXPIRY: at least 10m, or no layer could be pushed")
         named = env.get("REGISTRY_REGION", "").strip() or env.get("REGION_NAME", "")
         region = re.sub(r"[^a-z0-9]", "", named.lower())
+        login_servers = _login_servers(env)
         return cls(
             storage=_storage(env),
-            login_servers=_login_servers(env),
+            login_servers=login_servers,
             peers=_peers(env),
             admin=_admin(env),
             entra=_entra(env),
             anonymous_pull=_anonymous_pull(env),
+            cors_origins=_cors_origins(env),
             trusted_proxies=_trusted_proxies(env),
             blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
             delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
             gc_grace=grace,
             upload_expiry=expiry,
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
+            keep_warm=_keep_warm(env, login_servers[0]),
             region=region or cls.region,
         )
 
@@ -152,13 +190,17 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
         development = connection.rstrip(";").lower() == "usedevelopmentstorage=true"
         if development:
             return StorageSettings(_DEVELOPMENT_STORAGE)
-        pairs = (part.partition("=") for part in connection.split(";"))
-        names = {name.strip().lower() for name, _, value in pairs if value.strip()}
-        if not {"accountname", "accountkey"} <= names:
+        values = connection_values(connection)
+        if not {"accountname", "accountkey"} <= set(values):
             raise SettingsError(
                 "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
                 "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
             )
+        _check_account(
+            f"RegistryStorage: AccountName is {values['accountname']}",
+            values["accountname"],
+            {name: values.get(f"{name}endpoint", "") for name in ("blob", "table")},
+        )
         return StorageSettings(connection)
     account = env.get("RegistryStorage__accountName", "").strip()
     uris = {}
@@ -178,12 +220,30 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
     credential = env.get("RegistryStorage__credential", "").strip().lower()
     if credential not in ("", "managedidentity"):
         raise SettingsError("RegistryStorage__credential: 'managedidentity' or nothing")
-    return StorageSettings(
+    storage = StorageSettings(
         blob_uri=uris["blob"],
         table_uri=uris["table"],
         credential=credential,
         client_id=env.get("RegistryStorage__clientId", "").strip(),
+        account_name=account,
     )
+    _check_account(f"RegistryStorage: the account is {storage.account}", storage.account, uris)
+    return storage
+
+
+def connection_values(connection_string: str) -> dict[str, str]:
+    """The values of a connection string by their names, which are in lower case."""
+    pairs = (part.partition("=") for part in connection_string.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if value.strip()}
+
+
+def _check_account(said: str, account: str, addresses: Mapping[str, str]) -> None:
+    """Raises `SettingsError` where an address is another account's."""
+    for service, address in addresses.items():
+        if account_of(address, service) not in (None, account):
+            raise SettingsError(
+                f"{said}, and the address of its {service}s is another's: {address}"
+            )
 
 
 def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -249,11 +309,37 @@ def _anonymous_pull(env: Mapping[str, str]) -> tuple[RepositoryPattern, ...]:
         raise SettingsError(f"{name}: 'on', 'off', or repositories: docs,public/*") from error
 
 
+def _cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _list(env.get("REGISTRY_CORS_ORIGINS", "").lower())
+    for origin in origins:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or not _is_host(host):
+            raise SettingsError(
+                "REGISTRY_CORS_ORIGINS: origins as browsers send them, parted by commas: "
+                "https://pages.example.com, without a path"
+            )
+    return origins
+
+
 def _trusted_proxies(env: Mapping[str, str]) -> int:
     text = env.get("REGISTRY_TRUSTED_PROXIES", "").strip() or "1"
     if text not in ("0", "1", "2", "3", "4"):
         raise SettingsError("REGISTRY_TRUSTED_PROXIES: a number from 0 to 4")
     return int(text)
+
+
+def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | None:
+    name = "REGISTRY_KEEP_WARM"
+    text = env.get(name, "").strip()
+    if text.lower() in ("", "off", "false", "0", "no", "disabled"):
+        return None
+    try:
+        schedule = parse_schedule(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name}: 'off' or an NCRONTAB schedule such as 0 */4 6-17 * * 1-5 ({error})"
+        ) from error
+    return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
 
 
 def _is_host(text: str) -> bool:

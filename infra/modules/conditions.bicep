@@ -14,4 +14,19 @@ param allowedIpRangesIsForOneRegion bool
 @allowed([true])
 param adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword bool
 
-output hold bool = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword
+@description('Whoever issues the certificate looks at the domain from the internet, and has to find this one app.')
+@allowed([true])
+param managedCertificateNeedsCustomDomainInOneOpenRegion bool
+
+@description('A domain has one certificate.')
+@allowed([true])
+param managedCertificateIsInsteadOfCertificateVaultId bool
+
+@description('The app would not let itself in: the address it comes from is not known.')
+@allowed([true])
+param keepWarmNeedsNoAllowedIpRanges bool
+
+var ofAccess = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && keepWarmNeedsNoAllowedIpRanges
+var ofCertificates = managedCertificateNeedsCustomDomainInOneOpenRegion && managedCertificateIsInsteadOfCertificateVaultId
+
+output hold bool = ofAccess && ofCertificates && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword

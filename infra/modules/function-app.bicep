@@ -31,10 +31,13 @@ param instanceMemoryMB int
 param perInstanceConcurrency int
 param maximumInstanceCount int
 param alwaysReadyInstances int
+param keepWarm string
+param siteUpdateStrategy string
 param requestBodyLimitMiB int
 param zoneRedundant bool
 param publicAccess bool
 param allowedIpRanges array
+param corsOrigins array
 param subnetId string
 
 resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -119,6 +122,9 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         // Unless it is said, an instance of a Python app gets one request at a time.
         triggers: { http: { perInstanceConcurrency: perInstanceConcurrency } }
       }
+      // A preview, which no type knows yet: what is the default is not said.
+      #disable-next-line BCP037
+      siteUpdateStrategy: siteUpdateStrategy == 'Recreate' ? null : { type: siteUpdateStrategy }
     }
     siteConfig: {
       minTlsVersion: '1.2'
@@ -181,6 +187,8 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       REGISTRY_GC_GRACE: gcGrace
       REGISTRY_UPLOAD_EXPIRY: uploadExpiry
       REGISTRY_CACHE_TTL: cacheTtl
+      REGISTRY_KEEP_WARM: keepWarm
+      REGISTRY_CORS_ORIGINS: join(corsOrigins, ',')
     }
   }
 }

@@ -14,7 +14,8 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     severity: 2
     enabled: true
     scopes: [registryStorageId]
-    evaluationFrequency: 'PT5M'
+    // Oftener costs more.
+    evaluationFrequency: 'PT15M'
     windowSize: 'PT15M'
     autoMitigate: true
     criteria: {

@@ -30,16 +30,20 @@ param instanceMemoryMB int
 param perInstanceConcurrency int
 param maximumInstanceCount int
 param alwaysReadyInstances int
+param keepWarm string
+param siteUpdateStrategy string
 param requestBodyLimitMiB int
 param zoneRedundant bool
 param privateEndpoints bool
 param publicAccess bool
 param allowedIpRanges array
+param corsOrigins array
 param insightsName string
 param actionGroupId string
 param customDomain string
 param certificateVaultId string
 param certificateName string
+param managedCertificate bool
 
 var unique = uniqueString(resourceGroup().id, location)
 var deploymentContainer = 'deployments'
@@ -79,6 +83,7 @@ module registryStorage 'storage.bicep' = {
     publicAccess: registryStorageIsPublic || !privateEndpoints
     // The app comes by the private endpoint then; without one, its own address is not known.
     allowedIpRanges: privateEndpoints ? allowedIpRanges : []
+    corsOrigins: corsOrigins
   }
 }
 
@@ -93,6 +98,7 @@ module hostStorage 'storage.bicep' = {
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     publicAccess: !privateEndpoints
     allowedIpRanges: []
+    corsOrigins: []
   }
 }
 
@@ -153,10 +159,13 @@ module app 'function-app.bicep' = {
     perInstanceConcurrency: perInstanceConcurrency
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
+    keepWarm: keepWarm
+    siteUpdateStrategy: siteUpdateStrategy
     requestBodyLimitMiB: requestBodyLimitMiB
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
     allowedIpRanges: allowedIpRanges
+    corsOrigins: corsOrigins
     subnetId: privateEndpoints ? network!.outputs.appSubnetId : ''
   }
   // An app that starts before it has its roles fails until they reach it. One whose reference to a
@@ -211,7 +220,18 @@ module domain 'custom-domain.bicep' = if (!empty(customDomain)) {
   }
 }
 
-module alerts 'region-alerts.bicep' = {
+module domainCertificate 'managed-certificate.bicep' = if (!empty(customDomain) && managedCertificate) {
+  name: 'managed-certificate-${location}'
+  params: {
+    appName: app.outputs.name
+    location: location
+    tags: tags
+    domain: customDomain
+  }
+  dependsOn: [domain]
+}
+
+module alerts 'region-alerts.bicep' = if (!empty(actionGroupId)) {
   name: 'alerts-${location}'
   params: {
     appName: appName

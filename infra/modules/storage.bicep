@@ -9,6 +9,7 @@ param tables array
 param sku string
 param publicAccess bool
 param allowedIpRanges array
+param corsOrigins array
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   // checkov:skip=CKV_AZURE_35:clients fetch blobs by signed addresses; denied by default with the option privateEndpoints
@@ -47,6 +48,17 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
     // A blob that nothing names any more can be brought back for a week, a container too.
     deleteRetentionPolicy: { enabled: true, days: 7 }
     containerDeleteRetentionPolicy: { enabled: true, days: 7 }
+    // For pages that follow a redirect here. After one to another host a browser calls its origin
+    // "null", so no list of origins would match; whoever has a signed address may read it anyway.
+    cors: {
+      corsRules: empty(corsOrigins) ? [] : [{
+        allowedOrigins: ['*']
+        allowedMethods: ['GET', 'HEAD']
+        allowedHeaders: ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
+        exposedHeaders: ['Content-Length', 'Content-Range', 'Content-Type', 'ETag', 'Accept-Ranges']
+        maxAgeInSeconds: 3600
+      }]
+    }
   }
 }
 

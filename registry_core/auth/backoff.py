@@ -38,6 +38,12 @@ class BackOff:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._waiting = 0
 
+    def held_off(self, source: str) -> float:
+        """For how many seconds a source is still held off; 0 if its next wrong password is free."""
+        count, last = self._failures.get(source, (0, 0.0))
+        left = last + _FORGET_SECONDS - self._now()
+        return left if count >= _FREE and left > 0 else 0.0
+
     async def failed(self, source: str) -> None:
         """Notes a wrong password, and waits as long as the answer to it is to wait.
 

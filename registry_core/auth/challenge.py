@@ -20,13 +20,17 @@ def login_server(host: str | None, login_servers: Sequence[str]) -> str:
     return next((server for server in login_servers if server == asked), login_servers[0])
 
 
+def host_of(server: str) -> str:
+    """The host of a login server, without its port."""
+    return server.rpartition(":")[0] if ":" in server.rpartition("]")[2] else server
+
+
 def bearer(server: str, scheme: str, scope: str = "", error: str = "") -> str:
     """The value of `WWW-Authenticate`: where to get a token for `server`, and for which scope.
 
     `scheme` is heeded on loopback only; everywhere else tokens are got by https.
     """
-    host = server.rpartition(":")[0] if ":" in server.rpartition("]")[2] else server
-    scheme = scheme if host in _LOOPBACK and scheme == "http" else "https"
+    scheme = scheme if host_of(server) in _LOOPBACK and scheme == "http" else "https"
     value = f'Bearer realm="{scheme}://{server}/oauth2/token",service="{server}"'
     value += f',scope="{scope}"' if scope else ""
     return value + (f',error="{error}"' if error else "")

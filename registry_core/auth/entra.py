@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from registry_core.auth.oidc import ALGORITHM, IssuerKeys
-from registry_core.errors import Unavailable
+from registry_core.errors import TooManyRequests, Unavailable
 from registry_core.settings import EntraSettings
 
 if TYPE_CHECKING:
@@ -157,17 +157,22 @@ class Entra:
             expires=datetime.fromtimestamp(claims["exp"], UTC),
         )
 
-    async def sign_in(self, app_id: str, secret: str) -> EntraPrincipal:
+    async def sign_in(self, app_id: str, secret: str, held_off: float = 0.0) -> EntraPrincipal:
         """Who signs in with an application's id and client secret (RFC 6749, 4.4).
 
         Only the outcome is kept, for five minutes, or half a minute if it is no; neither the secret
-        nor Entra ID's token is. Raises `EntraRefused`, `Unavailable`.
+        nor Entra ID's token is. For a source that is held off for so many seconds Entra ID is not
+        asked: whoever guesses here would guess there, in the registry's name. What was right here
+        before is no guess. Raises `EntraRefused`, `TooManyRequests`, `Unavailable`.
         """
         if not _GUID.fullmatch(app_id.lower()) or len(secret) > _MAX_SECRET:
             raise EntraRefused("no application has this id and secret")
         key = hmac.new(self._cache_key, f"{app_id.lower()}\0{secret}".encode(), "sha256").digest()
         outcome = self._outcomes.get(key)
         if outcome is None or outcome.until <= self._now():
+            was_right = outcome is not None and outcome.principal is not None
+            if held_off and not was_right:
+                raise TooManyRequests(seconds=held_off)
             outcome = await self._asked_once(key, app_id, secret)
         if outcome.principal is None:
             raise EntraRefused("no application has this id and secret")

@@ -53,10 +53,14 @@ class SignIn:
         self._now = now
         self._anonymous = anonymous_caller(settings)
 
-    async def password(self, username: str, password: str, *, fresh: bool) -> Caller | None:
+    async def password(
+        self, username: str, password: str, *, fresh: bool, held_off: float = 0.0
+    ) -> Caller | None:
         """Who has this user name and password, other than the admin; None if they are wrong.
 
-        Raises `Unavailable` if Entra ID or storage cannot be asked.
+        `held_off` is for how many seconds the source is held off that they come from: see
+        `Entra.sign_in`. Raises `Unavailable` if Entra ID or storage cannot be asked,
+        `TooManyRequests`.
         """
         if len(username) > _MAX_USERNAME or len(password) > _MAX_PASSWORD:
             return None
@@ -66,7 +70,9 @@ class SignIn:
             caller = await self._token_password(username, password, fresh=fresh)
             if caller is not None:
                 return caller
-        return await self._service_principal(username.lower(), password, fresh=fresh)
+        return await self._service_principal(
+            username.lower(), password, fresh=fresh, held_off=held_off
+        )
 
     async def bearer(self, token: str) -> Caller:
         """Who an access token was issued to, with what it allows. Raises `TokenInvalid`."""
@@ -149,11 +155,13 @@ class SignIn:
 
     # Entra ID.
 
-    async def _service_principal(self, app_id: str, secret: str, *, fresh: bool) -> Caller | None:
+    async def _service_principal(
+        self, app_id: str, secret: str, *, fresh: bool, held_off: float
+    ) -> Caller | None:
         if self._entra is None or not _GUID.fullmatch(app_id):
             return None
         try:
-            principal = await self._entra.sign_in(app_id, secret)
+            principal = await self._entra.sign_in(app_id, secret, held_off)
         except EntraRefused:
             return None
         return await self._entra_caller(_Known.of(principal), cached=not fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -78,6 +79,15 @@ def confirm(arguments: argparse.Namespace, question: str) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandError("nothing was changed")
+
+
+def read_password(arguments: argparse.Namespace) -> str:
+    """With `--password-stdin` from standard input, else asked for. Raises `CommandError`."""
+    if arguments.password_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    raise CommandError("nobody can be asked for the password here: say --password-stdin")
 
 
 def add_expiry(parser: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ def register(nouns: Any) -> None:
         ("--internet", share, "share of pulled bytes that leave the region, 0 to 1"),
         ("--regions", _number(int, 1), "number of regions"),
         ("--always-ready", whole, "instances kept ready in each region"),
+        ("--keep-warm", whole, "how often keepWarm asks each region for /healthz"),
         ("--overlap", _number(float, 1), "pushes and pulls that an instance serves at once"),
         ("--request-seconds", amount, "how long a request takes that moves no bytes"),
         ("--upload-mb-second", _number(float, 0.1), "how fast uploads arrive, in MB/s"),
@@ -49,6 +50,9 @@ def register(nouns: Any) -> None:
         parser.add_argument(option, type=kind, metavar="N", help=text)
     parser.add_argument("--instance-memory", choices=tuple(_MEMORY), help="in MB (default: 2048)")
     parser.add_argument("--private-endpoints", action="store_true", default=None)
+    parser.add_argument(
+        "--alerts", action="store_true", default=None, help="alerts go to an address"
+    )
     parser.add_argument(
         "--no-probes",
         dest="probes",

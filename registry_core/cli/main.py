@@ -8,7 +8,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from registry_core.cli import cost, keys, role_assignments, scope_maps, tokens, whoami
+from registry_core import __version__
+from registry_core.cli import cost, keys, role_assignments, scope_maps, smoke, tokens, whoami
 from registry_core.cli.command import CommandError, Result, render, say
 from registry_core.errors import Unavailable
 from registry_core.settings import SettingsError
@@ -25,12 +26,16 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     whole = argparse.ArgumentParser(
         prog="slipway",
-        description="Manages who gets into a Slipway registry, and tells what one costs.",
+        description=(
+            "Manages who gets into a Slipway registry, sees whether one works, and tells what one "
+            "costs."
+        ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     nouns = whole.add_subparsers(required=True, metavar="COMMAND")
-    for module in (tokens, scope_maps, role_assignments, keys, whoami, cost):
+    for module in (tokens, scope_maps, role_assignments, keys, whoami, smoke, cost):
         module.register(nouns)
     return whole
 

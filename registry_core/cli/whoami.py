@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import http.client
 import json
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,7 +13,7 @@ from base64 import b64encode, urlsafe_b64decode
 from datetime import UTC, datetime
 from typing import Any
 
-from registry_core.cli.command import CommandError, Row, add, written
+from registry_core.cli.command import CommandError, Row, add, read_password, written
 from registry_core.errors import reason_of
 
 _TIMEOUT_SECONDS = 30
@@ -48,12 +46,7 @@ async def _run(arguments: argparse.Namespace) -> Row:
     address = urllib.parse.urlsplit(server)
     if address.scheme not in ("https", "http") or not address.netloc:
         raise CommandError("--server: an address such as https://registry.example.com")
-    if arguments.password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    elif sys.stdin.isatty():
-        password = getpass.getpass("Password: ")
-    else:
-        raise CommandError("nobody can be asked for the password here: say --password-stdin")
+    password = read_password(arguments)
     query = urllib.parse.urlencode(
         [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]
     )
@@ -89,9 +82,15 @@ def _reason(error: urllib.error.HTTPError) -> str:
         return ""
 
 
-def _row(token: str) -> Row:
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, unverified. Raises `ValueError` or `LookupError` if it is none."""
     payload = token.split(".")[1]
-    claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def _row(token: str) -> Row:
+    claims = claims_of(token)
     access = [
         f"{entry['type']}:{entry['name']}:{','.join(entry['actions'])}"
         for entry in claims.get("access", ())

@@ -10,17 +10,23 @@ from registry_core.cost.prices import Prices
 from registry_core.cost.workload import Workload
 
 DAYS = 365 / 12
-LOG_ALERTS = 3
-"""Questions to the logs, for all regions (infra/modules/monitoring.bicep)."""
+LOG_ALERTS = 1
+"""Rules that ask the logs, for all regions (infra/modules/monitoring.bicep)."""
 THROTTLING_SERIES = 4
 """Kinds of refusal that a region's alert on its storage counts, each a time series."""
 TIMER_RUNS_A_DAY = 1
 """`rotate_signing_keys` (function_app.py)."""
 TIMER_CALLS = workload.Calls(blob_write=3, blob_read=2, blob_other=2)
 """Of a run: the host's lease and status, and the keys."""
+KEEP_WARM_CALLS = workload.Calls(blob_write=1, blob_other=2, table=1)
+"""Of a run of `keep_warm` (function_app.py): the host's lease, and the health check."""
 PROBES_A_MINUTE = 10
 """Of Traffic Manager, of each region: every 30 seconds, from about five places. An assumption."""
-LOG_KB_A_REQUEST = 2.0
+LOG_KB_A_REQUEST = 4.25
+"""Measured at Application Insights' door, with the levels of host.json: 3.4 for `GET /v2/`, 5.1 for
+a manifest, each with a password. The host's record of the request, the registry's line, audit."""
+LOG_KB_A_HEALTH_CHECK = 1.1
+"""The host's record alone."""
 ENDPOINTS, ZONES = 4, 2
 """Private ones of a region, and private DNS zones for all."""
 SECRET_READS_A_DAY = 4
@@ -73,19 +79,17 @@ def alternatives(work: Workload, prices: Prices) -> Sequence[Alternative]:
 
 
 def _functions(work: Workload, prices: Prices) -> Iterator[Line]:
-    probes = _probes(work)
-    timers = TIMER_RUNS_A_DAY * DAYS * work.regions
+    # Each of these is billed for a second: it finds its instance asleep, or is done in less.
+    isolated = _probes(work) + TIMER_RUNS_A_DAY * DAYS * work.regions + 2 * _kept_warm(work)
     executions = (
         work.pushes * workload.requests_of_push(work)
         + work.pulls * workload.requests_of_pull(work)
-        + probes
-        + timers
+        + isolated
     )
     seconds = (
         work.pushes * workload.seconds_of_push(work)
         + work.pulls * workload.seconds_of_pull(work)
-        + probes
-        + timers
+        + isolated
     )
     gb_seconds = seconds * work.memory_gb
     price, free, free_gb_seconds = (
@@ -110,6 +114,7 @@ def _storage(work: Workload, prices: Prices) -> Iterator[Line]:
         + workload.calls_of_pull(work) * work.pulls
         + TIMER_CALLS * timers
         + workload.Calls(table=1) * _probes(work)
+        + KEEP_WARM_CALLS * _kept_warm(work)
     )
     stored = work.stored_gb * work.regions
     yield Line("blob writes", calls.blob_write, "calls", calls.blob_write * prices["blob_write"])
@@ -129,16 +134,17 @@ def _egress(work: Workload, prices: Prices) -> Line:
 
 
 def _around(work: Workload, prices: Prices) -> Iterator[Line]:
-    requests = (
-        work.pushes * workload.requests_of_push(work)
-        + work.pulls * workload.requests_of_pull(work)
-        + _probes(work)
-    )
-    logs = requests * LOG_KB_A_REQUEST / 1_000_000
+    requests = work.pushes * workload.requests_of_push(
+        work
+    ) + work.pulls * workload.requests_of_pull(work)
+    checks = _probes(work) + 2 * _kept_warm(work)
+    logs = (requests * LOG_KB_A_REQUEST + checks * LOG_KB_A_HEALTH_CHECK) / 1_000_000
     yield Line("logs", logs, "GB", max(0.0, logs - prices["free_log_gb"]) * prices["log_gb"])
-    yield Line("alerts on logs", LOG_ALERTS, "rules", LOG_ALERTS * prices["log_alert"])
-    series = THROTTLING_SERIES * work.regions
-    yield Line("alerts on storage", series, "time series", series * prices["metric_series"])
+    if work.alerts:
+        yield Line("alerts on logs", LOG_ALERTS, "rules", LOG_ALERTS * prices["log_alert"])
+        series = THROTTLING_SERIES * work.regions
+        billed = max(0.0, series - prices["free_metric_series"])
+        yield Line("alerts on storage", series, "time series", billed * prices["metric_series"])
     secrets = SECRET_READS_A_DAY * DAYS * work.regions
     yield Line("Key Vault", secrets, "reads", secrets * prices["secret_operation"])
     if work.regions > 1:
@@ -153,6 +159,11 @@ def _around(work: Workload, prices: Prices) -> Iterator[Line]:
             "private endpoints", endpoints, "endpoints", endpoints * prices["private_endpoint"]
         )
         yield Line("private DNS zones", ZONES, "zones", ZONES * prices["private_zone"])
+
+
+def _kept_warm(work: Workload) -> float:
+    """Runs of `keep_warm`; each asks for `/healthz`, which is an execution as well."""
+    return work.keep_warm * work.regions
 
 
 def _probes(work: Workload) -> float:

@@ -36,6 +36,10 @@ class Workload:
     private_endpoints: bool = False
     probes: bool = True
     """Whether Traffic Manager probes the regions, where there are several."""
+    alerts: bool = False
+    """Whether alerts go to an address; where there is none, none is made."""
+    keep_warm: int = 0
+    """How often `keepWarm` asks for `/healthz`, in each region."""
     memory_gb: float = 2
     """Memory of an instance, in GB."""
     always_ready: int = 0

@@ -46,7 +46,8 @@ async def sign_in(
     admin = registry.settings.admin
     if caller is None and not (admin and admin.username == username):
         await registry.open()
-        caller = await registry.sign_in.password(username, password, fresh=fresh)
+        held_off = registry.back_off.held_off(source)
+        caller = await registry.sign_in.password(username, password, fresh=fresh, held_off=held_off)
     if caller is None:
         await registry.back_off.failed(source)
     return caller
@@ -82,13 +83,18 @@ def refusal(
         error = "invalid_token" if header[:7].lower() == "bearer " else ""
     elif caller.means is Means.BEARER:
         error = "insufficient_scope"
+    scope, detail = scope_of(action, repository), _detail(action, repository)
+    if also:
+        scope += f" {scope_of(Action.PULL, also)}"
+        detail = [*(detail or ()), *(_detail(Action.PULL, also) or ())]
+    value = challenge_of(registry, request, scope, error)
+    return Unauthorized(_MESSAGE, detail=detail, headers={"WWW-Authenticate": value})
+
+
+def challenge_of(registry: Registry, request: Request, scope: str = "", error: str = "") -> str:
+    """`WWW-Authenticate`: where to get a token, under the name that the client used."""
     server = addresses.login_server(request, registry.settings.login_servers)
-    scope = scope_of(action, repository)
-    scope += f" {scope_of(Action.PULL, also)}" if also else ""
-    value = challenge.bearer(server, addresses.scheme(request), scope, error)
-    return Unauthorized(
-        _MESSAGE, detail=_detail(action, repository), headers={"WWW-Authenticate": value}
-    )
+    return challenge.bearer(server, addresses.scheme(request), scope, error)
 
 
 def _detail(action: Action, repository: RepositoryName | None) -> list[dict[str, str]] | None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from registry_core.errors import LengthInvalid, SizeInvalid
 
@@ -55,17 +57,42 @@ def received(request: Request) -> int:
 
 
 async def _counted(request: Request) -> AsyncIterator[bytes]:
+    request.state.is_reading = True
     async for chunk in request.stream():
         request.state.received_bytes = received(request) + len(chunk)
         yield chunk
 
 
-async def drain(request: Request) -> None:
-    """Reads off what is left of a body that an early answer did not wait for.
+class EarlyAnswer(Response):
+    """An answer that does not wait for the request's body, which is read off after it was sent.
 
-    Clients that write it all before they read the answer would see a broken connection instead.
-    Bounded: a large upload sent without signing in is cut off.
+    Clients that write a body to its end before they read the answer would see a broken connection
+    instead. Bounded: a large upload sent without signing in is cut off. A client that waits to be
+    told to send (`Expect: 100-continue`, RFC 9110, 10.1.1) is told not to, by the answer alone.
     """
+
+    def __init__(self, answer: Response, request: Request) -> None:
+        super().__init__(answer.body, answer.status_code)
+        self.raw_headers = answer.raw_headers
+        self._request = request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - its shape is given
+        """Sends all of the answer, then sees to the request's body, then ends."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        if not _waits_to_be_told(self._request):
+            await _read_off(self._request)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _waits_to_be_told(request: Request) -> bool:
+    """Whether the client has been told nothing yet: to read the first bytes tells it to send."""
+    expects = request.headers.get("expect", "").lower() == "100-continue"
+    return expects and not getattr(request.state, "is_reading", False)
+
+
+async def _read_off(request: Request) -> None:
     drained = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):

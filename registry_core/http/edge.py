@@ -21,8 +21,25 @@ from starlette.responses import Response, StreamingResponse
 from registry_core.auth import basic
 from registry_core.auth.identity import Caller, Identity
 from registry_core.auth.policy import decide
-from registry_core.errors import InternalError, RegistryError, Unavailable
-from registry_core.http import audit, base, bodies, oauth2, request_log, routes
+from registry_core.errors import (
+    InsufficientStorage,
+    InternalError,
+    RegistryError,
+    Unauthorized,
+    Unavailable,
+    UnknownRoute,
+)
+from registry_core.http import (
+    audit,
+    authentication,
+    base,
+    bodies,
+    cors,
+    oauth2,
+    request_log,
+    routes,
+    uploads,
+)
 from registry_core.http.authentication import authenticate, refusal
 from registry_core.http.exchange import Exchange, Query
 from registry_core.http.oauth2 import Attempt
@@ -30,11 +47,13 @@ from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
 from registry_core.storage.calls import adopt, traced
-from registry_core.storage.faults import StorageFault
+from registry_core.storage.faults import NoRoom, StorageFault
 
 _LOGGER = logging.getLogger("slipway")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CORRELATION_HEADER = "X-Ms-Correlation-Request-Id"
+_WRITES = ("PUT", "PATCH", "DELETE")
+"""The methods whose success shows that storage takes writes; a POST may need none."""
 _COMMON_HEADERS = {  # Unless a handler has said otherwise.
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
@@ -63,11 +82,21 @@ async def handle(registry: Registry, request: Request, path: str) -> Response:
 
 async def handle_oauth2(registry: Registry, request: Request, path: str) -> Response:
     """Answers a request to `/oauth2` plus `path`, whatever happens."""
-    return await _handle(registry, request, partial(_answer_oauth2, registry, request, path))
+    answer = partial(_answer_oauth2, registry, request, path)
+    return await _handle(registry, request, answer, methods=cors.SIGNING_IN)
+
+
+async def handle_unknown(registry: Registry, request: Request) -> Response:
+    """Answers a request to any other path: there is nothing, whoever asks."""
+    return await _handle(registry, request, _answer_unknown)
 
 
 async def _handle(
-    registry: Registry, request: Request, answer: Callable[[_Facts], Awaitable[Response]]
+    registry: Registry,
+    request: Request,
+    answer: Callable[[_Facts], Awaitable[Response]],
+    *,
+    methods: str = cors.READING,
 ) -> Response:
     started = time.monotonic()
     correlation_id = _correlation_id(request)
@@ -75,11 +104,17 @@ async def _handle(
     with traced() as trace:
         request.state.storage_calls = trace
         try:
-            response = await answer(facts)
+            allowed = cors.preflight(request, registry.settings.cors_origins, methods)
+            response = allowed or await answer(facts)
         except ClientDisconnect:
             response = Response(status_code=499)
         except RegistryError as error:
             response = _error_response(error)
+        except NoRoom:
+            if registry.room.ran_out():
+                full = "storage is full: nothing can be written until it has room"
+                _LOGGER.error(full)  # noqa: TRY400 - nothing of ours failed, so no stack trace
+            response = _error_response(InsufficientStorage())
         except StorageFault:
             _LOGGER.warning("storage failed, correlation id %s", correlation_id, exc_info=True)
             response = _error_response(Unavailable())
@@ -87,10 +122,9 @@ async def _handle(
             _LOGGER.exception("unhandled, correlation id %s", correlation_id)
             detail = {"correlationId": correlation_id}
             response = _error_response(InternalError(detail=detail))
-        if response.status_code >= 400:
-            await bodies.drain(request)
     for name, value in {**_COMMON_HEADERS, _CORRELATION_HEADER: correlation_id}.items():
         response.headers.setdefault(name, value)
+    cors.allow(response, request, registry.settings.cors_origins)
     duration = (time.monotonic() - started) * 1000
     _audit(facts, audit.Facts(registry.settings, request, response, correlation_id, duration))
     entry = request_log.Entry(
@@ -104,6 +138,10 @@ async def _handle(
         bytes_in=bodies.received(request),
         correlation_id=correlation_id,
     )
+    if response.status_code >= 400:
+        response = bodies.EarlyAnswer(response, request)
+    elif request.method in _WRITES and registry.room.is_out:
+        registry.room.is_back()
     return _logged(response, entry)
 
 
@@ -120,10 +158,25 @@ async def _answer(registry: Registry, request: Request, path: str, facts: _Facts
     if target.error is not None and caller is not None and caller.is_known:
         raise target.error
     if caller is None or not target.allows(caller):
-        raise refusal(registry, request, caller, target.action, target.name)
+        also = _source(target, request)
+        raise refusal(registry, request, caller, target.action, target.name, also)
     await registry.open()
     exchange = Exchange(request, registry, caller, _query(request), target.params, target.name)
     return await target.handler(exchange)
+
+
+def _source(target: _Target, request: Request) -> RepositoryName | None:
+    """The repository that a mount is to be from, which its sender has to be allowed as well.
+
+    Told at once: there are clients that ask for a token just once.
+    """
+    if target.handler is not uploads.post:
+        return None
+    try:
+        source = uploads.source(_query(request))
+    except RegistryError:
+        return None
+    return None if source == target.name else source
 
 
 async def _answer_oauth2(
@@ -134,8 +187,15 @@ async def _answer_oauth2(
         facts.attempt = attempt
     try:
         return await oauth2.answer(registry, request, path, attempt)
+    except Unauthorized as error:
+        error.headers["WWW-Authenticate"] = authentication.challenge_of(registry, request)
+        raise
     finally:
         facts.identity = attempt.identity
+
+
+async def _answer_unknown(_: _Facts) -> Response:
+    raise UnknownRoute
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,17 @@ _MAX_QUERY_FIELDS = 2000
 class Query:
     """The query's parameters, from the raw query: hosts fold repeated ones.
 
-    Raises `RequestInvalid`.
+    A `+` is itself (RFC 3986, 3.4), as media types have it. Only in what a form makes is it a
+    space, see `of_form`. Raises `RequestInvalid`.
     """
 
+    @classmethod
+    def of_form(cls, raw: str) -> Query:
+        """The fields of a form, or of a query that OAuth's clients write like one (RFC 6749, B)."""
+        return cls(raw.replace("+", "%20"))
+
     def __init__(self, raw: str) -> None:
+        raw = raw.replace("+", "%2B")
         try:
             self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
         except ValueError as error:

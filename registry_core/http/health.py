@@ -32,6 +32,8 @@ class Health:
             if time.monotonic() >= self._until:
                 self._healthy = await _reachable(registry)
                 self._until = time.monotonic() + _REMEMBER_SECONDS
+        if self._healthy and registry.room.is_out:
+            return PlainTextResponse("storage full\n", 503, {"Retry-After": "60"})
         if self._healthy:
             return PlainTextResponse("ok\n")
         return PlainTextResponse("storage unreachable\n", 503, {"Retry-After": "5"})

@@ -43,7 +43,7 @@ async def referrers(exchange: Exchange) -> Response:
     See distribution-spec, "Listing Referrers"; `n` as in the other listings. A filtered page may be
     short, or empty, and still have a `Link`.
     """
-    subject = Digest.parse(exchange.params["digest"])
+    subject = Digest.parse_foreign(exchange.params["digest"])
     artifact_type = exchange.query.get("artifactType") or ""
     count, last = pagination.page_size(exchange.query), pagination.cursor(exchange.query)
     entries, following = [], ""

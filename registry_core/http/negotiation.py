@@ -23,6 +23,7 @@ def check_accepted(request: Request, media_type: str) -> None:
     disregard the header, and clients that send such were not thinking of manifests.
     """
     accepted, excluded = _media_ranges(request)
+    media_type = media_type.lower()
     if media_type in accepted or (accepted & _ANY and media_type not in excluded):
         return
     if accepted.isdisjoint(media_types.MANIFEST_LIKE) and media_type not in excluded:

@@ -59,7 +59,7 @@ def is_sign_in(path: str, method: str) -> bool:
 
 
 async def _get_token(registry: Registry, request: Request, attempt: Attempt) -> Response:
-    query = Query(request.scope["query_string"].decode("latin-1"))
+    query = Query.of_form(request.scope["query_string"].decode("latin-1"))
     header = request.headers.get("authorization")
     refresh_token = ""
     if header is None:
@@ -120,7 +120,8 @@ async def _token(
     life = int(ACCESS_LIFE.total_seconds())
     if caller.not_after is not None:
         life = max(1, min(life, caller.not_after - int(time.time())))
-    document: dict[str, object] = {"access_token": token, "expires_in": life}
+    # Clients older than OAuth's name read `token` alone (distribution, "Token Response Fields").
+    document: dict[str, object] = {"access_token": token, "token": token, "expires_in": life}
     if refresh_token and caller.identity.kind is IdentityKind.ENTRA:
         document["refresh_token"] = refresh_token
     return JSONResponse(document)
@@ -161,7 +162,7 @@ async def _form(request: Request) -> Query:
     if content_type != _FORM:
         raise GrantUnsupported(f"the request's body is a form: {_FORM}")
     content = await bodies.read_limited(request, _MAX_FORM, "the form")
-    return Query(content.decode("latin-1"))
+    return Query.of_form(content.decode("latin-1"))
 
 
 _Endpoint = Callable[[Registry, Request, Attempt], Awaitable[Response]]

@@ -6,7 +6,7 @@ use. A chunk that does not follow what was received is answered 416 with the tru
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from starlette.responses import Response
@@ -21,7 +21,7 @@ from registry_core.errors import (
 )
 from registry_core.http import bodies
 from registry_core.http.authentication import refusal
-from registry_core.http.exchange import Exchange
+from registry_core.http.exchange import Exchange, Query
 from registry_core.model.actions import Action
 from registry_core.model.digest import ALGORITHMS, Digest
 from registry_core.model.names import RepositoryName
@@ -58,35 +58,41 @@ async def post(exchange: Exchange) -> Response:
     return response
 
 
+def source(query: Query) -> RepositoryName | None:
+    """The repository that a blob is to be mounted from, where the request names one that can be."""
+    name = query.get("from")
+    if query.get("mount") is None or not name:
+        return None
+    try:
+        return RepositoryName.parse(name)
+    except NameInvalid:
+        return None
+
+
 async def _mount(exchange: Exchange, digest: Digest) -> bool:
     """Links a blob of another repository, which the sender may read there.
 
     Of the one that `from` names; without `from`, of any that has it, which the specification
     leaves to the registry ("Mounting a blob from another repository").
     """
-    source, blobs = exchange.query.get("from"), exchange.registry.blobs
-    if source:
-        try:
-            names = [RepositoryName.parse(source)]
-        except NameInvalid:
-            return False
-    else:
-        names = await blobs.holders(digest)
+    blobs, named = exchange.registry.blobs, source(exchange.query)
+    if named is None and exchange.query.get("from"):
+        return False
+    names = await blobs.holders(digest) if named is None else [named]
     readable = next((name for name in names if exchange.may(Action.PULL, name)), None)
     if readable is None:
-        if source:  # Which others have it, only those learn who may pull from them.
-            _ask_for_another_token(exchange, names)
+        if named is not None:  # Which others have it, only those learn who may pull from them.
+            _ask_for_another_token(exchange, named)
         return False
     return await blobs.mount(readable, exchange.repository, digest)
 
 
-def _ask_for_another_token(exchange: Exchange, names: Sequence[RepositoryName]) -> None:
+def _ask_for_another_token(exchange: Exchange, name: RepositoryName) -> None:
     """Tells a client whose token leaves out the source, and that could have one, which to get.
 
     Raises `Unauthorized`. Otherwise an upload begins: a new token would be of no use.
     """
-    name = next((name for name in names if exchange.could(Action.PULL, name)), None)
-    if name is not None and exchange.caller.means is Means.BEARER:
+    if exchange.could(Action.PULL, name) and exchange.caller.means is Means.BEARER:
         registry, request = exchange.registry, exchange.request
         action, repository = Action.PUSH, exchange.repository
         raise refusal(registry, request, exchange.caller, action, repository, also=name)

@@ -1,4 +1,5 @@
-"""What happens to content without a request: garbage collection, retention, expired uploads.
+"""What happens without a request of a client.
 
-Nothing runs here yet; the rows it will work on are written already (`docs/architecture.md`).
+Garbage collection, retention and the sweep of expired uploads are not built yet; the rows that they
+will work on are written already (`docs/architecture.md`).
 """

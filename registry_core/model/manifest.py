@@ -10,7 +10,7 @@ import base64
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeGuard
 
@@ -57,7 +57,12 @@ class Descriptor:
     @property
     def need_not_be_pushed(self) -> bool:
         """Whether it lies elsewhere: a foreign (Windows) or non-distributable layer."""
-        return bool(self.urls) or self.media_type in media_types.NOT_PUSHED_LAYERS
+        return bool(self.urls) or self.media_type.lower() in media_types.NOT_PUSHED_LAYERS
+
+    @property
+    def is_image_config(self) -> bool:
+        """Whether it is the config of an image, which tells its platform."""
+        return self.media_type.lower() in media_types.IMAGE_CONFIGS
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Manifest:
         media_type = _media_type(document, content_type)
         _check_shape(document, media_type)
         config = _optional_descriptor(document, "config")
-        artifact_type = _type(document.get("artifactType", ""), "artifactType")
+        artifact_type = _type(document.get("artifactType"), "artifactType")
         if not artifact_type and config and media_type in media_types.IMAGE_MANIFESTS:
             artifact_type = config.media_type
         layers, children = _descriptors(document, "layers"), _descriptors(document, "manifests")
@@ -141,19 +146,19 @@ class References:
         if not isinstance(document, dict):
             return cls()
         config, layers = _digests([document.get("config")]), _digests(document.get("layers"))
-        subjects = _digests([document.get("subject")])
-        children = _digests(document.get("manifests"))
+        subjects = _digests([document.get("subject")], Digest.parse_foreign)
+        children = _digests(document.get("manifests"), Digest.parse_foreign)
         blobs = tuple(dict.fromkeys((*config, *layers)))
         return cls(blobs, tuple(dict.fromkeys(children)), subjects[0] if subjects else None)
 
 
-def _digests(descriptors: object) -> list[Digest]:
+def _digests(descriptors: object, parse: Callable[[str], Digest] = Digest.parse) -> list[Digest]:
     """Those of what are descriptors."""
     found = []
     for descriptor in descriptors if isinstance(descriptors, list) else ():
         text = descriptor.get("digest") if isinstance(descriptor, dict) else None
         with contextlib.suppress(DigestInvalid):
-            found.append(Digest.parse(text if isinstance(text, str) else ""))
+            found.append(parse(text if isinstance(text, str) else ""))
     return found
 
 
@@ -185,9 +190,14 @@ _FOLDED = {name.casefold(): name for name in _PROPERTIES}
 
 def _check_sent(content_type: str | None) -> None:
     """Refuses what can't be a manifest before it is parsed, which takes time."""
-    sent = (content_type or "").partition(";")[0].strip()
+    sent = _sent(content_type)
     if sent and sent not in media_types.MANIFESTS:
         _invalid(f"{sent[:100]} is not the media type of an image manifest or an index")
+
+
+def _sent(content_type: str | None) -> str:
+    """The media type in a header, in lower case; empty without one."""
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def _check_structure(content: bytes) -> None:
@@ -243,8 +253,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _media_type(document: dict[str, Any], content_type: str | None) -> str:
-    declared = _type(document.get("mediaType", ""), "mediaType")
-    sent = (content_type or "").partition(";")[0].strip()
+    declared = _type(document.get("mediaType"), "mediaType").lower()
+    sent = _sent(content_type)
     if declared and sent and declared != sent:
         _invalid(f"its mediaType is {declared[:100]}, but Content-Type says {sent[:100]}")
     media_type = sent or declared
@@ -276,7 +286,13 @@ def _is_plain(value: object) -> TypeGuard[str]:
 
 
 def _type(value: object, where: str) -> str:
-    """A media type or artifact type; empty where there is none."""
+    """A media type or artifact type; empty where there is none.
+
+    Here as everywhere `null` is a member that is absent: "Any OPTIONAL field MAY also be set to
+    null, which is equivalent to being absent" (image-spec, config.md).
+    """
+    if value is None:
+        return ""
     if not _is_plain(value) or len(value) > _MAX_TYPE_LENGTH:
         _invalid(f"{where} is not a media type")
     return value
@@ -294,7 +310,10 @@ def _is_encodable(text: str) -> bool:
 def _annotations(document: dict[str, Any]) -> dict[str, str]:
     value = document.get("annotations")
     value = {} if value is None else value
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+    if not isinstance(value, dict):
+        _invalid("annotations are not a map of strings")
+    value = {key: text for key, text in value.items() if text is not None}
+    if not all(isinstance(text, str) for text in value.values()):
         _invalid("annotations are not a map of strings")
     if len(value) > _MAX_ANNOTATIONS:
         _invalid(f"it has more than {_MAX_ANNOTATIONS} annotations")
@@ -310,20 +329,23 @@ def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
         _invalid(f"{key} is not a list")
     if len(value) > MAX_DESCRIPTORS:
         _invalid(f"{key} has more than {MAX_DESCRIPTORS} entries")
-    return tuple(_descriptor(item, f"{key}[{index}]") for index, item in enumerate(value))
+    parse = Digest.parse_foreign if key == "manifests" else Digest.parse
+    return tuple(_descriptor(item, f"{key}[{index}]", parse) for index, item in enumerate(value))
 
 
 def _optional_descriptor(document: dict[str, Any], key: str) -> Descriptor | None:
     value = document.get(key)
-    return None if value is None else _descriptor(value, key)
+    parse = Digest.parse_foreign if key == "subject" else Digest.parse
+    return None if value is None else _descriptor(value, key, parse)
 
 
-def _descriptor(value: object, where: str) -> Descriptor:
+def _descriptor(value: object, where: str, parse: Callable[[str], Digest]) -> Descriptor:
+    """A descriptor whose digest `parse` reads: content that must be here has a registered one."""
     if not isinstance(value, dict):
         _invalid(f"{where} is not a descriptor")
     _check_names(value, where)
     digest = value.get("digest")
-    media_type = _type(value.get("mediaType", ""), f"the mediaType of {where}")
+    media_type = _type(value.get("mediaType"), f"the mediaType of {where}")
     if not isinstance(digest, str):
         _invalid(f"{where} is not a descriptor")
     urls = value.get("urls")
@@ -331,7 +353,7 @@ def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         _invalid(f"the urls of {where} are not a list of strings")
     try:
-        parsed = Digest.parse(digest)
+        parsed = parse(digest)
     except DigestInvalid:
         _invalid(f"the digest of {where} is not one")
     size = _size(value, where)
@@ -340,9 +362,9 @@ def _descriptor(value: object, where: str) -> Descriptor:
 
 
 def _size(descriptor: dict[str, Any], where: str) -> int | None:
-    if "size" not in descriptor:
+    size = descriptor.get("size")
+    if size is None:
         return None
-    size = descriptor["size"]
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
         _invalid(f"the size of {where} is not a number of bytes")
     return size
@@ -370,5 +392,6 @@ def _check_data(descriptor: dict[str, Any], digest: Digest, size: int | None, wh
         content = base64.b64decode(data if isinstance(data, str) else "?", validate=True)
     except ValueError:
         _invalid(f"the data of {where} is not base64")
-    if size not in (None, len(content)) or Digest.of(content, digest.algorithm) != digest:
+    is_other = digest.is_registered and Digest.of(content, digest.algorithm) != digest
+    if size not in (None, len(content)) or is_other:
         _invalid(f"the data of {where} is not the content of its digest and size")

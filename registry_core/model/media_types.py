@@ -1,4 +1,8 @@
-"""Media types of manifests, configs and layers that the registry treats in a way of their own."""
+"""Media types of manifests, configs and layers that the registry treats in a way of their own.
+
+All in lower case, and to be compared with types in lower case: their names are case-insensitive
+(RFC 6838, 4.2).
+"""
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

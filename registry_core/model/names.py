@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass
 
 from registry_core.errors import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid
 from registry_core.model.digest import Digest
 
 MAX_REPOSITORY_LENGTH = 255
+REPOSITORY_ALPHABET = string.ascii_lowercase + string.digits + "._-/"
+TAG_ALPHABET = string.ascii_letters + string.digits + "._-"
 
 _REPOSITORY = re.compile(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"

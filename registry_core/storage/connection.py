@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
-from registry_core.settings import StorageSettings
+from registry_core.settings import StorageSettings, connection_values
 from registry_core.storage import keys
 from registry_core.storage.calls import CallHook
 from registry_core.storage.tables import Table
@@ -75,7 +75,7 @@ class Connection:
             )
             for name in keys.TABLES
         }
-        self.account: str = self.blob_service.account_name or ""
+        self.account = settings.account
 
     def container(self, name: str) -> ContainerClient:
         """The client of one container."""
@@ -141,8 +141,7 @@ def _identity(settings: StorageSettings) -> AsyncTokenCredential:
 
 def _parse(connection_string: str) -> tuple[str, str, str, str]:
     """Blob endpoint, table endpoint, account name and key, which the settings have made sure of."""
-    pairs = (part.split("=", 1) for part in connection_string.split(";") if part.strip())
-    values = {pair[0].strip().lower(): pair[1].strip() for pair in pairs if len(pair) == 2}
+    values = connection_values(connection_string)
     name, key = values["accountname"], values["accountkey"]
     scheme = values.get("defaultendpointsprotocol", "https")
     suffix = values.get("endpointsuffix", "core.windows.net")

@@ -41,6 +41,10 @@ class Full(StorageFault):
     """409: an object that has as many blocks as it can have."""
 
 
+class NoRoom(StorageFault):
+    """507: storage takes nothing more. Not Azure's, which grows: of the emulator on a full disk."""
+
+
 class RowExists(StorageFault):
     """409: a row that had to be new exists."""
 
@@ -95,6 +99,8 @@ def _of_status(status: int, code: str) -> type[StorageFault] | None:
         return RowExists
     if status in (304, 412, 416):
         return ConditionFailed
+    if status == 507:
+        return NoRoom
     # Other conflicts are of storage with itself: a table or container that is being deleted.
     return Ambiguous if status in (408, 409, 429) or status >= 500 else None
 

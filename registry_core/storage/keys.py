@@ -33,6 +33,9 @@ BLOB = "blob"
 CATALOG_PARTITION = "repositories"
 SCHEMA_PARTITION, SCHEMA = "schema", "schema"
 
+AFTER_ALL = "\x7e"
+"""Greater than every character of a name."""
+
 _ENCODE = str.maketrans("-./", ",-.")
 _DECODE = str.maketrans(",-.", "-./")
 _LATEST = (1 << 63) - 1
@@ -51,6 +54,20 @@ def decode(key: str) -> str:
 def end_of(prefix: str) -> str:
     """The least key that comes after every key beginning with `prefix`."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def following(last: str, alphabet: str) -> str:
+    """The least text that comes after `last`, for a list of names made of `alphabet`.
+
+    What a client sends as `last` may be no name at all. Only characters of the alphabet get into
+    the answer, and every name that is greater than `last`, and no other, is at or after it.
+    """
+    for index, character in enumerate(last):
+        if character not in alphabet:
+            greater = (each for each in alphabet if each > character)
+            return last[:index] + min(greater, default=AFTER_ALL)
+    # No key can hold a character below the space.
+    return f"{last}\x20" if last else ""
 
 
 def repository(name: RepositoryName) -> str:

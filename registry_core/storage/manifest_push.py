@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from registry_core.errors import ManifestBlobUnknown, ManifestInvalid, Unavailable
-from registry_core.model import media_types
 from registry_core.model.attributes import Attributes
 from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
@@ -292,7 +291,7 @@ class ManifestPush:
 def _image_config(manifest: Manifest) -> Descriptor | None:
     """The config of an image, which tells its platform."""
     config = manifest.config
-    return config if config and config.media_type in media_types.IMAGE_CONFIGS else None
+    return config if config and config.is_image_config else None
 
 
 def _check_size(descriptor: Descriptor, size: int) -> None:

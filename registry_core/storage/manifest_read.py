@@ -10,8 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnknown
-from registry_core.model.digest import Digest
-from registry_core.model.names import Reference, RepositoryName, Tag
+from registry_core.model.digest import DIGEST_ALPHABET, Digest
+from registry_core.model.names import (
+    REPOSITORY_ALPHABET,
+    TAG_ALPHABET,
+    Reference,
+    RepositoryName,
+    Tag,
+)
 from registry_core.storage import keys, repository_rows, tables
 from registry_core.storage.cache import Cache
 from registry_core.storage.content import Content
@@ -166,7 +172,8 @@ class ManifestReader:
     async def tags(self, repository: RepositoryName, last: str, count: int) -> Page:
         """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
         partition = keys.repository(repository)
-        page = await self._names(self._repositories, partition, "t:", last, count)
+        after = keys.following(last, TAG_ALPHABET)
+        page = await self._names(self._repositories, partition, "t:", after, count)
         if not page.entries and not live(
             await self._repositories.get(partition, keys.HEAD, (GONE,))
         ):
@@ -175,18 +182,16 @@ class ManifestReader:
 
     async def repositories(self, last: str, count: int) -> Page:
         """The names of up to `count` repositories after `last`, in order."""
-        page = await self._names(
-            self._catalog, keys.CATALOG_PARTITION, "", keys.encode(last), count
-        )
+        after = keys.encode(keys.following(last, REPOSITORY_ALPHABET))
+        page = await self._names(self._catalog, keys.CATALOG_PARTITION, "", after, count)
         return Page([keys.decode(name) for name in page.entries], keys.decode(page.next))
 
     async def _names(
-        self, table: Table, partition: str, prefix: str, last: str, count: int
+        self, table: Table, partition: str, prefix: str, after: str, count: int
     ) -> Page:
-        """What follows `prefix` in the keys after `last`, less what is hidden."""
-        # No key can hold a character below the space, so the next possible key is `last` and one.
-        first = f"{prefix}{last}\x20" if last else (prefix or "\x20")
-        end = keys.end_of(prefix) if prefix else "\x7e"
+        """What follows `prefix` in the keys from `after` on, less what is hidden."""
+        first = f"{prefix}{after}" or "\x20"
+        end = keys.end_of(prefix) if prefix else keys.AFTER_ALL
         names: list[str] = []
         while True:
             wanted = min(count + 1 - len(names), tables.MAX_PAGE)
@@ -209,11 +214,12 @@ class ManifestReader:
         """Descriptors of up to `count` manifests whose subject is `subject`, after `last`.
 
         In the order of their digests; with an `artifact_type` those of that type, of the next
-        thousand manifests. A page has at most 3 MiB, and ends after so many manifests that had to
-        be read for their annotations; the next one begins after the last that was looked at.
+        thousand manifests (the case of media types does not count: RFC 6838, 4.2). A page has at
+        most 3 MiB, and ends after so many manifests that had to be read for their annotations; the
+        next one begins after the last that was looked at.
         """
         partition, prefix = keys.repository(repository), keys.referrers(subject)
-        first = f"{prefix}{last}\x20" if last else prefix
+        first = f"{prefix}{keys.following(last, DIGEST_ALPHABET)}"
         end = keys.end_of(prefix)
         wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
         rows = await self._repositories.query(partition, first, end, limit=wanted)
@@ -221,7 +227,7 @@ class ManifestReader:
         size = manifests_read = 0
         looked_at = ""
         for row in rows:
-            if artifact_type in ("", row.text("ArtifactType")):
+            if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
                 if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
                     return Page(descriptors, looked_at)
                 manifests_read += bool(row.values.get("AnnotationsInManifest"))

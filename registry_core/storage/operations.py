@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from registry_core.model.accounts import has_account_in_path
+
 _ENTITY = re.compile(r"/(\w+)\(PartitionKey='([^']*)',RowKey='([^']*)'\)$")
 _QUERY = re.compile(r"/(\w+)\(\)$")
 _TABLE = re.compile(r"/(\w+)$")
@@ -91,9 +93,9 @@ def _single(request: Any) -> Operation:
 
 
 def _container_and_name(host: str, path: str) -> tuple[str, str]:
-    """Of an object's address; where the host does not name the account, the path begins with it."""
+    """Of an object's address."""
     parts = path.strip("/")
-    if not any(label == "blob" for label in host.split(".")):
+    if has_account_in_path(host):
         parts = parts.partition("/")[2]
     container, _, name = parts.partition("/")
     return container, name

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_blob_sas
 
@@ -22,6 +23,7 @@ from registry_core.storage.keys import Location
 
 LIFETIME = timedelta(minutes=20)
 """How long an address works. ACR's own work for 20 to 30 minutes."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CLOCK_SKEW = timedelta(minutes=15)
 """Addresses and keys begin this much in the past: clocks differ."""
 KEY_LIFETIME = timedelta(hours=24)
@@ -50,10 +52,19 @@ class SasSigner:
         self._delegation: tuple[datetime, UserDelegationKey] | None = None
         self._renewal = asyncio.Lock()
 
-    async def url(self, location: Location) -> str:
-        """The address to read the object at `location` from, with its signature."""
+    async def url(self, location: Location, called: str) -> str:
+        """The address to read the object at `location` from, with its signature.
+
+        `called` is the host by which the client called the registry. It stands in the place of
+        that of storage on this machine, as in development: clients built on go-containerregistry
+        0.21.6 and later go from no name to a loopback address.
+        """
         now = self._now()
         address = self._content.client(location).url
+        parts = urlsplit(address)
+        if parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
+            port = f":{parts.port}" if parts.port else ""
+            address = parts._replace(netloc=called + port).geturl()
         token = generate_blob_sas(
             account_name=self._account,
             container_name=location.container,

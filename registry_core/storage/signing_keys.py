@@ -3,6 +3,9 @@
 One object in the container `system` holds them, written on its version. A new key signs from an
 hour after it was made, when every instance has read it; an old one is kept until no token that it
 signed is good any more. So instances that read at different times accept each other's tokens.
+
+A timer rotates them. All timers of an app have been seen to stop for good after a deployment, so
+where it is overdue, an instance that signs does it as well, beside the request and not before it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from registry_core.errors import Unavailable
 from registry_core.storage import keys, tables
+from registry_core.storage.calls import traced
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import (
     NO_RETRY,
@@ -52,6 +56,8 @@ _SUPERSEDED = timedelta(hours=24)
 """How long a key is kept after the next one signs: refresh tokens are good for three hours."""
 MAX_AGE = timedelta(days=30)
 """How old the newest key may be when the timer looks."""
+_OVERDUE = timedelta(days=1)
+"""How long a rotation is left to the timer, which runs daily, before who signs does it."""
 _ATTEMPTS = 5
 _LOGGER = logging.getLogger("slipway")
 
@@ -136,11 +142,14 @@ class SigningKeys:
         self._known: tuple[SigningKey, ...] = ()
         self._read = self._failed = datetime.min.replace(tzinfo=UTC)
         self._reading = asyncio.Lock()
+        self._rotation: asyncio.Task[None] | None = None
+        self._rotated = datetime.min.replace(tzinfo=UTC)
 
     async def signing(self) -> SigningKey:
         """The key to sign with; made if there is none. One read in fifteen minutes.
 
-        Raises `Unavailable` if storage cannot be read.
+        Where a rotation is overdue, it begins one and does not wait for it: a new key signs later
+        in any case. Raises `Unavailable` if storage cannot be read.
         """
         await self._read_within(_REFRESH)
         if not self._known:
@@ -148,6 +157,7 @@ class SigningKeys:
                 if not self._known:
                     await self._in_time(self._make_first())
         now = self._now()
+        self._rotate_if_overdue(now)
         ready = [key for key in self._known if key.signs_from <= now]
         return max(ready or self._known, key=lambda key: key.signs_from)
 
@@ -202,10 +212,9 @@ class SigningKeys:
         for _ in range(_ATTEMPTS):
             etag = await self._refresh()
             now = self._now()
-            newest = max((key.created for key in self._known), default=None)
-            is_due = newest is None or now - newest >= max_age
+            is_old = _is_old(self._known, now, max_age)
             kept = list(_without_superseded(self._known, now))
-            if is_due:
+            if is_old:
                 kept.append(SigningKey.make(now, now + _ANNOUNCED if self._known else now))
             if kept == list(self._known):
                 return False
@@ -213,8 +222,34 @@ class SigningKeys:
                 await self._write(kept, etag)
                 self._known = tuple(kept)
                 _LOGGER.info("the keys that sign tokens were rotated, there are %d", len(kept))
-                return is_due
+                return is_old
         raise Unavailable("the signing keys are being changed by others; try again")
+
+    def _rotate_if_overdue(self, now: datetime) -> None:
+        """Begins what the timer should have done a day ago, at most once between two reads."""
+        if timedelta(0) <= now - self._rotated <= _REFRESH:
+            return
+        if _is_due(self._known, now - _OVERDUE):
+            self._rotated = now
+            self._rotation = asyncio.create_task(self._rotate_beside())
+
+    async def _rotate_beside(self) -> None:
+        """Rotates for nobody who waits: where it fails, the next read tries again."""
+        _LOGGER.warning("the keys that sign tokens were not rotated in time: does the timer run?")
+        try:
+            # Its storage calls are none of the request's.
+            with traced():
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self.rotate()
+        except (Unavailable, StorageFault, TimeoutError):
+            _LOGGER.warning("the keys that sign tokens could not be rotated", exc_info=True)
+
+    async def close(self) -> None:
+        """Ends a rotation that is under way; what it has not written, another instance will."""
+        if self._rotation is not None:
+            self._rotation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._rotation
 
     async def list(self) -> Sequence[SigningKey]:
         """All keys there are, the oldest first."""
@@ -262,6 +297,16 @@ class SigningKeys:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _is_due(known: Sequence[SigningKey], now: datetime) -> bool:
+    """Whether a rotation would change something."""
+    return _is_old(known, now, MAX_AGE) or len(_without_superseded(known, now)) < len(known)
+
+
+def _is_old(known: Sequence[SigningKey], now: datetime, max_age: timedelta) -> bool:
+    """Whether there is no key that is younger."""
+    return all(now - key.created >= max_age for key in known)
 
 
 def _without_superseded(known: Sequence[SigningKey], now: datetime) -> Sequence[SigningKey]:

@@ -1,6 +1,6 @@
 """The clients under test, each behind the same few verbs.
 
-A reference is the full name of an image, as a user types it: `127.0.0.1:5000/team/app:1`.
+A reference is the full name of an image, as a user types it: `localhost:5000/team/app:1`.
 """
 
 from __future__ import annotations

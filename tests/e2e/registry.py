@@ -35,6 +35,7 @@ START_TIMEOUT = 90.0
 REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
 LOG_LINE = re.compile(r'\{"method": .*\}')
+OPEN_LINE = re.compile(r'\{"kind": "open".*\}')
 READY = "devhost ready "
 
 
@@ -161,8 +162,11 @@ class Registry:
 
     @property
     def address(self) -> str:
-        """The login server: what comes before the repository in an image's name."""
-        return f"127.0.0.1:{self._port}"
+        """The login server: what comes before the repository in an image's name.
+
+        By the name that README.md tells people to use.
+        """
+        return f"localhost:{self._port}"
 
     @property
     def scheme(self) -> str:
@@ -216,6 +220,14 @@ class Registry:
             raise
         self._port = int(line.rpartition(":")[2])
         return daemon
+
+    def opening(self) -> dict[str, Any]:
+        """Return the line that it logs first of all."""
+        self.request("GET", "/v2/")
+        found = OPEN_LINE.search(self._daemon.wait_for('"kind": "open"', REQUEST_TIMEOUT))
+        assert found is not None
+        line: dict[str, Any] = json.loads(found[0])
+        return line
 
     # What the registry holds, asked directly.
 

@@ -35,7 +35,7 @@ class Pair(Registry):
     def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._shared: int = free.getsockname()[1]
-        settings = {"REGISTRY_LOGIN_SERVERS": f"127.0.0.1:{self._shared}"}
+        settings = {"REGISTRY_LOGIN_SERVERS": f"localhost:{self._shared}"}
         super().__init__(folder, settings=settings)
         self._second = Registry(
             folder, storage=self.storage, password=self.password, settings=settings
@@ -47,7 +47,7 @@ class Pair(Registry):
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._shared}"
+        return f"localhost:{self._shared}"
 
     def sessions(self) -> dict[str, list[tuple[int, str]]]:
         """Of each upload session the servers that it visited, and with which method."""

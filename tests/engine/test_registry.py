@@ -50,6 +50,31 @@ def test_every_function_loads(registry: EngineHost) -> None:
     assert {result["status"] for result in registry.engine.load_results} == {StatusResult.Success}
 
 
+def test_the_function_that_keeps_an_instance_loads_only_where_a_schedule_says_when(
+    registry: EngineHost, settings: dict[str, str], tmp_path: Path
+) -> None:
+    assert "keep_warm" not in registry.engine.functions
+    kept = settings | {
+        "REGISTRY_KEEP_WARM": "0 */4 6-17 * * 1-5",
+        # Nobody listens there: what cannot be asked is told in the log, and is no failure.
+        "WEBSITE_HOSTNAME": "localhost:9",
+    }
+    with EngineHost(ROOT, kept, tmp_path / "engine.log") as host:
+        assert host.engine.functions.keys() == registry.engine.functions.keys() | {"keep_warm"}
+        timer = host.engine.functions["keep_warm"]
+        assert timer.trigger["schedule"] == "0 */4 6-17 * * 1-5"
+        told = '{"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}'
+        result = host.run(host.engine.invoke(timer, {"json": told}, None))
+        assert result["status"] == StatusResult.Success
+
+
+def test_host_json_has_a_level_for_the_lines_of_every_function_that_loads(
+    registry: EngineHost,
+) -> None:
+    levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
+    assert {f"Function.{name}.User" for name in registry.engine.functions} <= levels.keys()
+
+
 def test_an_app_with_a_setting_missing_does_not_load(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="RegistryStorage__blobServiceUri: missing"):
         EngineHost(ROOT, {}, tmp_path / "engine.log")

@@ -47,6 +47,8 @@ class Declared:
     existing: bool = False
     parent: str = ""
     """The type of the resource that it is declared in."""
+    condition: str = ""
+    """What has to hold for it to be made; empty for always."""
 
     @property
     def type_name(self) -> str:
@@ -172,12 +174,15 @@ def _declared(node: Node) -> Declared:
         if above.type == "resource_declaration":
             parent = _declared(above).type_name
         above = above.parent
+    last = node.named_children[-1]
+    conditions = [n for n in last.children if n.type == "parenthesized_expression"]
     return Declared(
         text_of(symbol),
         text_of(reference)[1:-1],
         dict(_properties(bodies[0])),
         existing=any(c.type == "existing" for c in node.children),
         parent=parent,
+        condition=text_of(conditions[0])[1:-1] if last.type == "if_statement" else "",
     )
 
 

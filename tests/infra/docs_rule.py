@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -157,12 +158,16 @@ def alerts(templates: Templates) -> Iterator[str]:
 
 def cost(templates: Templates) -> Iterator[str]:
     """What the bill counts is what the templates make."""
-    queries = templates.file("infra/modules/monitoring.bicep").variables["queries"]
     refusals = re.findall(r"'(\w+Error)'", templates.texts["infra/modules/region-alerts.bicep"])
     region = templates.file("infra/modules/region.bicep")
-    timers = re.findall(r"\.timer_trigger\(", templates.texts["function_app.py"])
+    app = ast.parse(templates.texts["function_app.py"]).body
+    # Those that a setting makes are counted with it.
+    timers = [each for each in app if "app.timer_trigger(" in ast.unparse(each)]
+    timers = [each for each in timers if not isinstance(each, ast.If)]
+    monitoring = templates.file("infra/modules/monitoring.bicep")
+    rules = [each for each in monitoring.resources if "scheduledQueryRules" in each.reference]
     for what, counted, made in (
-        ("alerts on logs", bill.LOG_ALERTS, len(queries)),
+        ("alerts on logs", bill.LOG_ALERTS, len(rules)),
         ("time series of the alert on storage", bill.THROTTLING_SERIES, len(refusals)),
         ("private endpoints", bill.ENDPOINTS, len(region.variables["storageServices"])),
         ("timers", bill.TIMER_RUNS_A_DAY, len(timers)),

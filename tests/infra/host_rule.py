@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from tests.infra.bicep import walk
 from tests.infra.templates import Templates
@@ -24,7 +25,7 @@ def host(templates: Templates) -> Iterator[str]:
     for name in _FLEX_IGNORES:
         if name in http:
             yield f"host.json: {name} is ignored on Flex Consumption: perInstanceConcurrency is it"
-    if "perInstanceConcurrency" not in _body(templates):
+    if "perInstanceConcurrency" not in keys(templates):
         yield f"{_APP}: without perInstanceConcurrency, Python gets one request at a time"
     if "concurrency" in document:
         yield "host.json: concurrency is what the templates set"
@@ -53,8 +54,7 @@ def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
     excluded = sampling.get("excludedTypes", "").split(";")
     if sampling.get("isEnabled", True) and "AppTraces" in monitoring and "Trace" not in excluded:
         yield "host.json: traces are sampled, and alerts and audits read them"
-    if logging["logLevel"].get("default") not in ("Information", "Debug", "Trace"):
-        yield "host.json: the registry's lines are of the level Information"
+    yield from _levels(templates, logging)
     categories = set(re.findall(r"ContainerRegistry\w+Events", monitoring))
     audit = templates.texts["registry_core/http/audit.py"]
     for category in sorted(categories):
@@ -63,6 +63,38 @@ def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
     for column in sorted(set(re.findall(r"Line\.(\w+)", monitoring))):
         if f'"{column}"' not in audit and f"{column}=" not in audit:
             yield f"{_MONITORING}: {column}: no column of the audit records"
+
+
+def functions(templates: Templates) -> frozenset[str]:
+    """The names of the app's functions."""
+    found = set()
+    for node in ast.walk(ast.parse(templates.texts["function_app.py"])):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        calls = [each for each in node.decorator_list if ast.unparse(each).startswith("app.")]
+        named = [each for each in calls if ast.unparse(each).startswith("app.function_name(")]
+        for call in named or calls[:1]:
+            assert isinstance(call, ast.Call)
+            found.add(ast.literal_eval(call.args[0]) if named else node.name)
+    return frozenset(found)
+
+
+def _levels(templates: Templates, logging: dict[str, Any]) -> Iterator[str]:
+    """The host's own lines cost as much as the registry's, and tell nothing that those do not."""
+    levels: dict[str, str] = logging["logLevel"]
+    wanted = {"Host.Results": "requests are counted by it"}
+    for name in functions(templates):
+        wanted[f"Function.{name}.User"] = "the lines of that function"
+    for category in sorted(wanted.keys() - levels.keys()):
+        yield f"host.json: no level for {category}: {wanted[category]}"
+    for category in sorted(levels.keys() - wanted.keys() - {"default"}):
+        yield f"host.json: {category}: no function of that name"
+    for category, level in levels.items():
+        right = "Warning" if category == "default" else "Information"
+        if level != right:
+            yield f"host.json: the level of {category} is {right}"
+    if logging["applicationInsights"].get("enableDependencyTracking", True):
+        yield "host.json: each request to the worker would be logged as a dependency"
 
 
 def _triggers(templates: Templates, document: dict[str, object]) -> Iterator[str]:
@@ -76,7 +108,7 @@ def _triggers(templates: Templates, document: dict[str, object]) -> Iterator[str
             yield f"{_APP}: queue triggers need AzureWebJobsStorage__queueServiceUri"
 
 
-def _body(templates: Templates) -> set[str]:
+def keys(templates: Templates) -> set[str]:
     """The keys of all objects in the app's template."""
     return {
         (node.named_children[0].text or b"").decode()

@@ -14,7 +14,7 @@ from tests.infra.bicep import Declared, Expression
 FILE = Path(__file__).with_name("resource_types.json")
 _ANYWHERE = {"scope", "parent", "dependsOn", "name", "location", "tags"}
 """What the language adds to every resource, and what nested types inherit."""
-_NOT_YET_KNOWN = {"siteScopedCertificatesEnabled"}
+_NOT_YET_KNOWN = {"siteScopedCertificatesEnabled", "siteUpdateStrategy"}
 """What Azure takes and its types of the versions used here do not have; BCP037 is off for each."""
 
 

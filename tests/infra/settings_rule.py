@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from tests.infra import host_rule
 from tests.infra.templates import Templates
 
 _APP = "infra/modules/function-app.bicep"
@@ -23,15 +24,47 @@ _OF_THE_PLATFORM = {
 """Read by the Functions host, not by the registry."""
 _REFUSED = {
     "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTIONS_WORKER_RUNTIME_VERSION",
     "FUNCTIONS_EXTENSION_VERSION",
     "FUNCTIONS_WORKER_PROCESS_COUNT",
+    "FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED",
     "FUNCTIONS_MAX_HTTP_CONCURRENCY",
     "WEBSITE_RUN_FROM_PACKAGE",
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+    "WEBSITE_CONTENTOVERVNET",
+    "WEBSITE_CONTENTSHARE",
+    "WEBSITE_SKIP_CONTENTSHARE_VALIDATION",
+    "WEBSITE_DNS_SERVER",
+    "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT",
+    "WEBSITE_NODE_DEFAULT_VERSION",
+    "WEBSITE_TIME_ZONE",
+    "WEBSITE_VNET_ROUTE_ALL",
     "ENABLE_ORYX_BUILD",
     "SCM_DO_BUILD_DURING_DEPLOYMENT",
     "PYTHON_ENABLE_INIT_INDEXING",
 }
-"""Settings that Flex Consumption does not take, or Python 3.13 does not need."""
+"""Settings that Flex Consumption does not take (ARM's error 51021, and
+learn.microsoft.com/azure/azure-functions/functions-app-settings, "Flex Consumption plan
+deprecations"), or Python 3.13 does not need."""
+_REFUSED_PROPERTIES = {
+    "containerSize",
+    "ftpsState",
+    "functionAppScaleLimit",
+    "isReserved",
+    "isXenon",
+    "javaVersion",
+    "linuxFxVersion",
+    "minimumElasticInstanceCount",
+    "netFrameworkVersion",
+    "powerShellVersion",
+    "preWarmedInstanceCount",
+    "use32BitWorkerProcess",
+    "vnetContentShareEnabled",
+    "vnetImagePullEnabled",
+    "vnetRouteAllEnabled",
+    "windowsFxVersion",
+}
+"""The same of a site's properties; what stands for them is in `functionAppConfig`."""
 _LEFT_TO_AZURE = {"REGION_NAME", "WEBSITE_HOSTNAME"}
 """Set by App Service itself."""
 _INSTEAD_OF_URIS = {"RegistryStorage", "RegistryStorage__accountName"}
@@ -56,11 +89,23 @@ def read(templates: Templates) -> frozenset[str]:
     return frozenset(found)
 
 
-def settings(templates: Templates) -> Iterator[str]:
-    """The template sets what the registry reads, and nothing that nobody does."""
+def flex(templates: Templates) -> Iterator[str]:
+    """Nothing that Flex Consumption refuses, which ends a deployment, or lets fail afterwards."""
     for name in sorted(given(templates) & _REFUSED):
         yield f"{name}: Flex Consumption does not take it"
-    for name in sorted(given(templates) - read(templates) - _OF_THE_PLATFORM - _REFUSED):
+    refused = {name.lower() for name in _REFUSED_PROPERTIES}
+    for name in sorted(host_rule.keys(templates)):
+        if name.lower() in refused:
+            yield f"{_APP}: {name}: Flex Consumption does not take it"
+    if "AzureWebJobsStorage" in given(templates):
+        yield "AzureWebJobsStorage: beside its `__` settings, even empty, it makes the host fail"
+    if "AzureWebJobsDisableHomepage: 'true'" not in templates.texts[_APP]:
+        yield "AzureWebJobsDisableHomepage: without it, / is Azure's page and no request of ours"
+
+
+def settings(templates: Templates) -> Iterator[str]:
+    """The template sets what the registry reads, and nothing that nobody does."""
+    for name in sorted(given(templates) - read(templates) - _OF_THE_PLATFORM):
         yield f"{name}: set in {_APP}, and read by nothing"
     for name in sorted(read(templates) - given(templates) - _LEFT_TO_AZURE - _INSTEAD_OF_URIS):
         yield f"{name}: read by the registry, and not set in {_APP}"

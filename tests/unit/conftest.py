@@ -3,7 +3,14 @@
 A run that draws other examples than the one before would fail by chance, for whoever runs it next.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.checkout import copy_sources
 
 settings.register_profile(
     "repeatable",
@@ -16,3 +23,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("repeatable"), max_examples=200)
 settings.load_profile("repeatable")  # Unless --hypothesis-profile names another.
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project's files, as another checkout has them."""
+    return copy_sources(tmp_path / "copy")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,27 +11,11 @@ import pathspec
 import pytest
 
 from infra import package
+from registry_core import __version__
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = f"dist/slipway-{__version__}.zip"
 MARK = "planted-where-it-must-not-be-packed"
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The project's files, as another checkout has them."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
-    target = tmp_path / "copy"
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    return target
 
 
 def names(archive: Path) -> set[str]:
@@ -72,6 +54,9 @@ def test_the_same_sources_make_the_same_bytes(copy: Path, tmp_path: Path) -> Non
 
 
 def test_func_and_azd_pack_the_same_by_funcignore(copy: Path) -> None:
+    # A virtual environment as `azd restore` makes it, named after the folder.
+    (copy / "copy_env/lib").mkdir(parents=True)
+    (copy / "copy_env/lib/planted.py").write_text(MARK)
     ignored = pathspec.GitIgnoreSpec.from_lines((copy / ".funcignore").read_text().splitlines())
     left = {
         path.relative_to(copy).as_posix()
@@ -89,6 +74,25 @@ def test_what_cannot_start_is_not_packed(copy: Path, tmp_path: Path, name: str) 
     assert not (tmp_path / "app.zip").exists()
 
 
+def test_the_only_package_in_dist_is_of_the_present_version(copy: Path) -> None:
+    """`dist/slipway-*.zip` names it, as the documentation and the pipeline say it."""
+    (copy / "dist").mkdir()
+    for older in ("slipway.zip", "slipway-0.0.9.zip"):
+        (copy / "dist" / older).touch()
+    command = [sys.executable, str(copy / "infra/package.py")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{copy / PACKAGE}: ")
+    assert list((copy / "dist").iterdir()) == [copy / PACKAGE]
+
+
+def test_sources_without_a_version_are_not_packed(copy: Path) -> None:
+    (copy / "registry_core/__init__.py").write_text('"""Nothing."""\n')
+    command = [sys.executable, str(copy / "infra/package.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("registry_core/__init__.py: ")
+
+
 def test_a_broken_host_json_is_told(copy: Path) -> None:
     (copy / "host.json").write_text("{")
     done = subprocess.run(
@@ -97,42 +101,3 @@ def test_a_broken_host_json_is_told(copy: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("host.json: ")
     assert not (copy / "dist").exists()
-
-
-@pytest.mark.parametrize(
-    ("apps", "signed_in", "deployed"),
-    [
-        ('["first"]', True, []),
-        ('["first", "second", "third"]', True, ["second", "third"]),
-        ('["first", "second"]', False, []),
-    ],
-)
-def test_the_apps_of_further_regions_get_the_same_package(
-    copy: Path, tmp_path: Path, apps: str, signed_in: bool, deployed: list[str]
-) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    az = programs / "az"
-    status = 0 if signed_in else 1
-    az.write_text(
-        f'#!/bin/sh\n[ "$1" != account ] || exit {status}\necho "$@" >> {tmp_path}/told\n'
-    )
-    az.chmod(0o755)
-    environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "REGISTRY_APP_NAMES": apps,
-        "AZURE_RESOURCE_GROUP": "rg-slipway",
-        "AZURE_SUBSCRIPTION_ID": "5ca1ab1e",
-    }
-    script = copy / "infra/deploy-other-regions.sh"
-    ended = subprocess.run(
-        ["sh", script], env=environment, check=False, capture_output=True, text=True
-    )
-    assert ended.returncode == (0 if signed_in else 1), ended.stderr
-    assert ("az login" in ended.stderr) is not signed_in
-    told = tmp_path / "told"
-    lines = told.read_text().splitlines() if told.exists() else []
-    assert [line.partition("--name ")[2].partition(" ")[0] for line in lines] == deployed
-    assert all("--src dist/slipway.zip" in line for line in lines)
-    assert all("--subscription 5ca1ab1e" in line for line in lines)
-    assert (copy / "dist/slipway.zip").exists() == bool(deployed)

@@ -401,13 +401,22 @@ def test_the_command_says_which_packages_it_lacks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "token", "token create", "scope-map update", "role-assignment create", "key", "whoami"],
+    [
+        "",
+        "token",
+        "token create",
+        "scope-map update",
+        "role-assignment create",
+        "key",
+        "whoami",
+        "smoke",
+    ],
 )
 def test_everything_explains_itself(command: str) -> None:
     words = [sys.executable, "-m", "registry_core", *command.split(), "--help"]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.startswith("usage: slipway")
-    if " " in command or command == "whoami":
+    if " " in command or command in ("whoami", "smoke"):
         assert "example:\n  slipway " in said
 
 

@@ -9,9 +9,11 @@ from devhost.azurite import Azurite
 from tests.integration.core.conftest import PASSWORD
 
 BUDGET = 1.4
-"""The app's imports to those of the required SDKs alone; measured at 1.25. It is a ratio of
-processor times taken in turn, the least of several each: seconds say nothing on a machine that
-others share."""
+"""The app's imports to those of the required SDKs alone; measured at 1.25.
+
+It is a ratio of processor times taken in turn, the least of several each: seconds say nothing on a
+machine that others share.
+"""
 
 NOT_IMPORTED = {
     "azure.identity": "there is none with a connection string, and a managed one asks when needed",
@@ -49,7 +51,8 @@ def test_the_identity_is_imported_where_one_is_used() -> None:
         "import asyncio\nfrom registry_core.settings import StorageSettings\n"
         "from registry_core.storage import calls, connection\n"
         "async def main():\n"
-        "    settings = StorageSettings(blob_uri='https://a.b', table_uri='https://a.c')\n"
+        "    blobs, tables = (f'https://acct.{s}.core.windows.net' for s in ('blob', 'table'))\n"
+        "    settings = StorageSettings(blob_uri=blobs, table_uri=tables)\n"
         "    await connection.Connection(settings, calls.CallHook()).close()\n"
         "asyncio.run(main())\npass"
     )

@@ -199,6 +199,32 @@ async def _(world: World) -> None:
             assert (answer.status_code, "x-evil" in answer.headers) == (200, False)
 
 
+@row("a cursor that is no name skips no entry that is greater, and repeats none")
+async def _(world: World) -> None:
+    tags = ["A-1", "Z", "_x", "a", "a-b", "a.b", "a_b", "b", "z"]
+    query = "&".join(f"tag={tag}" for tag in tags)
+    await world.put(world.image.manifest, f"{{manifest}}?{query}")
+    tags = sorted([*tags, "latest"])
+    cursors = ["a+", "a\x1f", "a ", "a,", "a/", "a~", "A!", "^", "~", "\0", "é", "a\0b", "[", "a'"]
+    for cursor in cursors:
+        answer = await world.ask("GET", f"/v2/{{repo}}/tags/list?last={quote(cursor, safe='')}")
+        assert answer.json()["tags"] == [tag for tag in tags if tag > cursor], cursor
+
+
+@row("a cursor that is no name skips no repository that is greater")
+async def _(world: World) -> None:
+    prefix = world.repository
+    names = [f"{prefix}{end}" for end in ("-a", ".a", "/a", "0", "_a")]
+    for name in names:
+        await world.client.push_image(name)
+    names = sorted([*names, prefix])
+    for end in ("+", ",", "-", "-+", "-,", ".,", "/~", "!", "A", "^", "~"):
+        cursor = quote(prefix + end, safe="")
+        answer = await world.ask("GET", f"/v2/_catalog?last={cursor}&n=6")
+        found = [name for name in answer.json()["repositories"] if name.startswith(prefix)]
+        assert found == [name for name in names if name > prefix + end], end
+
+
 @row("a last beyond the end is an empty list")
 async def _(world: World) -> None:
     assert (await world.ask("GET", "/v2/_catalog?last=zzz")).json() == {"repositories": []}
@@ -366,7 +392,7 @@ for number in ("NaN", "-Infinity", "9" * 5000):
         await _refused(world, world.image.manifest[:-1] + b', "x": ' + number.encode() + b"}")
 
 
-WRONG: list[object] = [0, 1.5, True, "\ud800", [[]], [1], {"a": None}, {"digest": 1}]
+WRONG: list[object] = [0, 1.5, True, "\ud800", [[]], [1], {"a": 1}, {"digest": 1}]
 FIELDS = (
     "schemaVersion",
     "mediaType",
@@ -386,9 +412,9 @@ for field in FIELDS:
 
 
 WRONG_IN_DESCRIPTORS: dict[str, list[object]] = {
-    "size": [-1, 1.5, 2**63, "1", None, True],
+    "size": [-1, 1.5, 2**63, "1", True],
     "digest": ["", "sha256:", "md5:" + "0" * 32, "sha256:" + "A" * 64, ABSENT + "\n", None, 1],
-    "mediaType": ["a" * 256, "a\nb", "\ud800", None, 1],
+    "mediaType": ["a" * 256, "a\nb", "\ud800", 1],
     "urls": ["x", [1], {}, [None]],
 }
 for field, values in WRONG_IN_DESCRIPTORS.items():
@@ -1161,8 +1187,88 @@ async def _(world: World) -> None:
     assert [entry["digest"] for entry in listed] == [answer.headers["docker-content-digest"]]
 
 
+@row("a filter by type finds it whatever its case, and with a bare plus sign")
+async def _(world: World) -> None:
+    content = world.image.with_manifest(
+        subject=world.image.descriptor, artifactType="application/spdx+json"
+    ).manifest
+    assert (await world.put(content, digest_of(content))).status_code == 201
+    for spelt in ("application/spdx+json", "application%2Fspdx%2Bjson", "Application/SPDX+JSON"):
+        answer = await world.ask("GET", f"/v2/{{repo}}/referrers/{{manifest}}?artifactType={spelt}")
+        assert [entry["digest"] for entry in answer.json()["manifests"]] == [digest_of(content)]
+    answer = await world.ask("GET", "/v2/{repo}/referrers/{manifest}?artifactType=a/spdx%20json")
+    assert answer.json()["manifests"] == []
+
+
+FOREIGN_DIGESTS = ("sha384:" + "0" * 96, "multihash+base58:QmRZxt2b=1_a-b")
+
+
+@row("a digest of another algorithm is kept in a subject, lists its referrers, and goes with them")
+async def _(world: World) -> None:
+    for text in FOREIGN_DIGESTS:
+        subject = {"mediaType": OCI_MANIFEST, "digest": text, "size": 5}
+        content = world.image.with_manifest(subject=subject).manifest
+        answer = await world.put(content, digest_of(content))
+        assert (answer.status_code, answer.headers["oci-subject"]) == (201, text)
+        path = f"/v2/{{repo}}/referrers/{text}"
+        listed = (await world.ask("GET", path)).json()["manifests"]
+        assert [entry["digest"] for entry in listed] == [digest_of(content)]
+        gone = await world.ask("DELETE", f"/v2/{{repo}}/manifests/{digest_of(content)}")
+        assert gone.status_code == 202
+        assert (await world.ask("GET", path)).json()["manifests"] == []
+    left = await rows(world.client, world.repository)
+    assert not any(text in key for key in left for text in FOREIGN_DIGESTS)
+
+
+@row("a digest of another algorithm is kept in a child of an index, and goes with it")
+async def _(world: World) -> None:
+    children = [{"mediaType": OCI_MANIFEST, "digest": each, "size": 5} for each in FOREIGN_DIGESTS]
+    content = index_of([world.image.descriptor, *children])
+    assert (await world.put(content, "index", OCI_INDEX)).status_code == 201
+    answer = await world.ask("GET", "/v2/{repo}/manifests/index")
+    assert answer.content == content
+    held = await rows(world.client, world.repository)
+    assert {f"c:{text}:{digest_of(content)}" for text in FOREIGN_DIGESTS} <= held.keys()
+    gone = await world.ask("DELETE", f"/v2/{{repo}}/manifests/{digest_of(content)}")
+    assert gone.status_code == 202
+    left = await rows(world.client, world.repository)
+    assert not any(text in key for key in left for text in FOREIGN_DIGESTS)
+
+
+for text in FOREIGN_DIGESTS:
+    for what in ("blobs", "manifests"):
+        asks(
+            f"{what} of {text[:9]} do not exist",
+            *("GET", f"/v2/{{repo}}/{what}/{text}", 400 if what == "blobs" else 404),
+            "DIGEST_INVALID" if what == "blobs" else "MANIFEST_UNKNOWN",
+        )
+
+
+@row("null is a member that is absent, and the bytes stay as they are")
+async def _(world: World) -> None:
+    document = json.loads(world.image.manifest)
+    document |= dict.fromkeys(("artifactType", "mediaType"))
+    document |= {"subject": world.image.descriptor, "annotations": {"a": None, "b": "c"}}
+    document["layers"][0] |= dict.fromkeys(("size", "urls", "annotations", "data"))
+    content = json.dumps(document).encode()
+    assert (await world.put(content)).status_code == 201
+    assert (await world.ask("GET", "/v2/{repo}/manifests/new")).content == content
+    listed = (await world.ask("GET", "/v2/{repo}/referrers/{manifest}")).json()["manifests"]
+    assert [entry["annotations"] for entry in listed] == [{"b": "c"}]
+    assert [entry["artifactType"] for entry in listed] == [OCI_CONFIG]
+
+
+@row("the case of a manifest's media type does not count")
+async def _(world: World) -> None:
+    odd = OCI_MANIFEST.replace("oci", "OCI")
+    assert (await world.put(world.image.manifest, media_type=odd)).status_code == 201
+    for accept in (odd, OCI_MANIFEST):
+        answer = await world.ask("GET", "/v2/{repo}/manifests/new", headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, OCI_MANIFEST)
+
+
 asks("nothing refers to what does not exist", "GET", f"/v2/none/referrers/{ABSENT}", 200)
-for digest in ("x", "sha256:12", "latest", "md5:" + "0" * 32):
+for digest in ("x", "sha256:12", "latest", "MD5:" + "0" * 32, "md5:", "a:b!c", "md5:" + "0" * 252):
     asks(
         f"referrers of {digest[:9]} are refused",
         *("GET", f"/v2/{{repo}}/referrers/{digest}", 400, "DIGEST_INVALID"),

@@ -134,6 +134,32 @@ async def test_a_token_allows_what_was_asked_for_and_no_more(admin: Guest, repos
         assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
 
 
+async def test_a_token_has_the_name_that_older_clients_read(admin: Guest) -> None:
+    document = (await admin.token("repository:a:pull")).json()
+    assert document["token"] == document["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        ("GET", "/oauth2/token", {}),
+        ("GET", "/oauth2/token", {"headers": {"Authorization": basic("admin", "wrong")}}),
+        ("GET", "/oauth2/token", {"headers": {"Authorization": "Basic !"}}),
+        ("POST", "/oauth2/token", {"data": {"grant_type": "password", "username": "x"}}),
+        ("POST", "/oauth2/token", {"data": {"grant_type": "password"}}),
+        ("POST", "/oauth2/token", {"data": {"grant_type": "refresh_token", "refresh_token": "x"}}),
+        ("POST", "/oauth2/exchange", {"data": {"grant_type": "access_token", "access_token": "x"}}),
+    ],
+)
+async def test_a_refused_sign_in_says_where_to_sign_in_and_opens_no_window_of_a_browser(
+    client: Client, method: str, path: str, options: dict[str, Any]
+) -> None:
+    answer = await Guest(client).ask(method, path, **options)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+    challenge = answer.headers["www-authenticate"]
+    assert challenge == f'Bearer realm="http://{SERVICE}/oauth2/token",service="{SERVICE}"'
+
+
 async def test_verifying_a_token_makes_no_storage_call_on_a_warm_instance(
     admin: Guest, access: Access, client: Client, name: str, repository: str
 ) -> None:
@@ -151,7 +177,7 @@ async def test_the_wire_format_is_what_clients_take_apart(admin: Guest) -> None:
     """Lower case in `access`; an hour; a payload of three parts; nothing but an access token."""
     answer = await admin.token("repository:a/b:pull,push registry:catalog:*", offline_token="true")
     document = answer.json()
-    assert document.keys() == {"access_token", "expires_in"}
+    assert document.keys() == {"access_token", "token", "expires_in"}
     claims = claims_of(document["access_token"])
     assert claims["access"] == [
         {"type": "repository", "name": "a/b", "actions": ["pull", "push"]},
@@ -555,6 +581,29 @@ async def test_a_mount_needs_a_token_for_its_source_and_is_told_so(
     assert scopes == f"repository:{target}:pull,push repository:{source}:pull"
     wide = await admin.with_token(scopes)
     assert (await wide.ask("POST", path, params=query)).status_code == 201
+
+
+async def test_the_first_challenge_of_a_mount_names_its_source_and_so_does_its_detail(
+    client: Client, repository: str
+) -> None:
+    path, digest = f"/v2/{repository}/blobs/uploads/", digest_of(b"")
+    guest = Guest(client)
+    own, source = f"repository:{repository}:pull,push", f"{repository}/source"
+    for query, scopes in (
+        ({"mount": digest, "from": source}, f"{own} repository:{source}:pull"),
+        ({"mount": digest, "from": repository}, own),
+        ({"mount": digest, "from": "NO/../name"}, own),
+        ({"mount": digest}, own),
+        ({"from": source}, own),
+    ):
+        answer = await guest.ask("POST", path, params=query)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].endswith(f',scope="{scopes}"')
+        told: dict[str, list[str]] = {}
+        for entry in answer.json()["errors"][0]["detail"]:
+            told.setdefault(entry["Name"], []).append(entry["Action"])
+        spelt = [f"repository:{name}:{','.join(actions)}" for name, actions in told.items()]
+        assert " ".join(spelt) == scopes
 
 
 async def test_a_mount_without_a_source_tells_a_narrow_token_of_no_repository(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from registry_core.errors import Unavailable
 from registry_core.settings import Settings
 from registry_core.storage import keys
-from registry_core.storage.calls import Divert, Fault, Hold, StorageCall
+from registry_core.storage.calls import Divert, Fault, Hold, StorageCall, traced
 from registry_core.storage.connection import Connection
 from registry_core.storage.signing_keys import SigningKeys
 from tests.integration.core.support import Client, connect
@@ -40,12 +41,18 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def connection(client: Client) -> Connection:
-    """A connection to storage where no key has been made yet."""
+async def connection(client: Client) -> AsyncIterator[Connection]:
+    """A connection to storage where no key has been made yet, nor is one of these tests left."""
+    await forget_keys(client)
+    yield client.registry.connection
+    client.registry.hook.plan = None
+    await forget_keys(client)
+
+
+async def forget_keys(client: Client) -> None:
     container = client.registry.connection.container(keys.SYSTEM)
     async for blob in container.list_blobs(name_starts_with="keys/tokens"):
         await container.delete_blob(blob.name)
-    return client.registry.connection
 
 
 async def test_of_many_instances_at_once_one_makes_the_key_and_all_use_it(
@@ -174,6 +181,131 @@ async def test_storage_that_does_not_answer_keeps_a_token_waiting_for_seconds_an
             await signing.signing()
 
 
+async def ended(*instances: SigningKeys) -> None:
+    """Waits for what they do beside requests."""
+    await asyncio.gather(*(each._rotation for each in instances if each._rotation))
+
+
+async def test_where_the_timer_has_stopped_instances_that_sign_make_one_new_key(
+    connection: Connection, clock: Clock
+) -> None:
+    instances = [SigningKeys(connection, clock) for _ in range(5)]
+    first = await instances[0].signing()
+    clock.time += timedelta(days=31, seconds=1)
+    signed = await asyncio.gather(*(each.signing() for each in instances))
+    assert {key.kid for key in signed} == {first.kid}
+    await ended(*instances)
+    found = await instances[0].list()
+    assert len(found) == 2
+    assert found[-1].signs_from == clock.time + timedelta(hours=1)
+    clock.time += timedelta(hours=1)
+    signed = await asyncio.gather(*(each.signing() for each in instances))
+    assert {key.kid for key in signed} == {found[-1].kid}
+    await ended(*instances)
+    assert len(await instances[0].list()) == 2
+
+
+async def test_a_rotation_that_the_timer_may_still_do_is_left_to_it(
+    connection: Connection, client: Client, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    await signing.signing()
+    clock.time += timedelta(days=31)
+    clock.time -= timedelta(seconds=1)
+    before = client.registry.hook.total
+    await signing.signing()
+    await signing.close()
+    assert client.registry.hook.total - before == 1
+    assert len(await signing.list()) == 1
+
+
+async def test_a_key_that_is_over_is_dropped_by_who_signs_where_the_timer_has_stopped(
+    connection: Connection, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    first = await signing.signing()
+    clock.time += timedelta(days=1)
+    await signing.rotate(max_age=timedelta(0))  # As by `slipway key rotate --force`.
+    clock.time += timedelta(days=2, hours=1, seconds=1)
+    await signing.signing()
+    await ended(signing)
+    assert first.kid not in {key.kid for key in await signing.list()}
+
+
+async def test_no_request_waits_for_a_rotation_or_is_charged_for_it(
+    connection: Connection, client: Client, clock: Clock
+) -> None:
+    signing = SigningKeys(connection, clock)
+    await signing.signing()
+    clock.time += timedelta(days=40)
+    may_write = asyncio.Event()
+
+    def plan(call: StorageCall) -> Fault | None:
+        return Hold(may_write.wait) if call.method == "PUT" else None
+
+    client.registry.hook.plan = plan
+    with traced() as trace:
+        await signing.signing()
+        may_write.set()
+        await ended(signing)
+    assert trace.count == 1
+    assert len(await signing.list()) == 2
+
+
+async def test_a_rotation_that_fails_fails_no_request_and_is_tried_with_the_next_read(
+    connection: Connection, client: Client, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    signing = SigningKeys(connection, clock)
+    first = await signing.signing()
+    clock.time += timedelta(days=40)
+    refused = 0
+
+    def plan(call: StorageCall) -> Fault | None:
+        nonlocal refused
+        if call.method != "PUT":
+            return None
+        refused += 1
+        return Divert("http://127.0.0.1:9/")
+
+    client.registry.hook.plan = plan
+    for _ in range(3):
+        assert (await signing.signing()).kid == first.kid
+        await ended(signing)
+    assert refused == 1
+    assert "could not be rotated" in caplog.text
+    client.registry.hook.plan = None
+    clock.time += timedelta(minutes=16)
+    assert (await signing.signing()).kid == first.kid
+    await ended(signing)
+    assert len(await signing.list()) == 2
+
+
+async def test_an_instance_that_ends_in_a_rotation_leaves_it_to_another(
+    connection: Connection, client: Client, clock: Clock
+) -> None:
+    ending, other = SigningKeys(connection, clock), SigningKeys(connection, clock)
+    await ending.signing()
+    clock.time += timedelta(days=40)
+    reached = asyncio.Event()
+
+    async def forever() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    def plan(call: StorageCall) -> Fault | None:
+        return Hold(forever) if call.method == "PUT" else None
+
+    client.registry.hook.plan = plan
+    await ending.signing()
+    await reached.wait()
+    await ending.close()
+    client.registry.hook.plan = None
+    await other.signing()
+    await ended(other)
+    assert len(await other.list()) == 2
+
+
+@pytest.mark.usefixtures("connection")
 async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:
     async with connect(settings) as client:
         before = await client.registry.signing_keys.signing()

@@ -1,6 +1,7 @@
 """The first request on empty storage, by many instances at once, and on storage of another kind."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from devhost.azurite import Azurite
+from registry_core import __version__
 from registry_core.registry import Registry
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage import keys
@@ -47,6 +49,16 @@ async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(empty: Se
             await registry.open()
     finally:
         await registry.close()
+
+
+async def test_the_first_line_that_an_instance_logs_tells_its_version(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "slipway"):
+        async with connect(settings):
+            pass
+    first = json.loads(caplog.messages[0])
+    assert (first["kind"], first["version"]) == ("open", __version__)
 
 
 async def test_opening_storage_that_exists_takes_one_round(settings: Settings) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from devhost import children
 from devhost.children import Child
 from tests.patience import PATIENCE
 
@@ -85,11 +84,112 @@ def test_a_child_hears_of_its_parents_death_though_the_parent_was_deaf_to_sigter
     kill_parent_of(tmp_path, SLEEP, patience=2 * PATIENCE, prepare=prepare)
 
 
-def test_a_child_started_too_late_to_have_its_parent_does_not_start() -> None:
-    not_the_parent = os.getppid()
-    command = [*children._program("become", not_the_parent), "echo", "started"]
-    result = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
-    assert (result.returncode, result.stdout) == (1, b"")
+COUNTING = """
+import os, signal, sys, time
+def count(*_):
+    print("asked", flush=True)
+    if not os.fork():  # Ends the process when no second signal can be under way any more.
+        time.sleep(0.5)
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(0)
+signal.signal(signal.SIGTERM, count)
+print("up", flush=True)
+while True:
+    time.sleep(600)
+"""
+THREADS = """
+import threading
+for _ in range(20):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+"""
+
+
+def test_a_child_is_asked_once_by_the_death_of_a_parent_with_threads(tmp_path: Path) -> None:
+    said = kill_parent_of(tmp_path, COUNTING, patience=2 * PATIENCE, prepare=THREADS)
+    assert said.count(b"asked") == 1
+
+
+def test_a_child_is_asked_once_where_its_parent_dies_while_it_stops_it(tmp_path: Path) -> None:
+    stopping = """
+import os, threading
+def stop():
+    os.read(0, 1)
+    child.stop()
+threading.Thread(target=stop, daemon=True).start()
+"""
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", PARENT, str(2 * PATIENCE), str(log), stopping]
+    command += [sys.executable, "-c", COUNTING]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdin is not None
+        pidfd = os.pidfd_open(int(parent.stdout.readline()))
+        parent.stdin.write(b"!")
+        parent.stdin.flush()
+        while b"asked" not in log.read_bytes():
+            time.sleep(0.01)
+        parent.kill()
+    try:
+        assert has_ended(pidfd), "the child is still there"
+    finally:
+        os.close(pidfd)
+    assert log.read_bytes().count(b"asked") == 1
+
+
+def test_a_child_whose_guard_was_killed_ends_in_order(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child([sys.executable, "-c", TIDY], output=output)
+    while b"up" not in log.read_bytes():
+        time.sleep(0.01)
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        child._guard.kill()
+        assert has_ended(pidfd), "the child is still there"
+    finally:
+        os.close(pidfd)
+    assert b"tidy" in log.read_bytes()
+    assert child.poll() == -signal.SIGKILL or child._guard.wait() == -signal.SIGKILL
+    child.stop()
+
+
+def test_a_guard_does_not_end_by_what_asks_all_processes_to_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child([sys.executable, "-c", TIDY], output=output)
+    while b"up" not in log.read_bytes():
+        time.sleep(0.01)
+    child._guard.send_signal(signal.SIGTERM)
+    child.stop()
+    assert child.poll() == 0
+    assert b"tidy" in log.read_bytes()
+
+
+def test_a_child_ignores_and_blocks_no_signal(tmp_path: Path) -> None:
+    """As after `fork` and `exec` from a shell, whatever the guard's interpreter has set."""
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        child = Child(["cat", "/proc/self/status"], output=output)
+    while child.poll() is None:
+        time.sleep(0.01)
+    child.stop()
+    masks = dict(line.split(":\t", 1) for line in log.read_text().splitlines())
+    assert int(masks["SigBlk"], 16) == 0
+    assert int(masks["SigIgn"], 16) == 0
+
+
+def test_a_descriptor_that_is_kept_open_closes_when_the_child_has_ended(tmp_path: Path) -> None:
+    """Its end of the pipe outlives the parent's copy: a lock would be held for as long."""
+    reading, writing = os.pipe()
+    with (tmp_path / "log").open("wb") as output:
+        child = Child([sys.executable, "-c", SLEEP], output=output, keep_open=writing)
+    os.close(writing)
+    assert not select.select([reading], [], [], 0)[0]
+    child.stop()
+    assert os.read(reading, 1) == b""
+    os.close(reading)
 
 
 def is_running(marker: str) -> bool:
@@ -127,7 +227,6 @@ def test_a_child_that_was_stopped_leaves_no_guard(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as output:
         child = Child(["sleep", "600"], output=output)
     guard = child._guard
-    assert guard is not None
     assert guard.poll() is None
     child.stop()
     assert child.poll() == -signal.SIGTERM

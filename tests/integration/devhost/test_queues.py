@@ -289,7 +289,7 @@ async def test_a_message_stays_invisible_for_as_long_as_its_function_runs(
     async def noted(*arguments: Any, **keywords: Any) -> QueueMessage:
         began = datetime.now(UTC)
         updated = await update_message(*arguments, **keywords)
-        assert updated.next_visible_on
+        assert updated.next_visible_on is not None
         left.append(updated.next_visible_on - began)
         return updated
 

@@ -18,7 +18,7 @@ from registry_core.storage.access import Access, RoleAssignment
 from registry_core.storage.cache import Cache
 from tests.entra_issuer import ACR, EntraIssuer
 from tests.integration.core.support import Client, connect
-from tests.integration.core.test_sign_in import SERVICE, Guest, claims_of
+from tests.integration.core.test_sign_in import SERVICE, Guest, basic, claims_of
 
 OWN = "api://registry"
 TEAM = RepositoryPattern("team/*")
@@ -157,7 +157,7 @@ async def test_a_token_that_is_not_the_tenants_is_refused_without_a_word_of_it(
     answer = await Guest(world.client).ask("POST", "/oauth2/exchange", data=body)
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["message"] == "retrieving permissions failed"
-    assert "www-authenticate" not in answer.headers
+    assert answer.headers["www-authenticate"].startswith("Bearer realm=")
     assert token not in answer.text
 
 
@@ -174,3 +174,21 @@ async def test_where_entra_id_is_off_its_tokens_are_nothing(world: World) -> Non
         body = {"grant_type": "refresh_token", "service": SERVICE, "refresh_token": refresh}
         assert (await Guest(client).ask("POST", "/oauth2/token", data=body)).status_code == 401
         assert (await Guest(client, f"Bearer {held}").ask("GET", "/v2/")).status_code == 401
+
+
+async def test_guesses_at_a_secret_reach_entra_id_only_until_their_source_is_held_off(
+    world: World,
+) -> None:
+    app_id, secret = str(uuid.uuid4()), "a-client-secret-QX7"
+    world.issuer.secrets[app_id, secret] = world.issuer.claims(appid=app_id)
+
+    async def sign_in(password: str) -> int:
+        guest = Guest(world.client, basic(app_id, password))
+        return (await guest.ask("GET", "/oauth2/token", params={"service": SERVICE})).status_code
+
+    assert await sign_in(secret) == 200
+    assert [await sign_in(f"{secret}-{number}") for number in range(10)] == [401] * 10
+    asked = world.issuer.asked["token"]
+    assert [await sign_in(f"{secret}+{number}") for number in range(10)] == [429] * 10
+    assert world.issuer.asked["token"] == asked
+    assert await sign_in(secret) == 200

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from registry_core.auth.entra import Entra, EntraRefused
-from registry_core.errors import Unavailable
+from registry_core.errors import TooManyRequests, Unavailable
 from registry_core.settings import EntraSettings
 from tests.entra_issuer import ACR, EntraIssuer
 
@@ -227,6 +227,23 @@ async def test_a_wrong_secret_is_refused_and_a_new_one_works_soon(
     assert issuer.asked["token"] == asked
     clock.ahead += 31
     assert (await entra.sign_in(app_id, SECRET)).object_id
+
+
+async def test_for_a_source_that_is_held_off_only_what_was_right_before_is_asked_for(
+    issuer: EntraIssuer, entra: Entra, clock: Clock
+) -> None:
+    known, unknown = application(issuer), application(issuer)
+    await entra.sign_in(known, SECRET)
+    clock.ahead += 301  # It is to be asked for again.
+    asked = issuer.asked["token"]
+    for app_id, secret in ((unknown, SECRET), (known, SECRET + "x"), (str(uuid.uuid4()), SECRET)):
+        with pytest.raises(TooManyRequests) as refusal:
+            await entra.sign_in(app_id, secret, held_off=12.5)
+        assert refusal.value.headers["Retry-After"] == "13"
+    assert issuer.asked["token"] == asked
+    assert (await entra.sign_in(known, SECRET, held_off=12.5)).object_id
+    assert issuer.asked["token"] == asked + 1
+    assert (await entra.sign_in(unknown, SECRET)).object_id
 
 
 @pytest.mark.parametrize("app_id", ["", "admin", "not-a-guid", "a" * 36, "../" * 12])

@@ -30,6 +30,7 @@ TABLE = {
     "UnknownRoute": (404, "NOT_FOUND"),
     "DisallowedOperation": (405, "REGISTRY_DISALLOWED_OPERATION"),
     "Unavailable": (503, "UNAVAILABLE"),
+    "InsufficientStorage": (503, "UNAVAILABLE"),
     "GrantUnsupported": (400, "UNSUPPORTED_GRANT"),
     "ScopeInvalid": (400, "SCOPE_INVALID"),
     "TooManyRequests": (429, "TOOMANYREQUESTS"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry_core.settings import AdminSettings, Settings, SettingsError
+from registry_core.settings import AdminSettings, KeepWarmSettings, Settings, SettingsError
 
 PASSWORD, PASSWORD2 = "vR7-kQ2_tW9-xZ4_bN6", "hJ3_mL8-pD5_gS1-cF0"
 URIS = {
@@ -40,6 +40,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.gc_grace == timedelta(hours=24)
     assert settings.upload_expiry == timedelta(days=7)
     assert settings.cache_ttl == timedelta(seconds=60)
+    assert settings.keep_warm is None
     assert settings.region == "local"
 
 
@@ -47,6 +48,12 @@ def test_the_defaults_are_the_documented_ones() -> None:
     ("name", "value", "field", "expected"),
     [
         ("REGISTRY_BLOB_REDIRECT", "off", "blob_redirect", False),
+        (
+            "REGISTRY_CORS_ORIGINS",
+            "https://Pages.example.com, http://localhost:5173",
+            "cors_origins",
+            ("https://pages.example.com", "http://localhost:5173"),
+        ),
         ("REGISTRY_DELETE_ENABLED", "off", "delete_enabled", False),
         ("REGISTRY_GC_GRACE", "1h", "gc_grace", timedelta(hours=1)),
         ("REGISTRY_GC_GRACE", "90m", "gc_grace", timedelta(minutes=90)),
@@ -191,6 +198,70 @@ def test_an_account_name_stands_for_the_addresses_not_given() -> None:
     ).storage
     assert storage.blob_uri == "https://acct.blob.core.windows.net"
     assert storage.table_uri == "https://t.example"
+
+
+ZONED = {
+    "RegistryStorage__blobServiceUri": "https://acct.z12.blob.storage.azure.net",
+    "RegistryStorage__tableServiceUri": "https://acct.z12.table.storage.azure.net",
+}
+OWN_DOMAIN = {
+    "RegistryStorage__blobServiceUri": "https://blobs.example.com",
+    "RegistryStorage__tableServiceUri": "https://acct.table.core.windows.net",
+}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        URIS,
+        ZONED,
+        {"RegistryStorage__accountName": "acct"},
+        OWN_DOMAIN | {"RegistryStorage__accountName": "acct"},
+        URIS | {"RegistryStorage__accountName": "acct"},
+        {"RegistryStorage": CONNECTION},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://blobs.example.com/"},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://acct.z1.blob.storage.azure.net"},
+        {"RegistryStorage": f"{CONNECTION};BlobEndpoint=http://[::1]:10000/acct"},
+    ],
+)
+def test_the_account_that_signatures_are_for_is_told_by_an_address_or_by_its_name(
+    environment: dict[str, str],
+) -> None:
+    assert Settings.from_environment(environment).storage.account == "acct"
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        (OWN_DOMAIN, "RegistryStorage__accountName"),
+        (
+            OWN_DOMAIN | {"RegistryStorage__blobServiceUri": "https://acct.example.com"},
+            "RegistryStorage__accountName",
+        ),
+        (URIS | {"RegistryStorage__accountName": "other"}, "RegistryStorage"),
+        (
+            URIS | {"RegistryStorage__tableServiceUri": "https://other.table.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            ZONED | {"RegistryStorage__tableServiceUri": "https://other.table.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            {"RegistryStorage": f"{CONNECTION};BlobEndpoint=https://other.blob.core.windows.net"},
+            "RegistryStorage",
+        ),
+        (
+            {"RegistryStorage": f"{CONNECTION};TableEndpoint=http://127.0.0.1:1/other"},
+            "RegistryStorage",
+        ),
+    ],
+)
+def test_what_would_be_signed_for_the_wrong_account_is_refused_at_start(
+    environment: dict[str, str], name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        Settings.from_environment(environment)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +418,10 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_ANONYMOUS_PULL", "a*"),
         ("REGISTRY_TRUSTED_PROXIES", "-1"),
         ("REGISTRY_TRUSTED_PROXIES", "many"),
+        ("REGISTRY_CORS_ORIGINS", "*"),
+        ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
+        ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
+        ("REGISTRY_CORS_ORIGINS", "ftp://pages.example.com"),
     ],
 )
 def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:
@@ -356,3 +431,33 @@ def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> N
 def test_an_authority_without_tls_is_refused() -> None:
     said = refusal(REGISTRY_ENTRA_TENANT_ID=TENANT, REGISTRY_ENTRA_AUTHORITY="http://localhost")
     assert said.startswith("REGISTRY_ENTRA_AUTHORITY: ")
+
+
+@pytest.mark.parametrize("text", ["", " ", "off", "OFF", "false", "0", "no", "disabled"])
+def test_nothing_is_kept_warm_unless_a_schedule_says_when(text: str) -> None:
+    assert read(REGISTRY_KEEP_WARM=text).keep_warm is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({"WEBSITE_HOSTNAME": "app.azurewebsites.net"}, "app.azurewebsites.net"),
+        ({}, "r.example.com"),
+    ],
+)
+def test_the_app_asks_itself_by_its_own_host_name_and_not_by_one_of_all_regions(
+    environment: dict[str, str], host: str
+) -> None:
+    settings = read(
+        REGISTRY_KEEP_WARM=" 0  */4 6-17 * * 1-5 ",
+        REGISTRY_LOGIN_SERVERS="r.example.com,app.azurewebsites.net",
+        **environment,
+    )
+    assert settings.keep_warm == KeepWarmSettings("0 */4 6-17 * * 1-5", host)
+
+
+@pytest.mark.parametrize("text", ["on", "*/4 * * * *", "* * * * * *", "0 */4 25 * * *", "4m"])
+def test_a_schedule_that_is_none_is_refused_with_an_example(text: str) -> None:
+    told = refusal(REGISTRY_KEEP_WARM=text)
+    assert told.startswith("REGISTRY_KEEP_WARM: ")
+    assert "0 */4 6-17 * * 1-5" in told

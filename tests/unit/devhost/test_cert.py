@@ -6,11 +6,12 @@ import pytest
 from cryptography import x509
 
 from devhost.cert import CertificateDirectory
+from devhost.errors import CertificateError
 
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> CertificateDirectory:
-    directory = CertificateDirectory(tmp_path / "certs")
+    directory = CertificateDirectory(tmp_path / "certs", ["build.example", "192.0.2.7"])
     assert directory.ensure()
     return directory
 
@@ -57,7 +58,24 @@ def test_a_key_that_does_not_fit_is_replaced_with_its_certificate(
     )
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1"])
+@pytest.mark.parametrize("names", [["other.example"], ["build.example", "192.0.2.8"]])
+def test_a_certificate_is_made_anew_only_for_names_that_it_lacks(
+    certificates: CertificateDirectory, names: list[str]
+) -> None:
+    authority = certificates.authority.read_bytes()
+    assert CertificateDirectory(certificates.path, names).ensure()
+    assert not CertificateDirectory(certificates.path, names).ensure()
+    assert not CertificateDirectory(certificates.path).ensure()
+    assert certificates.authority.read_bytes() == authority
+
+
+@pytest.mark.parametrize("name", ["build.example:7071", "a b", "*", "", "-a.example", "[::1]:5"])
+def test_what_is_no_name_of_a_server_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CertificateError, match="NAMES"):
+        CertificateDirectory(tmp_path, [name])
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "build.example", "192.0.2.7"])
 def test_a_strict_client_that_trusts_the_authority_accepts_the_server(
     certificates: CertificateDirectory, name: str
 ) -> None:

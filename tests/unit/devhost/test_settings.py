@@ -72,7 +72,32 @@ def test_a_host_open_to_others_does_not_redirect_them_to_the_loopback_interface(
     environment: dict[str, str] = {}
     settings.apply_defaults(environment, options(tmp_path, HOST="192.0.2.1"), 5001)
     assert environment["REGISTRY_BLOB_REDIRECT"] == "off"
-    assert "192.0.2.1:5001" in environment["REGISTRY_LOGIN_SERVERS"]
+    servers = environment["REGISTRY_LOGIN_SERVERS"].split(",")
+    assert servers == ["192.0.2.1:5001", "localhost:5001", "127.0.0.1:5001"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_host_open_to_others_is_told_the_name_that_they_are_to_sign_in_at(
+    tmp_path: Path, host: str
+) -> None:
+    opened = options(tmp_path, HOST=host)
+    with pytest.raises(DevhostError, match="REGISTRY_LOGIN_SERVERS"):
+        list(settings.check_names({}, opened))
+    assert "TLS_CERT" in " ".join(
+        settings.check_names({"REGISTRY_LOGIN_SERVERS": "b:7071"}, opened)
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("192.0.2.1", True)]
+)
+def test_whoever_serves_others_without_tls_is_told(tmp_path: Path, host: str, warned: bool) -> None:
+    said = " ".join(settings.check_names({}, options(tmp_path, HOST=host)))
+    assert ("TLS_CERT" in said) is warned
+    file = tmp_path / "file"
+    file.touch()
+    secure = options(tmp_path, HOST=host, TLS_CERT=str(file), TLS_KEY=str(file))
+    assert not list(settings.check_names({}, secure))
 
 
 def test_azurite_is_started_unless_the_environment_names_a_storage() -> None:

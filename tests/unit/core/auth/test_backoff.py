@@ -65,6 +65,19 @@ async def test_what_was_wrong_is_forgotten_in_time(back_off: BackOff, clock: Clo
     assert clock.slept == []
 
 
+async def test_a_source_is_held_off_from_its_first_wrong_password_that_is_to_wait(
+    back_off: BackOff, clock: Clock
+) -> None:
+    await fail(back_off, 9)
+    assert back_off.held_off("a") == 0
+    await fail(back_off, 1)
+    assert (back_off.held_off("a"), back_off.held_off("b")) == (300, 0)
+    clock.time += 299
+    assert back_off.held_off("a") == 1
+    clock.time += 1
+    assert back_off.held_off("a") == 0
+
+
 async def test_beside_fifty_that_wait_the_next_is_told_to_come_again() -> None:
     waiting = asyncio.Event()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,10 +37,10 @@ def test_who_is_nearly_the_administrator_is_nobody(credentials: str) -> None:
 def test_a_header_with_a_slip_in_it_signs_nobody_in_as_somebody_else(sent: str) -> None:
     found = authenticate(sent, ADMIN)
     assert found in (None, *ADMIN.passwords)
-    if found:  # The slip was in the case of the scheme, or in spaces around the credentials.
+    if found:  # The slip was in the scheme's case, in spaces, or in bits of base64 without meaning.
         scheme, _, encoded = sent.partition(" ")
         assert scheme.lower() == "basic"
-        assert f"Basic {encoded.strip()}" in {header(text) for text in RIGHT}
+        assert b64decode(encoded.strip()).decode() in RIGHT
 
 
 @MANY

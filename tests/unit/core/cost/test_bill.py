@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from registry_core.cli import main
 from registry_core.cost import bill
 from registry_core.cost.prices import FILE, Prices, PricesError
-from registry_core.cost.workload import WORKLOADS, Workload
+from registry_core.cost.workload import WORKLOADS, Workload, requests_of_pull
 
 PRICES = Prices.read()
 
@@ -38,12 +38,41 @@ def test_more_of_anything_never_costs_less(pushes: int, pulls: int, more: str) -
     assert total(work) == pytest.approx(sum(each.cost for each in bill.bill(work, PRICES)))
 
 
-def test_idle_in_one_region_is_alerts_and_nothing_that_runs() -> None:
-    idle = bill.bill(WORKLOADS["idle"], PRICES)
-    assert {each.what for each in idle if each.cost > 0.01} == {
-        "alerts on logs",
-        "alerts on storage",
-    }
+def test_idle_in_one_region_costs_nothing_and_with_alerts_their_one_rule() -> None:
+    idle = WORKLOADS["idle"]
+    assert total(idle) < 0.005
+    alerted = bill.bill(replace(idle, alerts=True), PRICES)
+    assert [each.what for each in alerted if each.cost > 0.005] == ["alerts on logs"]
+    assert bill.total(alerted) == pytest.approx(0.5, abs=0.005)
+
+
+@pytest.mark.parametrize(("regions", "billed"), [(1, 0), (2, 0), (3, 2), (5, 10)])
+def test_the_time_series_of_alerts_are_billed_beyond_those_that_are_free(
+    regions: int, billed: int
+) -> None:
+    work = Workload(regions=regions, alerts=True)
+    assert line(work, "alerts on storage").cost == pytest.approx(0.1 * billed)
+
+
+def test_what_is_asked_for_around_the_clock_to_keep_an_instance_lies_within_what_is_free() -> None:
+    idle = WORKLOADS["idle"]
+    always = replace(idle, keep_warm=15 * 24 * 31)
+    # A second of the timer's instance and one of the instance for HTTP, of 2 GB each.
+    assert line(always, "execution time").quantity == pytest.approx(4 * 15 * 24 * 31, rel=0.01)
+    for what in ("execution time", "executions", "logs"):
+        assert line(always, what).cost == 0
+    assert 0 < total(always) - total(idle) < 0.1
+
+
+def test_keeping_warm_is_billed_beyond_what_is_free() -> None:
+    work = Workload(keep_warm=15 * 24 * 31, regions=3)
+    assert line(work, "execution time").cost > 0
+
+
+def test_a_health_check_is_logged_by_the_host_alone() -> None:
+    assert line(Workload(keep_warm=500_000), "logs").quantity == pytest.approx(1.1)
+    pulls = Workload(pulls=1000)
+    assert line(pulls, "logs").quantity == pytest.approx(0.00425 * requests_of_pull(pulls))
 
 
 def test_probes_of_several_regions_are_billed_and_can_be_left_out() -> None:
@@ -85,7 +114,9 @@ def test_every_price_has_a_source_and_is_used() -> None:
     document = json.loads(FILE.read_text())
     for entry in document["prices"].values():
         assert entry.keys() == {"price", "unit", "source", "confidence"}
-    everything = Workload(1, 1, regions=2, private_endpoints=True, always_ready=1, internet=1)
+    everything = Workload(
+        1, 1, regions=2, private_endpoints=True, always_ready=1, internet=1, alerts=True
+    )
     works = (everything, Workload())
     for name in document["prices"]:
         lacking = replace(PRICES, by_name={k: v for k, v in PRICES.by_name.items() if k != name})

@@ -36,6 +36,8 @@ def tables() -> str:
         ["stored GB", *(f"{w.stored_gb:,g}" for w in works)],
         ["**Slipway**, USD", *(f"**{money(total(w))}**" for w in works)],
     ]
+    alerted = [money(total(replace(w, alerts=True))) for w in works]
+    lines.append(["Slipway, with alerts by e-mail", *alerted])
     for index, name in enumerate(("Basic", "Standard", "Premium")):
         costs = [bill.alternatives(w, PRICES)[index].cost for w in works]
         lines.append([f"ACR {name}", *map(money, costs)])
@@ -69,8 +71,21 @@ def test_the_other_figures_are_those_too() -> None:
     two = replace(idle, regions=2)
     probes = total(two) - total(replace(two, probes=False))
     ready = total(replace(idle, always_ready=1)) - total(idle)
-    assert f"that makes {probes:,.2f} USD a month" in re.sub(r"\s+", " ", PAGE), probes
-    assert f"costs {ready:,.2f} USD a month" in PAGE, ready
+    flowing = re.sub(r"\s+", " ", PAGE)
+    assert f"that makes {probes:,.2f} USD a month" in flowing, probes
+    assert f"| a month, 2,048 MB | {ready:,.2f} USD," in PAGE, ready
+    alerts = total(replace(idle, alerts=True)) - total(idle)
+    assert f"asks the logs costs {alerts:,.2f} USD a month" in flowing, alerts
+    for runs, when in ((3960, "every 4 minutes for 12 hours on 22 days"), (10950, "around the")):
+        warm = total(replace(idle, keep_warm=runs)) - total(idle)
+        assert f"{warm:,.2f} USD {when}" in flowing, warm
+    seconds = 2 * 10950 * idle.memory_gb
+    executed = seconds * PRICES["execution_gb_second"] + 2 * 10950 * PRICES["execution"]
+    assert f"{seconds:,.0f} GB-s and {2 * 10950:,} executions a month" in flowing
+    assert f"it is {executed:,.2f} USD a month around the clock" in flowing, executed
+    (logs,) = (each for each in bill.bill(WORKLOADS["busy"], PRICES) if each.what == "logs")
+    assert f"costs, {logs.quantity * 12 / 365:,.1f} GB a day" in flowing, logs
+    assert 0.6 < logs.cost / total(WORKLOADS["busy"]) < 0.7
     for name, tier in (("team", 1), ("small", 0)):
         pulls = break_even(name, tier)
         assert f"at {pulls:,} pulls a month of the workload `{name}`" in PAGE, pulls

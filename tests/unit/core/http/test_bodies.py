@@ -1,5 +1,9 @@
+from typing import Any
+
 import pytest
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message
 
 from registry_core.errors import LengthInvalid, SizeInvalid
 from registry_core.http import bodies
@@ -94,26 +98,71 @@ async def test_a_client_that_goes_away_does_not_end_the_body_like_one_that_is_do
         await anext(flow)
 
 
-async def test_what_is_left_of_a_body_is_drained() -> None:
+async def answered(asked: Request) -> list[dict[str, Any]]:
+    """What is sent, in order."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    answer = bodies.EarlyAnswer(Response(b"no", 401, {"X-Why": "because"}), asked)
+    await answer(asked.scope, asked.receive, send)
+    return sent
+
+
+async def test_an_early_answer_is_whole_before_the_body_is_read_off() -> None:
+    body = Body([b"x"] * 20)
+    taken: list[int] = []
+
+    async def send(message: Message) -> None:
+        taken.append(body.taken)
+        if message["type"] == "http.response.start":
+            assert (message["status"], dict(message["headers"])[b"x-why"]) == (401, b"because")
+
+    asked = request(body=body)
+    answer = bodies.EarlyAnswer(Response(b"no", 401, {"X-Why": "because"}), asked)
+    await answer(asked.scope, asked.receive, send)
+    assert taken == [0, 0, 21]
+
+
+async def test_what_is_left_of_a_body_is_read_off() -> None:
     body = Body([b"x"] * 20)
     asked = request(body=body)
     with pytest.raises(SizeInvalid):
         await bodies.read_limited(asked, LIMIT, "it")
-    await bodies.drain(asked)
+    await answered(asked)
     assert body.taken == 21
 
 
-async def test_draining_has_an_end() -> None:
+async def test_reading_off_has_an_end() -> None:
     chunk = bytes(1024 * 1024)
     body = Body([chunk] * 40)
-    await bodies.drain(request(body=body))
+    await answered(request(body=body))
     assert body.taken == DRAINED // len(chunk) + 1
 
 
 @pytest.mark.parametrize("chunks", [[], [b"x"], [None], [b"x", None]])
-async def test_draining_a_body_that_was_read_or_broke_off_is_no_fault(
+async def test_to_read_off_a_body_that_was_read_or_broke_off_is_no_fault(
     chunks: list[bytes | None],
 ) -> None:
     asked = request(body=Body(chunks))
-    await bodies.drain(asked)
-    await bodies.drain(asked)
+    await answered(asked)
+    assert [message["type"] for message in await answered(asked)] == [
+        "http.response.start",
+        "http.response.body",
+        "http.response.body",
+    ]
+
+
+async def test_a_client_that_waits_to_be_told_to_send_is_not_told() -> None:
+    body = Body([b"x"] * 20)
+    await answered(request(headers={"Expect": "100-Continue"}, body=body))
+    assert body.taken == 0
+
+
+async def test_a_client_that_was_told_to_send_has_its_body_read_off() -> None:
+    body = Body([b"x"] * 20)
+    asked = request(headers={"Expect": "100-continue"}, body=body)
+    assert await anext(bodies.flow(asked)) == b"x"
+    await answered(asked)
+    assert body.taken == 21

@@ -15,9 +15,11 @@ from registry_core.auth.backoff import BackOff
 from registry_core.auth.sign_in import anonymous_caller
 from registry_core.auth.tokens import TokenInvalid
 from registry_core.http import edge
+from registry_core.http.bodies import EarlyAnswer
 from registry_core.registry import Registry
 from registry_core.settings import Settings
-from registry_core.storage.faults import Ambiguous, RowMissing
+from registry_core.storage.faults import Ambiguous, NoRoom, RowMissing
+from registry_core.storage.room import Room
 from tests.unit.core.http.requests import Body, error_of, request
 
 PASSWORD = "vR7-kQ2_tW9-xZ4_bN6"
@@ -45,8 +47,9 @@ def registry(error: BaseException | None = None) -> Registry:
         if error:
             raise error
 
-    async def password(*_: str, fresh: bool) -> None:
+    async def password(*_: str, fresh: bool, held_off: float) -> None:
         assert not fresh
+        assert not held_off
 
     async def bearer(_: str) -> None:
         raise TokenInvalid
@@ -56,6 +59,7 @@ def registry(error: BaseException | None = None) -> Registry:
         open=open_,
         anonymous=anonymous_caller(SETTINGS),
         back_off=BackOff(sleep=no_sleep),
+        room=Room(),
         sign_in=SimpleNamespace(password=password, bearer=bearer),
     )
     return cast("Registry", stand_in)
@@ -208,7 +212,20 @@ async def test_each_request_is_one_line_in_the_log_without_secrets(
         assert secret not in caplog.text
 
 
-async def test_a_refused_request_has_its_body_drained() -> None:
+async def test_a_refused_request_is_answered_before_its_body_is_read_off() -> None:
     body = Body([b"x"] * 5)
-    await answer("/a/blobs/uploads/", "POST", {}, body=body)
-    assert body.taken == 6
+    response = await answer("/a/blobs/uploads/", "POST", {}, body=body)
+    assert body.taken == 0
+    assert isinstance(response, EarlyAnswer)
+
+
+async def test_storage_without_room_is_said_in_the_answer_and_once_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    full = registry(NoRoom("disk"))
+    for _ in range(3):
+        response = await edge.handle(full, request("GET", "/_catalog", SIGNED_IN), "/_catalog")
+        assert error_of(response) == (503, "UNAVAILABLE")
+        assert b"storage is full" in bytes(response.body)
+    told = [record for record in caplog.records if "storage is full" in record.getMessage()]
+    assert [(record.levelname, record.exc_info) for record in told] == [("ERROR", None)]

@@ -1,5 +1,5 @@
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,9 @@ def exchange(name: RepositoryName | None) -> Exchange:
         ("x=1&tag=a&&y", ["a"]),
         ("tag=a%26tag%3Db", ["a&tag=b"]),
         ("tag=a%2Fb%3Ac", ["a/b:c"]),
-        ("tag=a+b", ["a b"]),
+        ("tag=a+b", ["a+b"]),
+        ("tag=a%2Bb", ["a+b"]),
+        ("tag=a%20b", ["a b"]),
         ("tag=%FF", ["\ufffd"]),
         ("tag=%zz", ["%zz"]),
         ("tag=a;tag=b", ["a;tag=b"]),
@@ -50,11 +52,17 @@ def test_every_value_of_a_repeated_parameter_is_kept_in_order(raw: str, values: 
     assert query.get("tag") == (values[0] if values else None)
 
 
+def test_only_in_a_form_is_a_plus_a_space() -> None:
+    query = Query.of_form("scope=repository:a:pull+repository:b:pull&x=a%2Bb")
+    assert query.get("scope") == "repository:a:pull repository:b:pull"
+    assert query.get("x") == "a+b"
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=10)), max_size=8))
 def test_a_query_says_what_was_encoded_into_it(pairs: list[tuple[str, str]]) -> None:
-    query = Query(urlencode(pairs))
-    for name in "ab":
-        assert query.all(name) == [value for key, value in pairs if key == name]
+    for query in (Query.of_form(urlencode(pairs)), Query(urlencode(pairs, quote_via=quote))):
+        for name in "ab":
+            assert query.all(name) == [value for key, value in pairs if key == name]
 
 
 def test_a_thousand_parameters_are_all_there() -> None:

@@ -8,6 +8,7 @@ from registry_core.errors import Unavailable
 from registry_core.http import health
 from registry_core.registry import Registry
 from registry_core.storage.faults import Ambiguous
+from registry_core.storage.room import Room
 from registry_core.storage.system import SchemaError
 
 
@@ -17,6 +18,7 @@ class Storage:
     def __init__(self, answer: int | Exception | None) -> None:
         self.answer = answer
         self.asked = 0
+        self.room = Room()
 
     async def schema_version(self) -> int | None:
         self.asked += 1
@@ -28,13 +30,23 @@ class Storage:
         return
 
     def registry(self) -> Registry:
-        stand_in: Any = SimpleNamespace(open=self.open, system=self)
+        stand_in: Any = SimpleNamespace(open=self.open, system=self, room=self.room)
         return cast("Registry", stand_in)
 
 
 async def test_an_instance_that_reaches_its_storage_is_healthy() -> None:
     response = await health.Health().get(Storage(1).registry())
     assert (response.status_code, bytes(response.body)) == (200, b"ok\n")
+
+
+async def test_storage_without_room_is_told_until_a_write_goes_through() -> None:
+    storage, asked = Storage(1), health.Health()
+    assert storage.room.ran_out()
+    assert not storage.room.ran_out()
+    response = await asked.get(storage.registry())
+    assert (response.status_code, bytes(response.body)) == (503, b"storage full\n")
+    storage.room.is_back()
+    assert (await asked.get(storage.registry())).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def is_header(text: str) -> bool:
 @given((read_ranges | mutated(read_ranges, 1)).filter(is_header), st.integers(0, 50))
 def test_a_range_is_read_as_rfc_9110_says(header: str, size: int) -> None:
     wanted = asked_of(header.strip(), size)
-    if re.search("[0-9]{19}", header):
+    if re.search("[0-9]{41}", header):
         wanted = None  # Any range may be ignored.
     if wanted is not None and not wanted:
         with pytest.raises(RangeInvalid) as raised:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from registry_core.model.manifest import (
     Descriptor,
     Manifest,
     Platform,
+    References,
     parse_platform,
 )
 from registry_core.model.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -254,7 +256,10 @@ def test_a_manifest_of_the_largest_size_is_read() -> None:
         [],
         {},
         descriptor(digest="sha256:x"),
-        descriptor(digest="md5:" + "0" * 32),
+        descriptor(digest="sha256:" + "0" * 63),
+        descriptor(digest="SHA384:" + "0" * 96),
+        descriptor(digest="sha384:" + "0" * 256),
+        descriptor(digest="sha384:00/00"),
         descriptor(digest=None),
         descriptor(digest=7),
         descriptor(digest=digest("x").upper()),
@@ -263,7 +268,6 @@ def test_a_manifest_of_the_largest_size_is_read() -> None:
         descriptor(size=-1),
         descriptor(size=1.5),
         descriptor(size=True),
-        descriptor(size=None),
         descriptor(size=2**63),
         descriptor(urls="https://example.com"),
         descriptor(urls=[7]),
@@ -346,7 +350,7 @@ def test_the_artifact_type_falls_back_to_that_of_an_images_config(
 
 
 @pytest.mark.parametrize("key", ["artifactType", "mediaType"])
-@pytest.mark.parametrize("value", [7, None, [], {}])
+@pytest.mark.parametrize("value", [7, [], {}])
 def test_a_type_is_a_string(key: str, value: object) -> None:
     assert key in refused(encoded(image(**{key: value})))
 
@@ -356,9 +360,83 @@ def test_annotations_are_kept_as_they_are(annotations: dict[str, str]) -> None:
     assert parse(image(annotations=annotations)).annotations == annotations
 
 
-@pytest.mark.parametrize("annotations", ["x", ["a"], {"a": 1}, {"a": None}, {"a": {"b": "c"}}, 7])
+@pytest.mark.parametrize("annotations", ["x", ["a"], {"a": 1}, {"a": {"b": "c"}}, 7])
 def test_annotations_are_a_map_of_strings(annotations: object) -> None:
     assert "annotations" in refused(encoded(image(annotations=annotations)))
+
+
+OPTIONAL = ["mediaType", "artifactType", "subject", "annotations"]
+OPTIONAL_OF_DESCRIPTORS = ["mediaType", "size", "urls", "data", "annotations", "artifactType"]
+
+
+@pytest.mark.parametrize("build", [image, index])
+@pytest.mark.parametrize("key", OPTIONAL)
+def test_null_is_a_member_that_is_absent(build: Any, key: str) -> None:
+    absent = build()
+    absent.pop(key, None)
+    nulled, plain = parse(absent | {key: None}), parse(absent)
+    assert replace(nulled, content=b"", digest=plain.digest) == replace(plain, content=b"")
+
+
+@pytest.mark.parametrize("where", ["layers", "manifests", "config", "subject"])
+@pytest.mark.parametrize("key", OPTIONAL_OF_DESCRIPTORS)
+def test_null_in_a_descriptor_is_a_member_that_is_absent(where: str, key: str) -> None:
+    build = index if where == "manifests" else image
+    absent = descriptor("x")
+    absent.pop(key, None)
+
+    def held(value: dict[str, Any]) -> Manifest:
+        return parse(build(**{where: value if where in {"config", "subject"} else [value]}))
+
+    nulled, plain = held(absent | {key: None}), held(absent)
+    assert replace(nulled, content=b"", digest=plain.digest) == replace(plain, content=b"")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"schemaVersion": None}, {"config": None}, {"layers": [descriptor(digest=None)]}],
+    ids=["schemaVersion", "config", "digest"],
+)
+def test_null_is_not_what_is_required(changes: dict[str, Any]) -> None:
+    refused(encoded(image(**changes)))
+
+
+def test_an_annotation_without_a_value_is_none() -> None:
+    annotations = {"a": None, "b": "c"}
+    assert parse(image(annotations=annotations)).annotations == {"b": "c"}
+
+
+FOREIGN_DIGESTS = ["sha384:" + "0" * 96, "md5:" + "a" * 32, "multihash+base58:QmRZxt2b1FVZPNqd8hsi"]
+
+
+@pytest.mark.parametrize("text", FOREIGN_DIGESTS)
+def test_a_digest_of_another_algorithm_is_kept_in_children_and_subjects(text: str) -> None:
+    held = parse(index(manifests=[descriptor(digest=text)], subject=descriptor(digest=text)))
+    assert [str(child.digest) for child in held.children] == [text]
+    assert held.subject is not None
+    assert str(held.subject.digest) == text
+    references = References.read(held.content)
+    assert [str(child) for child in references.children] == [text]
+    assert str(references.subject) == text
+
+
+@pytest.mark.parametrize("text", FOREIGN_DIGESTS)
+@pytest.mark.parametrize("where", ["layers", "config"])
+def test_content_that_must_be_here_has_a_registered_digest(where: str, text: str) -> None:
+    value = descriptor(digest=text)
+    assert where in refused(encoded(image(**{where: value if where == "config" else [value]})))
+
+
+@pytest.mark.parametrize("media_type", IMAGES + INDEXES)
+def test_the_case_of_a_media_type_does_not_count(media_type: str) -> None:
+    odd = media_type.replace("application", "Application").replace("json", "JSON")
+    for declared, sent in ((odd, media_type), (media_type, odd), (odd, None), (None, odd)):
+        assert parse(document_of(media_type, mediaType=declared), sent).media_type == media_type
+    layer = descriptor(mediaType=FOREIGN_LAYER.upper())
+    assert parse(image(layers=[layer])).layers[0].need_not_be_pushed
+    config = parse(image(config=descriptor(mediaType=media_types.OCI_CONFIG.upper()))).config
+    assert config is not None
+    assert config.is_image_config
 
 
 def test_absent_annotations_are_none() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_core.model.digest import Digest
+from registry_core.model import names as names_
+from registry_core.model.digest import DIGEST_ALPHABET, Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys
 from registry_core.storage.keys import Location
@@ -43,6 +44,31 @@ def test_a_name_comes_back_from_its_key(name: RepositoryName) -> None:
 @given(tags, tags)
 def test_tags_sort_as_themselves(one: Tag, other: Tag) -> None:
     assert (keys.tag(one) < keys.tag(other)) is (one.text < other.text)
+
+
+any_tag = st.text(names_.TAG_ALPHABET, min_size=1, max_size=6)
+any_repository = st.text(names_.REPOSITORY_ALPHABET, min_size=1, max_size=6)
+lasts = st.text(max_size=6) | any_tag | st.tuples(any_tag, st.text(max_size=3)).map("".join)
+
+
+@given(lasts, any_tag)
+def test_after_whatever_a_client_sends_come_the_greater_tags_and_no_others(
+    last: str, name: str
+) -> None:
+    assert (name >= keys.following(last, names_.TAG_ALPHABET)) is (name > last)
+
+
+@given(lasts, any_repository)
+def test_after_whatever_a_client_sends_come_the_greater_repositories(last: str, name: str) -> None:
+    bound = keys.encode(keys.following(last, names_.REPOSITORY_ALPHABET))
+    assert (keys.encode(name) >= bound) is (name > last)
+    assert keys.encode(name) < keys.AFTER_ALL
+
+
+@given(lasts)
+def test_nothing_that_a_client_sends_as_last_gets_into_a_filter_raw(last: str) -> None:
+    for alphabet in (names_.TAG_ALPHABET, names_.REPOSITORY_ALPHABET, DIGEST_ALPHABET):
+        assert set(keys.following(last, alphabet)) <= {*alphabet, "\x20", keys.AFTER_ALL}
 
 
 @given(names, tags, digests, digests, times)

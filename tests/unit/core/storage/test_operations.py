@@ -47,6 +47,10 @@ def entity(method: str, table: str, partition: str, key: str) -> HttpRequest:
             HttpRequest("HEAD", "https://acct.blob.core.windows.net/content/uploads/x"),
             Operation("HEAD", "content", "", "uploads/x"),
         ),
+        (
+            HttpRequest("HEAD", "https://blobs.example.com/content/uploads/x"),
+            Operation("HEAD", "content", "", "uploads/x"),
+        ),
     ],
 )
 def test_a_call_names_the_row_range_or_object_it_concerns(

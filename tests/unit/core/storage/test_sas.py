@@ -14,7 +14,9 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.storage.blob import UserDelegationKey
 
 from registry_core.errors import Unavailable
+from registry_core.settings import StorageSettings
 from registry_core.storage import keys
+from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.content import Content
 from registry_core.storage.faults import Refused
@@ -25,6 +27,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "acct"
 ACCOUNT_KEY = b64encode(b"account key of 32 bytes, or more").decode()
 LOCATION = Location(ACCOUNT, keys.CONTENT, keys.upload_object(date(2026, 3, 1), uuid.UUID(int=7)))
+TABLES, OWN_DOMAIN = "https://acct.table.core.windows.net", "https://blobs.example.com"
 HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct"
 
 
@@ -99,11 +102,33 @@ def either(request: pytest.FixtureRequest, service: Service, clock: Clock) -> Sa
     return signer(service, clock, key, HTTPS)
 
 
+@pytest.mark.parametrize("base", [HTTP, "https://localhost:10000/acct", "http://[::1]:10000/acct"])
+@pytest.mark.parametrize("called", ["localhost", "127.0.0.1", "[::1]", "build.example"])
+async def test_storage_on_this_machine_is_named_as_the_client_named_the_registry(
+    service: Service, clock: Clock, base: str, called: str
+) -> None:
+    url = await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, called)
+    where, _, signed = url.partition("?")
+    scheme = base.partition(":")[0]
+    assert where == f"{scheme}://{called}:10000/acct/{LOCATION.container}/{LOCATION.name}"
+    assert (
+        signed
+        == (await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, "x")).partition("?")[2]
+    )
+
+
+async def test_storage_elsewhere_is_named_as_it_is(service: Service, clock: Clock) -> None:
+    url = await signer(service, clock, ACCOUNT_KEY, HTTPS).url(LOCATION, "localhost")
+    assert url.partition("?")[0] == f"{HTTPS}/{LOCATION.container}/{LOCATION.name}"
+
+
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
 async def test_an_account_keys_signature_is_that_of_a_service_sas(
     service: Service, clock: Clock, base: str, protocol: str
 ) -> None:
-    sent = query(await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION))
+    sent = query(
+        await signer(service, clock, ACCOUNT_KEY, base).url(LOCATION, "registry.example.com")
+    )
     # "Create a service SAS", the string to sign of version 2020-12-06 and later.
     assert sent["sv"] >= "2020-12-06"
     fields = [
@@ -129,11 +154,39 @@ async def test_an_account_keys_signature_is_that_of_a_service_sas(
     assert service.asked == []
 
 
+@pytest.mark.parametrize(
+    "storage",
+    [
+        StorageSettings(blob_uri="https://acct.z12.blob.storage.azure.net", table_uri=TABLES),
+        StorageSettings(blob_uri=OWN_DOMAIN, table_uri=TABLES, account_name=ACCOUNT),
+        StorageSettings(
+            f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};BlobEndpoint={OWN_DOMAIN}"
+        ),
+    ],
+    ids=["zone", "own domain", "own domain in a connection string"],
+)
+async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_it(
+    clock: Clock, storage: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(storage, CallHook())
+    hands_out = Service().get_user_delegation_key
+    monkeypatch.setattr(connection.blob_service, "get_user_delegation_key", hands_out)
+    try:
+        content = Content(connection)
+        assert content.location(LOCATION.name) == LOCATION
+        url = await SasSigner(connection, content, clock).url(LOCATION, "localhost")
+    finally:
+        await connection.close()
+    assert url.startswith(f"{storage.blob_uri or OWN_DOMAIN}/content/{LOCATION.name}?")
+    usual = signer(Service(), clock, connection.account_key, HTTPS)
+    assert query(url) == query(await usual.url(LOCATION, "localhost"))
+
+
 @pytest.mark.parametrize(("base", "protocol"), [(HTTPS, "https"), (HTTP, "https,http")])
 async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
     service: Service, clock: Clock, base: str, protocol: str
 ) -> None:
-    sent = query(await signer(service, clock, None, base).url(LOCATION))
+    sent = query(await signer(service, clock, None, base).url(LOCATION, "registry.example.com"))
     # "Create a user delegation SAS", the string to sign of version 2026-04-06 and later.
     assert sent["sv"] >= "2026-04-06"
     ((key_start, key_expiry),) = service.asked
@@ -176,7 +229,7 @@ async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
 async def test_an_address_is_for_reading_one_blob_over_https_for_minutes(
     either: SasSigner,
 ) -> None:
-    url = await either.url(LOCATION)
+    url = await either.url(LOCATION, "registry.example.com")
     sent = query(url)
     assert (sent["sr"], sent["sp"], sent["spr"]) == ("b", "r", "https")
     assert timedelta(minutes=1) < time(sent["se"]) - NOW == LIFETIME < timedelta(hours=1)
@@ -185,13 +238,15 @@ async def test_an_address_is_for_reading_one_blob_over_https_for_minutes(
 
 
 async def test_an_address_works_for_clocks_that_are_behind(either: SasSigner) -> None:
-    assert time(query(await either.url(LOCATION))["st"]) <= NOW - timedelta(minutes=5)
+    assert time(query(await either.url(LOCATION, "registry.example.com"))["st"]) <= NOW - timedelta(
+        minutes=5
+    )
 
 
 async def test_an_address_says_nothing_of_the_repository_nor_the_digest(
     either: SasSigner,
 ) -> None:
-    parts = urlsplit(await either.url(LOCATION))
+    parts = urlsplit(await either.url(LOCATION, "registry.example.com"))
     assert parts.path == f"/content/{LOCATION.name}"
     known = {"sp", "st", "se", "spr", "sv", "sr", "rsct", "sig"}
     assert query(parts.geturl()).keys() - known <= {"skoid", "sktid", "skt", "ske", "sks", "skv"}
@@ -199,7 +254,7 @@ async def test_an_address_says_nothing_of_the_repository_nor_the_digest(
 
 async def test_an_address_shows_no_key(service: Service, clock: Clock) -> None:
     for account_key in (ACCOUNT_KEY, None):
-        url = await signer(service, clock, account_key, HTTPS).url(LOCATION)
+        url = await signer(service, clock, account_key, HTTPS).url(LOCATION, "registry.example.com")
         for secret in (ACCOUNT_KEY, b64encode(b"delegation key 01").decode()[:12]):
             assert secret not in url
 
@@ -210,7 +265,7 @@ async def test_a_key_signs_many_addresses_and_is_renewed_before_it_ends(
     ours = signer(service, clock, None, HTTPS)
     for minutes in range(0, 48 * 60, 10):
         clock.now = NOW + timedelta(minutes=minutes)
-        sent = query(await ours.url(LOCATION))
+        sent = query(await ours.url(LOCATION, "registry.example.com"))
         assert time(sent["skt"]) <= time(sent["st"])
         assert time(sent["se"]) <= time(sent["ske"])
     assert len(service.asked) == 3
@@ -219,7 +274,7 @@ async def test_a_key_signs_many_addresses_and_is_renewed_before_it_ends(
 async def test_a_key_is_asked_for_from_the_past_on_and_for_less_than_seven_days(
     service: Service, clock: Clock
 ) -> None:
-    await signer(service, clock, None, HTTPS).url(LOCATION)
+    await signer(service, clock, None, HTTPS).url(LOCATION, "registry.example.com")
     ((start, expiry),) = service.asked
     assert start <= NOW - timedelta(minutes=5)
     assert expiry == NOW + KEY_LIFETIME
@@ -233,7 +288,9 @@ async def test_of_many_callers_one_renews_the_key_and_the_others_wait(
     for moment in (NOW, NOW + timedelta(days=3)):
         clock.now = moment
         service.asked.clear()
-        urls = await asyncio.gather(*(ours.url(LOCATION) for _ in range(20)))
+        urls = await asyncio.gather(
+            *(ours.url(LOCATION, "registry.example.com") for _ in range(20))
+        )
         assert len(service.asked) == 1
         assert len(set(urls)) == 1
 
@@ -243,30 +300,35 @@ async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
     service.error = ServiceRequestError("no connection")
-    outcomes = await asyncio.gather(*(ours.url(LOCATION) for _ in range(3)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(ours.url(LOCATION, "registry.example.com") for _ in range(3)), return_exceptions=True
+    )
     assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
     service.error = None
-    assert "sig=" in await ours.url(LOCATION)
+    assert "sig=" in await ours.url(LOCATION, "registry.example.com")
 
 
 async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, clock: Clock) -> None:
     service.error = HttpResponseError("not authorized")
     service.error.status_code = 403
     with pytest.raises(Refused):
-        await signer(service, clock, None, HTTPS).url(LOCATION)
+        await signer(service, clock, None, HTTPS).url(LOCATION, "registry.example.com")
 
 
 async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outlives_an_address(
     service: Service, clock: Clock
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
-    await ours.url(LOCATION)
+    await ours.url(LOCATION, "registry.example.com")
     service.error = ServiceRequestError("down")
     clock.now = NOW + KEY_LIFETIME - LIFETIME
-    sent = query(await ours.url(LOCATION))
+    sent = query(await ours.url(LOCATION, "registry.example.com"))
     assert time(sent["se"]) <= time(sent["ske"])
     clock.now += timedelta(seconds=1)
     with pytest.raises(Unavailable):
-        await ours.url(LOCATION)
+        await ours.url(LOCATION, "registry.example.com")
     service.error = None
-    assert time(query(await ours.url(LOCATION))["ske"]) == clock.now + KEY_LIFETIME
+    assert (
+        time(query(await ours.url(LOCATION, "registry.example.com"))["ske"])
+        == clock.now + KEY_LIFETIME
+    )

@@ -1,0 +1,53 @@
+"""The alerts of the templates: what they cost, and that they tell of everything."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.infra.templates import Templates
+
+_MONITORING = "infra/modules/monitoring.bicep"
+_REGION = "infra/modules/region.bicep"
+_REGION_ALERTS = "infra/modules/region-alerts.bicep"
+_BILLED = {"Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/actionGroups"}
+
+
+def billed(templates: Templates) -> Iterator[str]:
+    """No alert is made where nobody hears of it, and none is asked oftener than the bill says."""
+    file = templates.file(_MONITORING)
+    if file.variables.get("alerted") is None or file.variables["alerted"].text != (
+        "!empty(alertEmail)"
+    ):
+        yield f"{_MONITORING}: alerts are for who has an address"
+    for resource in file.resources:
+        if resource.type_name in _BILLED and resource.condition != "alerted":
+            yield f"{_MONITORING}: {resource.symbol} is made, and billed, where nobody hears of it"
+    (of_region,) = (m for m in templates.file(_REGION).modules if m.symbol == "alerts")
+    if of_region.condition != "!empty(actionGroupId)":
+        yield f"{_REGION}: {of_region.symbol} are made where nobody hears of them"
+    for path in (_MONITORING, _REGION_ALERTS):
+        for found in re.findall(r"evaluationFrequency: '(\w+)'", templates.texts[path]):
+            if found != "PT15M":
+                yield f"{path}: asked every {found}: the price is that of every quarter of an hour"
+
+
+def told(templates: Templates) -> Iterator[str]:
+    """There is a question for each thing that fails without a client noticing."""
+    variables = templates.file(_MONITORING).variables
+    queries = {each["key"]: str(each["query"]) for each in variables["queries"]}
+    text = templates.texts[_MONITORING]
+    (rule,) = re.findall(r"    description: '([^']*)'", text)
+    for key in queries:
+        if f"{key}: " not in rule:
+            yield f"{_MONITORING}: the rule's description says nothing of {key}"
+    if not any("_LogOperation" in query and "OverQuota" in query for query in queries.values()):
+        yield f"{_MONITORING}: past the daily cap no alert tells of anything, and none told of it"
+    code = ast.parse(templates.texts["function_app.py"])
+    has_queue = any(
+        isinstance(node, ast.Attribute) and node.attr == "queue_trigger" for node in ast.walk(code)
+    )
+    asks = any("poison" in query for query in queries.values())
+    if asks != has_queue:
+        yield f"{_MONITORING}: a poison queue is asked for where there is a queue function"
