@@ -26,10 +26,10 @@ SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test e2e package release bench format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e package release bench format lock clean
 
 help: ## Say what there is to make
-	@grep -hE '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they do it themselves)
 
@@ -45,13 +45,23 @@ check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, an
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/pytest tests/unit/test_layering.py tests/infra
 
-test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run the unit and integration tests, and those of the engine on Python 3.13
-	$(BIN)/pytest $(wildcard tests/unit tests/integration)
+# In several processes, each with a storage of its own; a file's tests share a process.
+PARALLEL := --numprocesses 3 --dist loadfile
+
+test: $(PYTHON_READY) $(NODE_READY) ## Run the unit and integration tests but for the long ones, in minutes
+	$(BIN)/pytest $(PARALLEL) -m "not long" tests/unit tests/integration
+
+test-quick: $(PYTHON_READY) ## Run the unit tests, in seconds
+	$(BIN)/pytest $(PARALLEL) -m "not long" tests/unit
+
+test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run every test but those of `make e2e`: the long ones, and the engine on Python 3.13
+	$(BIN)/pytest $(PARALLEL) -m "not alone" tests/unit tests/integration
+	$(BIN)/pytest -m alone tests/unit tests/integration
 ifdef ENGINE_PYTHON
 	.venv-engine/bin/pytest tests/engine
 else
 	@echo "SKIPPED the tests of the production engine (tests/engine): there is no Python 3.13 that can make"
-	@echo "virtual environments. Install one, or name it: make test ENGINE_PYTHON=/path/to/python3.13"
+	@echo "virtual environments. Install one, or name it: make test-all ENGINE_PYTHON=/path/to/python3.13"
 endif
 
 e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
