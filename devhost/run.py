@@ -136,7 +136,14 @@ def _signals_raise() -> Iterator[None]:
 
 def _start_azurite(options: Options, stack: ExitStack) -> Azurite:
     location = (options.data_dir / "azurite").resolve()
-    location.mkdir(parents=True, exist_ok=True)
+    try:
+        location.mkdir(parents=True, exist_ok=True)
+        (location / ".lock").touch()
+    except OSError as error:
+        raise DevhostError(
+            f"cannot keep data in {options.data_dir}: {error.strerror}. "
+            "Choose another directory: DATA_DIR=/tmp/registry make run"
+        ) from None
     stack.enter_context(_only_user(location))
     try:
         return _azurite(location, options, usual=True)
