@@ -13,6 +13,7 @@ import uvicorn
 from devhost.asgi import ConnectionAbortedByHost, FunctionsHost
 from devhost.errors import CertificateError, PortInUseError
 from devhost.listeners import Listeners
+from devhost.protocol import HostProtocol
 
 # How long requests and other calls in progress may go on after Ctrl-C, in seconds.
 _SHUTDOWN_PATIENCE = 3
@@ -82,8 +83,9 @@ class HostServer(uvicorn.Server):
         """
         config = uvicorn.Config(
             application,
-            # Takes in a body in chunks of 32 KiB, as docker sends it, at almost twice h11's rate.
-            http="httptools",
+            # On httptools, which takes in a body in chunks of 32 KiB, as docker sends it, at almost
+            # twice h11's rate.
+            http=HostProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
