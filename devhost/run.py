@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import shlex
 import signal
 import socket
 import ssl
@@ -63,19 +64,20 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             port,
             app,
             password_in_environment=given_password,
-            storage=_spelt(azurite) if azurite else None,
+            storage=_noted(azurite, options.data_dir) if azurite else None,
         )
         _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
 
 
-def _spelt(azurite: Azurite) -> str:
-    """The connection string, in short where Azurite is where everybody looks for it."""
-    usual = f":{_AZURITE_PORTS['blob']}/", f":{_AZURITE_PORTS['table']}/"
-    text = azurite.connection_string
-    is_usual = all(port in text for port in usual) and "https:" not in text
-    return settings.DEVELOPMENT_STORAGE if is_usual else text
+def _noted(azurite: Azurite, data_dir: Path) -> Path:
+    """A file for shells, which tells the command line where the storage is."""
+    file = data_dir / "storage.sh"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(f"export {settings.STORAGE}={shlex.quote(azurite.connection_string)}\n")
+    return file
 
 
 def _serve(
