@@ -12,14 +12,14 @@ from pathlib import Path
 
 import certifi
 
-from devhost import settings
+from devhost import logs, settings
 from devhost.app import FunctionApp, load_app, read_local_settings
 from devhost.asgi import FunctionsHost
 from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
 from devhost.listeners import Listeners, create_listeners
-from devhost.server import HostServer, bind, configure_logging, is_free
+from devhost.server import HostServer, bind, is_free
 from devhost.settings import Options
 from devhost.stopping import LastResort, stop_when_orphaned
 from devhost.worker import Worker
@@ -37,7 +37,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
     Raises:
         DevhostError: something is missing, taken or wrong; the message says what to do.
     """
-    configure_logging()
+    logs.configure(environment)
     with ExitStack() as stack:
         stack.enter_context(_signals_raise())
         stop_when_orphaned()
