@@ -5,6 +5,7 @@ functions' names, knows no 405, and matches HEAD only where it is listed.
 """
 
 import logging
+import os
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
@@ -12,6 +13,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 import worker_memory
 from registry_core.http import edge, health
 from registry_core.lifecycle import keep_warm
+from registry_core.model.spelling import misspelt
 from registry_core.registry import Registry
 from registry_core.settings import Settings
 
@@ -21,6 +23,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # The worker's own server logs every address, and one can carry the state of an upload. Each request
 # is logged by the registry, without it.
 logging.getLogger("uvicorn.access").addFilter(lambda _: False)
+
+for warning in misspelt(os.environ):
+    logging.getLogger("slipway").warning("%s", warning)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 registry = Registry(Settings.from_environment())

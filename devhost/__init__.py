@@ -15,6 +15,12 @@ HTTP:
 * a body with `Content-Length` is read completely before the function starts, a chunked one streams;
 * both are bounded by `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` (2 GiB here), each refused in the host's
   way;
+* a request line above 8 KiB is 414; headers above 32 KiB, or more than 100, are 431; HTTP/1.1
+  without `Host`, or with two, is 400; other versions than 1.0 and 1.1 are 505;
+* a connection ends if a head is not complete 30 s after its first octet, or the first head 30 s
+  after the start of the connection;
+* the trailers of a chunked body are dropped; a header sent several times reaches the function as
+  one, its values joined by `, `; a `#` in the target is part of it;
 * hop-by-hop headers, `x-ms-invocation-id`, `X-Forwarded-Proto`, `DISGUISED-HOST`;
 * a function that fails gives 500 before its response has begun, and a dropped connection after
   that;
@@ -58,8 +64,11 @@ It does not imitate:
 * keys, `admin/*` and webhooks: authorization levels are not enforced, every function is anonymous;
 * the home page: `/` without a function is 404;
 * everything else in host.json, as `functionTimeout`, throttles, custom headers and logging;
-* the memory the host spends on a body with `Content-Length`, its limits on request lines, headers
-  and slow uploads;
+* the memory the host spends on a body with `Content-Length`, and its limit on slow uploads;
+* the host's parser in the rest: methods in lower case, and control characters in headers, are 400
+  here and served there; folded headers, spaces before the colon, octets above 127 and a malformed
+  `Host` are served here and 400 there; `Content-Length` beside `Transfer-Encoding` is 400, where
+  the host disregards the length, and a bad chunk 400, where it answers 500;
 * restarts when a file changes.
 
 Told to stop, it takes on nothing new, and gives what is in progress three seconds. It stops as well

@@ -23,6 +23,7 @@ environment:
   REGISTRY_*                  the registry's own settings; what is given here wins
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
                               largest request body in bytes (2 GiB)
+  LOG_FORMAT, LOG_LEVEL       text (at a terminal) or json (elsewhere); DEBUG, INFO, WARNING, ERROR
   any other                   setting that a trigger names: %SCHEDULE%, or its connection string
 """
 

@@ -68,7 +68,10 @@ class FunctionsHost:
         finally:
             milliseconds = round((time.monotonic() - began) * 1000)
             raw_path = scope["raw_path"].decode("latin-1")
-            _log.info(
+            # What a function answered, it tells of itself.
+            answered = exchange.is_functions and exchange.given_up is None
+            _log.log(
+                logging.DEBUG if answered else logging.INFO,
                 "%s %s %s in %d ms",
                 scope["method"],
                 raw_path,
@@ -145,6 +148,8 @@ class _Exchange:
         self._too_large = asyncio.Event()
         self._last_activity = time.monotonic()
         self.status: int | None = None
+        # Whether that is a function's answer and not the host's own.
+        self.is_functions = False
         # The status with which the host ends the request, whatever the function says from then on.
         self.given_up: int | None = None
 
@@ -168,7 +173,7 @@ class _Exchange:
         if self.given_up is not None:
             return
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.is_functions = message["status"], True
             fields = headers.to_client(message.get("headers", ()))
             if self._is_unanswered:
                 # The body is not going to come, and the next request not to be told from it.

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from azure.storage.blob import BlobServiceClient, CorsRule
-
 from devhost.children import Child
 from devhost.errors import AzuriteError
 from devhost.node import check_azurite, find_node
@@ -123,6 +121,9 @@ class Azurite:
 
         Of any, because a browser that was redirected from another origin says `Origin: null`.
         """
+        # It imports aiohttp, which has to find settled what to trust.
+        from azure.storage.blob import BlobServiceClient, CorsRule  # noqa: PLC0415
+
         rule = CorsRule(
             ["*"],
             ["GET", "HEAD"],

@@ -1,7 +1,9 @@
 """What the development host says once it is ready."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from devhost.app import FunctionApp
 from devhost.ncrontab import NEVER
@@ -17,14 +19,14 @@ def welcome(
     app: FunctionApp,
     *,
     password_in_environment: bool,
-    storage: str | None,
+    storage: Path | None,
 ) -> str:
     """Return how to log in, push and pull, ending with a line that tells programs the address.
 
-    `storage` is the connection string of the Azurite that was started, None if none was. No
-    password is in the answer; Azurite's account key, which everybody knows, may be.
+    `storage` is a file for shells that names the Azurite that was started, None if none was. No
+    password and no key is in the answer.
     """
-    registry = f"localhost:{port}"
+    registry = environment["REGISTRY_LOGIN_SERVERS"].partition(",")[0].strip()
     lines = [f"Slipway on {options.scheme}://{registry}", ""]
     login = f"docker login {registry} -u {environment['REGISTRY_ADMIN_USERNAME']} --password-stdin"
     file = password_file(options.data_dir)
@@ -47,7 +49,9 @@ def welcome(
     if storage is None:
         lines.append("Storage is what RegistryStorage names; no emulator was started.")
     else:
-        lines.append(f"Tokens and roles: RegistryStorage='{storage}' ./slipway --help")
+        # Without a slash, a shell would look for it on the PATH.
+        file_ = storage if "/" in str(storage) else f"./{storage}"
+        lines.append(f"Tokens and roles: . {shlex.quote(str(file_))} && ./slipway --help")
     lines += _triggers(app, datetime.now(UTC))
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104 - replaced, not bound
     address = f"[{host}]" if ":" in host else host

@@ -48,19 +48,31 @@ def expects_continue(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def to_function(headers: Headers, invocation_id: str) -> Headers:
     """Return the headers the function sees.
 
-    The transfer coding between host and worker is the forwarder's own: chunked if the client's was.
-    An invocation id sent by the client is replaced, and the front end's `DISGUISED-HOST` takes the
-    place of `Host`.
+    A header sent several times becomes one, its values joined by `, ` (RFC 9110, 5.3), even one
+    that does not mean a list, as `Authorization`. The transfer coding between host and worker is
+    the forwarder's own: chunked if the client's was. An invocation id sent by the client is
+    replaced, and the front end's `DISGUISED-HOST` takes the place of `Host`.
     """
     disguised = values(headers, b"disguised-host")
     own = {INVOCATION_ID, b"host"} if disguised else {INVOCATION_ID}
-    kept = [(name, value) for name, value in headers if name.lower() not in _DROPPED | own]
+    kept = _joined((name, value) for name, value in headers if name.lower() not in _DROPPED | own)
     if disguised:
         kept.append((b"host", disguised[0]))
     if is_chunked(headers):
         kept.append((b"transfer-encoding", b"chunked"))
     kept.append((INVOCATION_ID, invocation_id.encode("ascii")))
     return kept
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return every header once, under the name and in the place of its first occurrence."""
+    first: dict[bytes, bytes] = {}
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        key = name.lower()
+        first.setdefault(key, name)
+        found.setdefault(key, []).append(value)
+    return [(first[key], b", ".join(each)) for key, each in found.items()]
 
 
 def to_client(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

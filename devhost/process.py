@@ -27,7 +27,7 @@ _NOT_INHERITED_PREFIXES = (
     "TLS_",
     "FUNCTIONS_",
 )
-_NOT_INHERITED = frozenset({"PORT", "HOST", "DATA_DIR"})
+_NOT_INHERITED = frozenset({"PORT", "HOST", "DATA_DIR", "LOG_FORMAT", "LOG_LEVEL"})
 
 
 class HostProcess:

@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import shlex
 import signal
 import socket
 import ssl
@@ -11,14 +12,14 @@ from pathlib import Path
 
 import certifi
 
-from devhost import settings
+from devhost import logs, settings
 from devhost.app import FunctionApp, load_app, read_local_settings
 from devhost.asgi import FunctionsHost
 from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
 from devhost.listeners import Listeners, create_listeners
-from devhost.server import HostServer, bind, configure_logging, is_free
+from devhost.server import HostServer, bind, is_free
 from devhost.settings import Options
 from devhost.stopping import LastResort, stop_when_orphaned
 from devhost.worker import Worker
@@ -36,7 +37,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
     Raises:
         DevhostError: something is missing, taken or wrong; the message says what to do.
     """
-    configure_logging()
+    logs.configure(environment)
     with ExitStack() as stack:
         stack.enter_context(_signals_raise())
         stop_when_orphaned()
@@ -63,19 +64,20 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             port,
             app,
             password_in_environment=given_password,
-            storage=_spelt(azurite) if azurite else None,
+            storage=_noted(azurite, options.data_dir) if azurite else None,
         )
         _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
 
 
-def _spelt(azurite: Azurite) -> str:
-    """The connection string, in short where Azurite is where everybody looks for it."""
-    usual = f":{_AZURITE_PORTS['blob']}/", f":{_AZURITE_PORTS['table']}/"
-    text = azurite.connection_string
-    is_usual = all(port in text for port in usual) and "https:" not in text
-    return settings.DEVELOPMENT_STORAGE if is_usual else text
+def _noted(azurite: Azurite, data_dir: Path) -> Path:
+    """A file for shells, which tells the command line where the storage is."""
+    file = data_dir / "storage.sh"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(f"export {settings.STORAGE}={shlex.quote(azurite.connection_string)}\n")
+    return file
 
 
 def _serve(
@@ -136,7 +138,14 @@ def _signals_raise() -> Iterator[None]:
 
 def _start_azurite(options: Options, stack: ExitStack) -> Azurite:
     location = (options.data_dir / "azurite").resolve()
-    location.mkdir(parents=True, exist_ok=True)
+    try:
+        location.mkdir(parents=True, exist_ok=True)
+        (location / ".lock").touch()
+    except OSError as error:
+        raise DevhostError(
+            f"cannot keep data in {options.data_dir}: {error.strerror}. "
+            "Choose another directory: DATA_DIR=/tmp/registry make run"
+        ) from None
     stack.enter_context(_only_user(location))
     try:
         return _azurite(location, options, usual=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import uvicorn
 
-from devhost.asgi import ConnectionAbortedByHost, FunctionsHost
+from devhost.asgi import FunctionsHost
 from devhost.errors import CertificateError, PortInUseError
 from devhost.listeners import Listeners
+from devhost.protocol import HostProtocol
 
 # How long requests and other calls in progress may go on after Ctrl-C, in seconds.
 _SHUTDOWN_PATIENCE = 3
@@ -82,8 +83,9 @@ class HostServer(uvicorn.Server):
         """
         config = uvicorn.Config(
             application,
-            # Takes in a body in chunks of 32 KiB, as docker sends it, at almost twice h11's rate.
-            http="httptools",
+            # On httptools, which takes in a body in chunks of 32 KiB, as docker sends it, at almost
+            # twice h11's rate.
+            http=HostProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -128,20 +130,3 @@ class HostServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-
-def configure_logging() -> None:
-    """Log to standard error what the app says from INFO on, as the worker does, and our own."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out connections that were dropped on purpose; what led to it has been logged.
-
-    And clients that try TLS first, as docker does.
-    """
-    if record.getMessage() == "Invalid HTTP request received.":
-        return False
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, ConnectionAbortedByHost)

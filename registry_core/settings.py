@@ -27,9 +27,15 @@ _DEVELOPMENT_STORAGE = (
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
 )
-_SAMPLES = re.compile(
-    r"(?i)change.?me|replace|password|sample|example|secret|<.*>|(?-i:(.)\1{5,})|0123456|123456|abcdef"
-)
+_SAMPLES = {
+    re.compile(r"(?i)change.?me|replace|password|sample|example|secret"): (
+        "it has 'changeme', 'replace', 'password', 'sample', 'example' or 'secret' in it"
+    ),
+    re.compile(r"<.*>"): "it has something in angle brackets",
+    re.compile(r"(.)\1{5,}"): "it has one character six times in a row",
+    re.compile(r"(?i)123456|abcdef"): "it has '123456' or 'abcdef' in it",
+}
+"""What makes a password look like a sample, and how that is said."""
 ACR_AUDIENCES = ("https://containerregistry.azure.net",)
 """What clients of Azure Container Registry ask Entra ID for a token for."""
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
@@ -357,9 +363,12 @@ def _checked_password(name: str, password: str) -> str:
     if password.startswith("@Microsoft.KeyVault"):
         raise SettingsError(f"{name}: its Key Vault reference was not resolved; see the app's log")
     if len(password) < MIN_PASSWORD_LENGTH:
-        raise SettingsError(f"{name}: at least {MIN_PASSWORD_LENGTH} characters; {hint}")
-    if _SAMPLES.search(password):
-        raise SettingsError(f"{name}: looks like a sample, not a secret; {hint}")
+        raise SettingsError(
+            f"{name}: at least {MIN_PASSWORD_LENGTH} characters, and it has {len(password)}; {hint}"
+        )
+    for pattern, rule in _SAMPLES.items():
+        if pattern.search(password):
+            raise SettingsError(f"{name}: {rule}, as samples do, not secrets; {hint}")
     return password
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def login_server(host: str | None, login_servers: Sequence[str]) -> str:
@@ -30,7 +30,7 @@ def bearer(server: str, scheme: str, scope: str = "", error: str = "") -> str:
 
     `scheme` is heeded on loopback only; everywhere else tokens are got by https.
     """
-    scheme = scheme if host_of(server) in _LOOPBACK and scheme == "http" else "https"
+    scheme = scheme if host_of(server) in LOOPBACK and scheme == "http" else "https"
     value = f'Bearer realm="{scheme}://{server}/oauth2/token",service="{server}"'
     value += f',scope="{scope}"' if scope else ""
     return value + (f',error="{error}"' if error else "")

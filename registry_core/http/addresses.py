@@ -20,6 +20,13 @@ def login_server(request: Request, login_servers: Sequence[str]) -> str:
     return challenge.login_server(request.headers.get("host"), login_servers)
 
 
+def called(request: Request, login_servers: Sequence[str]) -> str:
+    """The host by which the client called, if it is one of ours or this machine's; else empty."""
+    server = request.headers.get("host", "").lower()
+    host = challenge.host_of(server)
+    return host if server in login_servers or host in challenge.LOOPBACK else ""
+
+
 def caller_address(request: Request, trusted_proxies: int) -> str:
     """The caller's address: the entry of `X-Forwarded-For` that the outermost trusted proxy added.
 

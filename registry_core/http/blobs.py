@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from registry_core.auth.challenge import host_of
 from registry_core.errors import Unsupported
 from registry_core.http import addresses
 from registry_core.http.exchange import Exchange
@@ -43,8 +42,8 @@ async def get(exchange: Exchange) -> Response:
     asked = parse_read_range(exchange.request.headers.get("range"), link.size)
     if registry.settings.blob_redirect and not (asked and asked.is_suffix):
         headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
-        server = addresses.login_server(exchange.request, registry.settings.login_servers)
-        address = await registry.signer.url(link.location, host_of(server))
+        called = addresses.called(exchange.request, registry.settings.login_servers)
+        address = await registry.signer.url(link.location, called)
         return RedirectResponse(address, 307, headers)
     return _stream(exchange, digest, link, asked)
 

@@ -44,4 +44,5 @@ class Entry:
             "bytes_out": bytes_out,
             "correlation_id": self.correlation_id,
         }
-        LOGGER.info(json.dumps(line))
+        # The fields as well, for handlers that write another form.
+        LOGGER.info(json.dumps(line), extra={"request": line})

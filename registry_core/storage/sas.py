@@ -55,14 +55,14 @@ class SasSigner:
     async def url(self, location: Location, called: str) -> str:
         """The address to read the object at `location` from, with its signature.
 
-        `called` is the host by which the client called the registry. It stands in the place of
-        that of storage on this machine, as in development: clients built on go-containerregistry
-        0.21.6 and later go from no name to a loopback address.
+        `called` is the host by which the client called the registry, or empty. It stands in the
+        place of that of storage on this machine, as in development: clients built on
+        go-containerregistry 0.21.6 and later go from no name to a loopback address.
         """
         now = self._now()
         address = self._content.client(location).url
         parts = urlsplit(address)
-        if parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
+        if called and parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
             port = f":{parts.port}" if parts.port else ""
             address = parts._replace(netloc=called + port).geturl()
         token = generate_blob_sas(

@@ -19,14 +19,16 @@ from tests.e2e.tool import Tool
 class _ArtefactTool(Tool):
     #: What makes the tool talk to a registry without TLS.
     plain_http: tuple[str, ...] = ()
+    #: And to one with it.
+    https: tuple[str, ...] = ()
 
     def __init__(self, registry: Registry, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(registry, folder, {**environment, "HOME": str(folder)})
 
     def remote(self, *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Result:
         """Run a command that talks to the registry."""
-        plain = self.plain_http if self.registry.scheme == "http" else ()
-        return self.call(*arguments, *plain, stdin=stdin, cwd=cwd)
+        scheme = self.plain_http if self.registry.scheme == "http" else self.https
+        return self.call(*arguments, *scheme, stdin=stdin, cwd=cwd)
 
     def _existing_image(self) -> str:
         """Name an image that is there, for a tool whose first use of its password tells."""
@@ -39,6 +41,8 @@ class Oras(_ArtefactTool):
     name = "oras"
     refusal = "unauthorized"
     plain_http = ("--plain-http",)
+    # It takes whatever is called localhost for plain http.
+    https = ("--plain-http=false",)
 
     def sign_in(self, password: str) -> None:
         name, address = self.registry.username, self.registry.address

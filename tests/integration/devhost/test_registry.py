@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -106,3 +107,12 @@ def test_a_page_of_a_configured_origin_reads_manifests_and_blobs(client: httpx.C
     # A browser says so after a redirect to a third origin.
     content = httpx.get(redirected.headers["location"], headers={"Origin": "null"})
     assert (content.content, content.headers["access-control-allow-origin"]) == (b"for a page", "*")
+
+
+def test_the_command_line_finds_the_storage_by_the_line_that_is_printed(host: HostProcess) -> None:
+    (line,) = [line for line in host.output.splitlines() if line.startswith("Tokens and roles: ")]
+    command = line.removeprefix("Tokens and roles: ").replace("--help", "token list")
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    file = Path(line.split()[4])
+    assert file.stat().st_mode & 0o777 == 0o600

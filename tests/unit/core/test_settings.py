@@ -461,3 +461,25 @@ def test_a_schedule_that_is_none_is_refused_with_an_example(text: str) -> None:
     told = refusal(REGISTRY_KEEP_WARM=text)
     assert told.startswith("REGISTRY_KEEP_WARM: ")
     assert "0 */4 6-17 * * 1-5" in told
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [
+        ("short", "at least 16 characters, and it has 5"),
+        ("my-PassWord-is-this-one", "it has 'changeme'"),
+        ("<put-yours-in-here-please>", "angle brackets"),
+        ("aaaaaa-vR7-kQ2_tW9-xZ4", "six times in a row"),
+        ("vR7-123456-kQ2_tW9-xZ4", "'123456'"),
+    ],
+)
+def test_the_refusal_of_a_password_says_which_rule_it_broke_and_not_the_password(
+    password: str, rule: str
+) -> None:
+    said = refusal(
+        REGISTRY_ADMIN_USER_ENABLED="on",
+        REGISTRY_ADMIN_USERNAME="admin",
+        REGISTRY_ADMIN_PASSWORD=password,
+    )
+    assert rule in said
+    assert password not in said

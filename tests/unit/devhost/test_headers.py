@@ -19,7 +19,13 @@ def test_an_invocation_id_from_the_client_is_replaced() -> None:
     assert headers.to_function(sent, "its") == [(b"x-ms-invocation-id", b"its")]
 
 
-def test_repeated_headers_stay_repeated() -> None:
+def test_the_function_sees_a_repeated_header_once_with_all_its_values() -> None:
+    sent = [(b"accept", b"a, b"), (b"x", b"1"), (b"Accept", b"c"), (b"x", b"2"), (b"x", b"2")]
+    seen = headers.to_function(sent, "id")
+    assert seen[:-1] == [(b"accept", b"a, b, c"), (b"x", b"1, 2, 2")]
+
+
+def test_repeated_headers_of_a_response_stay_repeated() -> None:
     sent = [(b"set-cookie", b"a"), (b"set-cookie", b"b")]
     assert headers.to_client(sent) == sent
 

@@ -156,12 +156,13 @@ def test_the_welcome_never_shows_a_password(tmp_path: Path, *, given: bool) -> N
         7071,
         FunctionApp({}, NO_ROUTES),
         password_in_environment=given,
-        storage="UseDevelopmentStorage=true",
+        storage=Path(".data/storage.sh"),
     )
     assert environment["REGISTRY_ADMIN_PASSWORD"] not in text
     expected = "printenv REGISTRY_ADMIN_PASSWORD |" if given else "admin-password"
     assert expected in text
-    assert "RegistryStorage='UseDevelopmentStorage=true' ./slipway" in text
+    assert "Tokens and roles: . .data/storage.sh && ./slipway --help" in text
+    assert max(map(len, text.splitlines())) < 160
 
 
 def test_the_welcome_ends_with_the_line_for_programs(tmp_path: Path) -> None:

@@ -50,3 +50,22 @@ def test_the_scheme_is_what_the_outermost_proxy_tells(
     scheme: str, told: str, expected: str
 ) -> None:
     assert addresses.scheme(request(scheme, x_forwarded_proto=told)) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [
+        ("registry.example.com", "registry.example.com"),
+        ("Build.example:7071", "build.example"),
+        ("localhost:7071", "localhost"),
+        ("127.0.0.1:5000", "127.0.0.1"),
+        ("[::1]:5000", "[::1]"),
+        ("evil.example", ""),
+        ("evil.example:7071", ""),
+        ("localhost.evil.example", ""),
+        ("", ""),
+    ],
+)
+def test_a_client_is_sent_nowhere_by_a_name_that_is_not_ours(host: str, called: str) -> None:
+    servers = ("registry.example.com", "build.example:7071")
+    assert addresses.called(request(host=host), servers) == called

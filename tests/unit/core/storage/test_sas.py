@@ -117,6 +117,13 @@ async def test_storage_on_this_machine_is_named_as_the_client_named_the_registry
     )
 
 
+async def test_without_a_name_of_ours_storage_is_named_as_it_is(
+    service: Service, clock: Clock
+) -> None:
+    url = await signer(service, clock, ACCOUNT_KEY, HTTP).url(LOCATION, "")
+    assert url.partition("?")[0] == f"{HTTP}/{LOCATION.container}/{LOCATION.name}"
+
+
 async def test_storage_elsewhere_is_named_as_it_is(service: Service, clock: Clock) -> None:
     url = await signer(service, clock, ACCOUNT_KEY, HTTPS).url(LOCATION, "localhost")
     assert url.partition("?")[0] == f"{HTTPS}/{LOCATION.container}/{LOCATION.name}"

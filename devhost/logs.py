@@ -1,0 +1,88 @@
+"""What the host writes to standard error: for people at a terminal, else for programs.
+
+At a terminal a request is one line: time, method, kind of path, repository, status, duration and
+storage calls. Elsewhere it is the registry's own JSON line, as in Azure. Audit records are for
+programs, and are left out at a terminal but with `LOG_LEVEL=DEBUG`.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from devhost.asgi import ConnectionAbortedByHost
+from devhost.errors import DevhostError
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FORMATS = ("text", "json")
+_AUDIT = "slipway.audit"
+_RED, _YELLOW, _GREEN, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+
+
+def configure(environment: Mapping[str, str], *, is_terminal: bool | None = None) -> None:
+    """Write from `LOG_LEVEL` on (INFO), in the form of `LOG_FORMAT` (text at a terminal, or json).
+
+    Raises:
+        DevhostError: one of them is wrong.
+    """
+    terminal = sys.stderr.isatty() if is_terminal is None else is_terminal
+    level = _chosen(environment, "LOG_LEVEL", _LEVELS, "INFO")
+    form = _chosen(environment, "LOG_FORMAT", _FORMATS, "text" if terminal else "json")
+    handler = logging.StreamHandler()
+    if form == "text":
+        plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
+        handler.setFormatter(ForPeople(colours=terminal and not plain))
+        if level != "DEBUG":
+            handler.addFilter(lambda record: record.name != _AUDIT)
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+class ForPeople(logging.Formatter):
+    """One line a request; other lines with their level, where it is not INFO."""
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+        self._colours = colours
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name is given
+        """Return the line, its exception aside."""
+        request: Mapping[str, Any] | None = getattr(record, "request", None)
+        if request is not None:
+            status = int(request["status"])
+            colour = _GREEN if status < 400 else _YELLOW if status < 500 else _RED
+            return (
+                f"{record.asctime} {request['method']:<6} {request['kind']:<14} "
+                f"{request['repository'] or '-'} {self._in(colour, str(status))} "
+                f"{request['duration_ms']:.0f} ms, {request['storage_calls']} calls"
+            )
+        if record.levelno == logging.INFO:
+            return super().formatMessage(record)
+        colour = _RED if record.levelno >= logging.ERROR else _YELLOW
+        return f"{record.asctime} {self._in(colour, record.levelname)} {record.message}"
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if self._colours else text
+
+
+def _chosen(
+    environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str
+) -> str:
+    text = environment.get(name) or default
+    for choice in choices:
+        if text.lower() == choice.lower():
+            return choice
+    raise DevhostError(f"{name} is one of {', '.join(choices)}, not {text!r}")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out connections that were dropped on purpose; what led to it has been logged.
+
+    And clients that try TLS first, as docker does.
+    """
+    if record.getMessage() == "Invalid HTTP request received.":
+        return False
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, ConnectionAbortedByHost)

@@ -1,0 +1,41 @@
+"""What keeps the registry from starting is said in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+CASES = {
+    "a misspelt switch": ({"REGISTRY_DELETE_ENABLED": "maybe"}, "REGISTRY_DELETE_ENABLED: 'on'"),
+    "a short password": ({"REGISTRY_ADMIN_PASSWORD": "short"}, "and it has 5"),
+    "a name that is none": ({"REGISTRY_LOGIN_SERVERS": "a b"}, "REGISTRY_LOGIN_SERVERS: host"),
+    "a duration without a unit": ({"REGISTRY_GC_GRACE": "24"}, "REGISTRY_GC_GRACE: a number"),
+    "a port that is none": ({"PORT": "many"}, "PORT must be a number"),
+    "a data folder that is a file": ({"DATA_DIR": __file__}, "cannot keep data in"),
+    "a data folder that cannot be made": ({"DATA_DIR": "/proc/none/data"}, "cannot keep data in"),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_wrong_setting_is_one_line_that_says_what_is_wrong(tmp_path: Path, what: str) -> None:
+    wrong, said = CASES[what]
+    own = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
+    environment = {**own, "PORT": "0", "DATA_DIR": str(tmp_path / "data"), **wrong}
+    ended = subprocess.run(
+        [sys.executable, "-m", "devhost"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("devhost: ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert said in ended.stderr

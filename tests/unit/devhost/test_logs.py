@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from devhost import logs
+from devhost.errors import DevhostError
+
+LINE = {
+    "method": "GET",
+    "kind": "blob",
+    "repository": "team/app",
+    "status": 307,
+    "duration_ms": 7.3,
+    "storage_calls": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def written(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, **environment: str) -> str:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.configure(environment, is_terminal=is_terminal)
+    logging.getLogger("slipway.requests").info(json.dumps(LINE), extra={"request": LINE})
+    logging.getLogger("slipway.audit").info("an audit record")
+    logging.getLogger("slipway").warning("a warning")
+    return stream.getvalue()
+
+
+def test_at_a_terminal_a_request_is_one_line_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = written(monkeypatch, is_terminal=True, NO_COLOR="1").splitlines()
+    assert first.split()[1:] == ["GET", "blob", "team/app", "307", "7", "ms,", "1", "calls"]
+    assert second.split()[1:] == ["WARNING", "a", "warning"]
+
+
+def test_elsewhere_it_is_the_line_of_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in (
+        written(monkeypatch, is_terminal=False).splitlines(),
+        written(monkeypatch, is_terminal=True, LOG_FORMAT="json").splitlines(),
+    ):
+        assert json.loads(line[0].partition(" ")[2]) == LINE
+        assert line[1].endswith("an audit record")
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[32m307" in written(monkeypatch, is_terminal=True)
+    assert "\x1b" not in written(monkeypatch, is_terminal=True, TERM="dumb")
+    assert "\x1b" not in written(monkeypatch, is_terminal=False, LOG_FORMAT="text")
+
+
+def test_the_level_is_a_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = written(monkeypatch, is_terminal=True, LOG_LEVEL="warning", NO_COLOR="1")
+    assert [line.split()[1] for line in text.splitlines()] == ["WARNING"]
+    assert "an audit record" in written(monkeypatch, is_terminal=True, LOG_LEVEL="DEBUG")
+
+
+@pytest.mark.parametrize("name", ["LOG_LEVEL", "LOG_FORMAT"])
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(DevhostError, match=f"{name} is one of"):
+        written(monkeypatch, is_terminal=True, **{name: "loud"})
