@@ -22,8 +22,8 @@ PACKAGE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements.txt; } 2>&1 | cks
 PACKAGE_READY := .venv-package/.ready-$(PACKAGE_KEY)
 endif
 
-# Each process of pytest has storage of its own; more than four take more memory than they save time.
-PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
+# Three processes keep two processors busy while some of them wait; each has storage of its own.
+PARALLEL := --numprocesses=3 --dist=worksteal
 TESTS := $(wildcard tests/unit tests/integration)
 QUICK := tests/unit $(addprefix tests/integration/core/test_,blobs.py budget.py sign_in.py)
 
