@@ -54,10 +54,10 @@ def misspelt(names: Iterable[str]) -> Iterator[str]:
 
     A warning and not a refusal: a release may be gone back to that does not know a setting yet.
     """
-    known = (*REGISTRY, *STORAGE)
-    for name in sorted(set(names).difference(known, DEPLOYMENT)):
+    known = {name.lower(): name for name in (*REGISTRY, *STORAGE)}
+    for name in sorted(set(names).difference(known.values(), DEPLOYMENT)):
         if not name.lower().startswith(("registry_", "registrystorage")):
             continue
-        nearest = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f" Is it {nearest[0]}?" if nearest else ""
+        nearest = difflib.get_close_matches(name.lower(), known, 1, 0.5)
+        hint = f" Is it {known[nearest[0]]}?" if nearest else ""
         yield f"{name} is no setting of the registry, and is disregarded.{hint}"
