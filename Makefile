@@ -110,14 +110,18 @@ $(PYTHON_READY):
 		echo "Python 3.11 or later is needed, and $(PYTHON) is not. Name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu, install python3-venv." >&2; exit 1; }
-	@echo "Installing Python packages into .venv"
+	@now=$$($(PYTHON) -V); was=$$(cat .venv/.python 2>/dev/null || true); \
+	if [ -z "$$was" ]; then echo "Installing Python packages into .venv, once: a minute or two"; \
+	elif [ "$$was" != "$$now" ]; then echo "Making .venv anew: it was made by $$was, and this is $$now"; \
+	else echo "Making .venv anew: requirements/dev.txt has changed"; fi
 	@# The interpreter behind $(PYTHON), which may itself be the one in the .venv about to be replaced.
-	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); rm -rf .venv; "$$python" -m venv .venv
+	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); now=$$($(PYTHON) -V); \
+	rm -rf .venv; "$$python" -m venv .venv; echo "$$now" > .venv/.python
 	@$(call install,.venv,dev)
 	@touch $@
 
-# $(call install,VENV,NAME): what requirements/NAME.txt has locked.
-install = $(1)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$(2).txt
+# $(call install,VENV,NAME): what requirements/NAME.txt has locked. pip says what it is doing.
+install = $(1)/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements/$(2).txt
 
 # $(call install_node,VENV): a Node.js, unless the machine has one that will do.
 define install_node
