@@ -19,8 +19,9 @@ from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
 from devhost.listeners import Listeners, create_listeners
-from devhost.server import HostServer, bind, is_free
+from devhost.server import HostServer
 from devhost.settings import Options
+from devhost.sockets import bind, is_free
 from devhost.stopping import LastResort, stop_when_orphaned
 from devhost.worker import Worker
 

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 import uvicorn
 
-from devhost.server import bind
+from devhost.sockets import bind
 from tests.engine.front import Front
 from tests.engine.process import EngineProcess
 

@@ -18,8 +18,8 @@ from devhost import run
 from devhost.cert import CertificateDirectory
 from devhost.errors import DevhostError
 from devhost.process import HostProcess
-from devhost.server import is_free
 from devhost.settings import Options
+from devhost.sockets import is_free
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
