@@ -76,14 +76,7 @@ def _import_app(app_dir: Path) -> Any:
         raise AppError(f"there is no function_app.py in {app_dir}")
     os.environ["AzureWebJobsScriptRoot"] = str(app_dir)
     sys.path.insert(0, str(app_dir))
-    try:
-        module = importlib.import_module("function_app")
-    except Exception as error:
-        # What an app says of its settings is for people; a stack trace would hide it.
-        if type(error).__name__ != "SettingsError":
-            raise
-        raise AppError(f"a setting is wrong. {error}") from error
-    app = getattr(module, "app", None)
+    app = getattr(importlib.import_module("function_app"), "app", None)
     if app is None or not hasattr(app, "get_functions"):
         raise AppError("function_app.py defines no FunctionApp called `app`")
     return app

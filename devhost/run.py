@@ -19,6 +19,7 @@ from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
 from devhost.listeners import Listeners, create_listeners
+from devhost.preflight import check_settings
 from devhost.server import HostServer
 from devhost.settings import Options
 from devhost.sockets import bind, is_free
@@ -47,6 +48,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         port: int = listener.getsockname()[1]
         given_password = "REGISTRY_ADMIN_PASSWORD" in environment
         settings.apply_local_settings(environment, read_local_settings(options.app_dir))
+        check_settings(options.app_dir, environment)
         for missing in settings.check_names(environment, options):
             _log.warning("%s", missing)
         azurite: Azurite | None = None
@@ -55,9 +57,10 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             settings.apply_storage(environment, azurite.connection_string)
             if environment.get("REGISTRY_CORS_ORIGINS"):
                 azurite.let_pages_read()
-        if options.certificate:
-            _trust(environment, options.certificate, options.data_dir)
-        settings.apply_defaults(environment, options, port)
+        with _told(options.data_dir):
+            if options.certificate:
+                _trust(environment, options.certificate, options.data_dir)
+            settings.apply_defaults(environment, options, port)
         app = load_app(options.app_dir)
         text = welcome(
             options,
@@ -139,14 +142,9 @@ def _signals_raise() -> Iterator[None]:
 
 def _start_azurite(options: Options, stack: ExitStack) -> Azurite:
     location = (options.data_dir / "azurite").resolve()
-    try:
+    with _told(options.data_dir):
         location.mkdir(parents=True, exist_ok=True)
         (location / ".lock").touch()
-    except OSError as error:
-        raise DevhostError(
-            f"cannot keep data in {options.data_dir}: {error.strerror}. "
-            "Choose another directory: DATA_DIR=/tmp/registry make run"
-        ) from None
     stack.enter_context(_only_user(location))
     try:
         return _azurite(location, options, usual=True)
@@ -182,6 +180,18 @@ def _azurite(location: Path, options: Options, *, usual: bool) -> Azurite:
         certificate=options.certificate,
         key=options.key,
     )
+
+
+@contextmanager
+def _told(data_dir: Path) -> Iterator[None]:
+    """Say where data cannot be kept, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise DevhostError(
+            f"cannot keep data in {data_dir}: {error.strerror}. "
+            "Choose another directory: DATA_DIR=/tmp/registry make run"
+        ) from None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ made here.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,10 +142,15 @@ def apply_defaults(environment: MutableMapping[str, str], options: Options, port
     if not options.is_local:
         # Azurite stays on the loopback interface, where a redirect could not lead anyone else.
         environment.setdefault("REGISTRY_BLOB_REDIRECT", "off")
+    apply_administrator(environment, lambda: admin_password(options.data_dir))
+
+
+def apply_administrator(environment: MutableMapping[str, str], password: Callable[[], str]) -> None:
+    """Give the app an administrator, with this `password` where none is given."""
     environment.setdefault("REGISTRY_ADMIN_USER_ENABLED", "true")
     environment.setdefault("REGISTRY_ADMIN_USERNAME", "admin")
     if "REGISTRY_ADMIN_PASSWORD" not in environment:
-        environment["REGISTRY_ADMIN_PASSWORD"] = admin_password(options.data_dir)
+        environment["REGISTRY_ADMIN_PASSWORD"] = password()
 
 
 def password_file(data_dir: Path) -> Path:

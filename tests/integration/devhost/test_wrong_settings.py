@@ -17,6 +17,15 @@ CASES = {
     "a name that is none": ({"REGISTRY_LOGIN_SERVERS": "a b"}, "REGISTRY_LOGIN_SERVERS: host"),
     "a duration without a unit": ({"REGISTRY_GC_GRACE": "24"}, "REGISTRY_GC_GRACE: a number"),
     "a port that is none": ({"PORT": "many"}, "PORT must be a number"),
+    "a misspelt setting beside a wrong one": (
+        {"REGISTRY_GCGRACE": "1h", "REGISTRY_CACHE_TTL": "soon"},
+        "REGISTRY_CACHE_TTL: a number",
+    ),
+    "a storage that is none": ({"RegistryStorage": "x"}, "RegistryStorage: a connection string"),
+    "a data folder for a password alone": (
+        {"DATA_DIR": __file__, "RegistryStorage": "AccountName=a;AccountKey=a2V5"},
+        "cannot keep data in",
+    ),
     "a data folder that is a file": ({"DATA_DIR": __file__}, "cannot keep data in"),
     "a data folder that cannot be made": ({"DATA_DIR": "/proc/none/data"}, "cannot keep data in"),
 }
@@ -39,3 +48,14 @@ def test_a_wrong_setting_is_one_line_that_says_what_is_wrong(tmp_path: Path, wha
     assert ended.stderr.startswith("devhost: ")
     assert len(ended.stderr.splitlines()) == 1
     assert said in ended.stderr
+    assert not (tmp_path / "data").exists(), "something was started, or made"
+
+
+def test_without_a_home_it_starts(tmp_path: Path) -> None:
+    own = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_") and k != "HOME"}
+    environment = {**own, "PORT": "0", "DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-u", "-m", "devhost"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert any(line.startswith(b"devhost ready ") for line in started.stdout)
+        started.terminate()
