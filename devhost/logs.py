@@ -58,6 +58,9 @@ class ForPeople(logging.Formatter):
                 f"{request['repository'] or '-'} {self._in(colour, str(status))} "
                 f"{request['duration_ms']:.0f} ms, {request['storage_calls']} calls"
             )
+        opened: Mapping[str, Any] | None = getattr(record, "opened", None)
+        if opened is not None:
+            return f"{record.asctime} storage is open, registry version {opened['version']}"
         if record.levelno == logging.INFO:
             return super().formatMessage(record)
         colour = _RED if record.levelno >= logging.ERROR else _YELLOW

@@ -86,7 +86,7 @@ class Registry:
                 "storage_calls": trace.count,
                 "storage_rounds": trace.rounds,
             }
-            _LOGGER.info(json.dumps(line))
+            _LOGGER.info(json.dumps(line), extra={"opened": line})
 
     def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
         settings = self.settings
