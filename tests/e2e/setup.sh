@@ -14,6 +14,7 @@ failed() { echo "setup: could not install $1" >&2; }
 debian=(
     dockerd:docker.io docker:docker.io containerd:containerd ctr:containerd runc:runc
     skopeo:skopeo podman:podman buildah:buildah gcc:gcc unshare:util-linux setpriv:util-linux
+    chromium:chromium
 )
 
 # program, version, package, and for one that would not tell its version the variable that is to hold it
