@@ -110,13 +110,12 @@ $(PYTHON_READY):
 		echo "Python 3.11 or later is needed, and $(PYTHON) is not. Name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu, install python3-venv." >&2; exit 1; }
-	@now=$$($(PYTHON) -V); was=$$(cat .venv/.python 2>/dev/null || true); \
-	if [ -z "$$was" ]; then echo "Installing Python packages into .venv, once: a minute or two"; \
+	@now=$$($(PYTHON) -V); was=$$(sed -n 's/^version *= */Python /p' .venv/pyvenv.cfg 2>/dev/null || true); \
+	if ! ls .venv/.ready-* >/dev/null 2>&1; then echo "Installing Python packages into .venv, once: a minute or two"; \
 	elif [ "$$was" != "$$now" ]; then echo "Making .venv anew: it was made by $$was, and this is $$now"; \
 	else echo "Making .venv anew: requirements/dev.txt has changed"; fi
 	@# The interpreter behind $(PYTHON), which may itself be the one in the .venv about to be replaced.
-	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); now=$$($(PYTHON) -V); \
-	rm -rf .venv; "$$python" -m venv .venv; echo "$$now" > .venv/.python
+	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); rm -rf .venv; "$$python" -m venv .venv
 	@$(call install,.venv,dev)
 	@touch $@
 
@@ -156,8 +155,8 @@ $(ENGINE_READY):
 $(PACKAGE_READY):
 	@echo "Installing what requirements.txt names into .venv-package"
 	@$(ENGINE_PYTHON) -m venv --clear .venv-package
-	@.venv-package/bin/pip install --quiet --disable-pip-version-check azure-functions-runtime
-	@.venv-package/bin/pip install --quiet --disable-pip-version-check --target .venv-package/site-packages --requirement requirements.txt
+	@.venv-package/bin/pip install --disable-pip-version-check azure-functions-runtime
+	@.venv-package/bin/pip install --disable-pip-version-check --target .venv-package/site-packages --requirement requirements.txt
 	@cp requirements.txt .venv-package/requirements.txt
 	@touch $@
 endif

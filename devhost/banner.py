@@ -35,7 +35,7 @@ def welcome(
     elif password_in_environment:
         lines.append(f"  printenv REGISTRY_ADMIN_PASSWORD | {login}")
     elif file.is_file() and file.read_text().strip() == environment["REGISTRY_ADMIN_PASSWORD"]:
-        lines.append(f"  {login} < {file}")
+        lines.append(f"  {login} < {shlex.quote(str(file))}")
     else:
         lines.append(f"  {login}    # the password is in local.settings.json")
     lines += [

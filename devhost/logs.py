@@ -1,13 +1,15 @@
 """What the host writes to standard error: for people at a terminal, else for programs.
 
 At a terminal a request is one line: time, method, kind of path, repository, status, duration and
-storage calls. Elsewhere it is the registry's own JSON line, as in Azure. Audit records are for
-programs, and are left out at a terminal but with `LOG_LEVEL=DEBUG`.
+storage calls. Elsewhere every line is a JSON object, a request's the registry's own as in Azure.
+Audit records are for programs, and are left out at a terminal but with `LOG_LEVEL=DEBUG`.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from devhost.asgi import ConnectionAbortedByHost
@@ -35,9 +37,30 @@ def configure(environment: Mapping[str, str], *, is_terminal: bool | None = None
         if level != "DEBUG":
             handler.addFilter(lambda record: record.name != _AUDIT)
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(ForPrograms())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+class ForPrograms(logging.Formatter):
+    """One JSON object a line: what the app logs as one, as it is, with its time and level behind.
+
+    Of any other line `message`, `logger`, and `exception` where there is one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        message = record.getMessage()
+        facts = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+        }
+        if message.startswith('{"') and message.endswith("}") and not record.exc_info:
+            return f"{message[:-1]}, {json.dumps(facts)[1:]}"
+        facts |= {"logger": record.name, "message": message}
+        if record.exc_info:
+            facts["exception"] = self.formatException(record.exc_info)
+        return json.dumps(facts)
 
 
 class ForPeople(logging.Formatter):

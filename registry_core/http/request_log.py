@@ -45,4 +45,5 @@ class Entry:
             "correlation_id": self.correlation_id,
         }
         # The fields as well, for handlers that write another form.
-        LOGGER.info(json.dumps(line), extra={"request": line})
+        level = logging.WARNING if self.status >= 500 else logging.INFO
+        LOGGER.log(level, json.dumps(line), extra={"request": line})

@@ -16,6 +16,8 @@ CASES = {
     "a short password": ({"REGISTRY_ADMIN_PASSWORD": "short"}, "and it has 5"),
     "a name that is none": ({"REGISTRY_LOGIN_SERVERS": "a b"}, "REGISTRY_LOGIN_SERVERS: host"),
     "a duration without a unit": ({"REGISTRY_GC_GRACE": "24"}, "REGISTRY_GC_GRACE: a number"),
+    "a form of logs that is none": ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is one of text, json"),
+    "a level that is none": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is one of DEBUG"),
     "a port that is none": ({"PORT": "many"}, "PORT must be a number"),
     "a misspelt setting beside a wrong one": (
         {"REGISTRY_GCGRACE": "1h", "REGISTRY_CACHE_TTL": "soon"},

@@ -50,8 +50,23 @@ def test_elsewhere_it_is_the_line_of_azure(monkeypatch: pytest.MonkeyPatch) -> N
         written(monkeypatch, is_terminal=False).splitlines(),
         written(monkeypatch, is_terminal=True, LOG_FORMAT="json").splitlines(),
     ):
-        assert json.loads(line[0].partition(" ")[2]) == LINE
-        assert line[1].endswith("an audit record")
+        request, audit, warning = map(json.loads, line)
+        assert {name: request[name] for name in LINE} == LINE
+        assert request.keys() - LINE.keys() == {"time", "level"}
+        assert (audit["logger"], audit["message"]) == ("slipway.audit", "an audit record")
+        assert (warning["level"], warning["message"]) == ("WARNING", "a warning")
+
+
+def test_an_exception_is_one_line_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.configure({}, is_terminal=False)
+    try:
+        int("what happened")
+    except ValueError:
+        logging.getLogger("slipway").exception("a fault")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["exception"].endswith("'what happened'")
 
 
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
