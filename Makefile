@@ -27,7 +27,7 @@ PARALLEL := --numprocesses=3 --dist=worksteal
 TESTS := $(wildcard tests/unit tests/integration)
 QUICK := tests/unit $(addprefix tests/integration/core/test_,blobs.py budget.py sign_in.py)
 
-SOURCES := $(wildcard registry_core devhost *.py bench infra tests)
+SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhost bench infra tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -99,7 +99,7 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requi
 	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
 	compile --python-version 3.13 --python-platform linux --constraints requirements/dev.txt --output-file requirements.txt requirements/app.in; \
 	compile --universal --python-version 3.13 --output-file requirements/engine.txt requirements/engine.in
-	$(BIN)/python -m devhost.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(BIN)/python -m devhost.processes.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed or cached; .data and .certs stay
 	rm -rf .venv .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
@@ -124,7 +124,7 @@ install = $(1)/bin/pip install --disable-pip-version-check --require-hashes --re
 
 # $(call install_node,VENV): a Node.js, unless the machine has one that will do.
 define install_node
-	@if ! $(1)/bin/python -m devhost.node --version > /dev/null 2>&1; then \
+	@if ! $(1)/bin/python -m devhost.processes.node --version > /dev/null 2>&1; then \
 		echo "Installing Node.js into $(1)"; \
 		$(call install,$(1),node); \
 	fi
@@ -139,7 +139,7 @@ $(INFRA_READY): $(PYTHON_READY)
 $(NODE_READY): $(PYTHON_READY)
 	$(call install_node,.venv)
 	@echo "Installing Azurite into node_modules"
-	@$(BIN)/python -m devhost.node ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/python -m devhost.processes.node ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 ifdef ENGINE_PYTHON

@@ -10,7 +10,7 @@ import os
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-import worker_memory
+from functions import worker_memory
 from registry_core.http import edge, health
 from registry_core.lifecycle import keep_warm
 from registry_core.model.spelling import misspelt

@@ -9,8 +9,8 @@ from pathlib import Path
 from bench import cold_start, report
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
-from devhost.azurite import Azurite
 from devhost.errors import DevhostError
+from devhost.processes.azurite import Azurite
 
 
 def main() -> int:

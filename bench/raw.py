@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from bench.client import answered
-from devhost.azurite import ACCOUNT_KEY, ACCOUNT_NAME, Azurite
-from registry_core.storage.content import APPEND_BLOCK
+from devhost.processes.azurite import ACCOUNT_KEY, ACCOUNT_NAME, Azurite
+from registry_core.storage.objects import APPEND_BLOCK
 
 _CONTAINER = "raw"
 _VERSION = {"x-ms-version": "2021-12-02"}

@@ -14,8 +14,8 @@ from bench.layers import MIB, Layer
 from bench.machine import processor_seconds
 from bench.meter import Meter
 from bench.raw import RawAppends
-from devhost.azurite import Azurite
-from devhost.process import HostProcess
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
 
 _ROOT = Path(__file__).resolve().parents[1]
 _USERNAME = "admin"

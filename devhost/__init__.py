@@ -28,7 +28,7 @@ HTTP:
 
 Timers:
 
-* schedules are NCRONTAB in UTC, with NCrontab's own rules: see `devhost.ncrontab`;
+* schedules are NCRONTAB in UTC, with NCrontab's own rules: see `devhost.triggers.ncrontab`;
 * one call at a time; what is missed during a call makes for one call right after it;
 * `run_on_startup`, and `use_monitor`: a time that was missed while no host ran makes for one call
   that is `past_due`, except of timers that fire more than once a minute;

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devhost.app import FunctionApp
-from devhost.ncrontab import NEVER
+from devhost.host.app import FunctionApp
 from devhost.settings import Options, password_file
+from devhost.triggers.ncrontab import NEVER
 
 READY = "devhost ready "
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from devhost.asgi import ConnectionAbortedByHost
 from devhost.errors import DevhostError
+from devhost.host.asgi import ConnectionAbortedByHost
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _FORMATS = ("text", "json")

@@ -13,18 +13,18 @@ from pathlib import Path
 import certifi
 
 from devhost import logs, settings
-from devhost.app import FunctionApp, load_app, read_local_settings
-from devhost.asgi import FunctionsHost
-from devhost.azurite import Azurite
 from devhost.banner import welcome
 from devhost.errors import AzuriteError, DevhostError, PortInUseError
-from devhost.listeners import Listeners, create_listeners
-from devhost.preflight import check_settings
-from devhost.server import HostServer
+from devhost.host.app import FunctionApp, load_app, read_local_settings
+from devhost.host.asgi import FunctionsHost
+from devhost.host.listeners import Listeners, create_listeners
+from devhost.host.server import HostServer
+from devhost.processes.azurite import Azurite
+from devhost.processes.preflight import check_settings
+from devhost.processes.stopping import LastResort, stop_when_orphaned
 from devhost.settings import Options
 from devhost.sockets import bind, is_free
-from devhost.stopping import LastResort, stop_when_orphaned
-from devhost.worker import Worker
+from devhost.triggers.worker import Worker
 
 _log = logging.getLogger("devhost")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devhost.asgi import DEFAULT_BODY_LIMIT
 from devhost.errors import CertificateError, DevhostError
+from devhost.host.asgi import DEFAULT_BODY_LIMIT
 
 DEFAULT_PORT = 7071
 STORAGE = "RegistryStorage"

@@ -19,8 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
-FILES = ("function_app.py", "host.json", "requirements.txt", "worker_memory.py")
-FOLDER = "registry_core"
+FILES = ("function_app.py", "host.json", "requirements.txt")
+FOLDERS = ("functions", "registry_core")
+VERSION_FILE = "registry_core/__init__.py"
 KINDS = (".py", ".json")
 """Code, and data that it reads."""
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
@@ -36,11 +37,11 @@ class PackageError(Exception):
 def version(root: Path) -> str:
     """The version of the sources. Raises `PackageError` if they have none."""
     try:
-        found = _VERSION.search((root / FOLDER / "__init__.py").read_text())
+        found = _VERSION.search((root / VERSION_FILE).read_text())
     except OSError:
         found = None
     if found is None:
-        raise PackageError(f"{FOLDER}/__init__.py: it says no __version__")
+        raise PackageError(f"{VERSION_FILE}: it says no __version__")
     return found[1]
 
 
@@ -51,7 +52,8 @@ def contents(root: Path) -> Iterator[str]:
             *FILES,
             *(
                 path.relative_to(root).as_posix()
-                for path in (root / FOLDER).rglob("*")
+                for folder in FOLDERS
+                for path in (root / folder).rglob("*")
                 if path.suffix in KINDS and path.is_file() and not path.is_symlink()
             ),
         ]

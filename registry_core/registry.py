@@ -7,30 +7,33 @@ import json
 import logging
 
 from registry_core import __version__
+from registry_core.access.signing_keys import SigningKeys
+from registry_core.access.store import Access
 from registry_core.auth.backoff import BackOff
 from registry_core.auth.entra import Entra
 from registry_core.auth.peers import PeerKeys
 from registry_core.auth.sign_in import SignIn, anonymous_caller
 from registry_core.auth.tokens import Tokens
+from registry_core.blobs import hashing
+from registry_core.blobs import rows as blob_rows
+from registry_core.blobs.links import Blobs
+from registry_core.blobs.upload_state import StateSealer
+from registry_core.blobs.uploads import Uploads
 from registry_core.model.clock import HybridClock
+from registry_core.repositories import catalog as catalog_rows
+from registry_core.repositories import rows as repository_rows
+from registry_core.repositories.catalog import Catalogue
+from registry_core.repositories.delete import ManifestDelete
+from registry_core.repositories.push import ManifestPush
+from registry_core.repositories.read import ManifestReader
 from registry_core.settings import Settings
-from registry_core.storage import hashing, keys
-from registry_core.storage.access import Access
-from registry_core.storage.blobs import Blobs
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
-from registry_core.storage.catalogue import Catalogue
 from registry_core.storage.connection import Connection
-from registry_core.storage.content import Content
-from registry_core.storage.manifest_delete import ManifestDelete
-from registry_core.storage.manifest_push import ManifestPush
-from registry_core.storage.manifest_read import ManifestReader
+from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
-from registry_core.storage.signing_keys import SigningKeys
-from registry_core.storage.system import System
-from registry_core.storage.upload_state import StateSealer
-from registry_core.storage.uploads import Uploads
+from registry_core.system import System
 
 _LOGGER = logging.getLogger("slipway")
 
@@ -40,7 +43,7 @@ class Registry:
 
     connection: Connection
     blobs: Blobs
-    content: Content
+    content: Objects
     uploads: Uploads
     manifests: ManifestReader
     pushes: ManifestPush
@@ -91,13 +94,13 @@ class Registry:
     def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
         settings = self.settings
         hashing.self_test()
-        repositories = connection.table(keys.REPOSITORIES)
-        catalog = connection.table(keys.CATALOG)
+        repositories = connection.table(repository_rows.TABLE)
+        catalog = connection.table(catalog_rows.TABLE)
         sealer = StateSealer(upload_keys, settings.upload_expiry)
-        self.content = Content(connection)
+        self.content = Objects(connection, blob_rows.CONTAINER)
         self.signer = SasSigner(connection, self.content)
         self.blobs = Blobs(
-            connection.table(keys.BLOBS), Cache(settings.cache_ttl), settings.gc_grace
+            connection.table(blob_rows.TABLE), Cache(settings.cache_ttl), settings.gc_grace
         )
         self.uploads = Uploads(self.content, self.blobs, sealer)
         self.manifests = ManifestReader(

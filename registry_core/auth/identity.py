@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from registry_core.access.signing_keys import SigningKey
 from registry_core.model.grants import Grants
-from registry_core.storage.signing_keys import SigningKey
 
 
 class IdentityKind(StrEnum):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from registry_core.access.signing_keys import SigningKey
+from registry_core.access.store import Access, StoredPassword, StoredScopeMap, StoredToken
 from registry_core.auth import basic
 from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused
 from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
@@ -23,8 +25,6 @@ from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
 from registry_core.model.scope import Scope
 from registry_core.settings import Settings
-from registry_core.storage.access import Access, StoredPassword, StoredScopeMap, StoredToken
-from registry_core.storage.signing_keys import SigningKey
 
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
 """The user name that goes with a token as password (`az acr login`)."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import jwt
 
+from registry_core.access.signing_keys import SigningKey, SigningKeys
 from registry_core.auth.identity import Caller, Identity, IdentityKind
 from registry_core.auth.peers import ALGORITHM, PeerKeys
 from registry_core.errors import NameInvalid
@@ -22,7 +23,6 @@ from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.scope import Scope
-from registry_core.storage.signing_keys import SigningKey, SigningKeys
 
 ACCESS_LIFE = timedelta(hours=1)
 REFRESH_LIFE = timedelta(hours=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from registry_core.blobs.links import Link
 from registry_core.errors import Unsupported
 from registry_core.http import addresses
 from registry_core.http.exchange import Exchange
@@ -11,7 +12,6 @@ from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified
 from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import ByteRange, parse_read_range
-from registry_core.storage.blobs import Link
 
 _CONTENT_TYPE = "application/octet-stream"
 

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from registry_core.errors import RegistryError
 from registry_core.registry import Registry
 from registry_core.storage.faults import StorageFault
-from registry_core.storage.system import SchemaError
+from registry_core.system import SchemaError
 
 _LOGGER = logging.getLogger("slipway")
 _REMEMBER_SECONDS = 5.0

@@ -23,7 +23,7 @@ from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
 from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference
-from registry_core.storage.manifest_push import MAX_TAGS
+from registry_core.repositories.push import MAX_TAGS
 
 
 async def head(exchange: Exchange) -> Response:

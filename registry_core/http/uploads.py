@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from starlette.responses import Response
 
 from registry_core.auth.identity import Means
+from registry_core.blobs.upload_state import UploadState
+from registry_core.blobs.uploads import UploadMoved
 from registry_core.errors import (
     BlobUploadUnknown,
     DigestInvalid,
@@ -26,8 +28,6 @@ from registry_core.model.actions import Action
 from registry_core.model.digest import ALGORITHMS, Digest
 from registry_core.model.names import RepositoryName
 from registry_core.model.ranges import ByteRange, parse_chunk_range
-from registry_core.storage.upload_state import UploadState
-from registry_core.storage.uploads import UploadMoved
 
 CHUNK_MIN_LENGTH = 4 * 1024 * 1024
 """The chunks asked of clients that choose their length, in bytes; shorter ones are taken.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from azure.core.credentials import AzureNamedKeyCredential
@@ -14,7 +14,6 @@ from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from registry_core.settings import StorageSettings, connection_values
-from registry_core.storage import keys
 from registry_core.storage.calls import CallHook
 from registry_core.storage.tables import Table
 
@@ -69,12 +68,14 @@ class Connection:
         )
         # Not a TableServiceClient: the table clients it hands out lose the hook's policy.
         transport = _transport(common)
-        self._tables = {
-            name: TableClient(
-                table_uri, name, credential=table_credential, transport=transport, **table_options
-            )
-            for name in keys.TABLES
-        }
+        self._table_client: Callable[[str], TableClient] = lambda name: TableClient(
+            table_uri,
+            name,
+            credential=table_credential,
+            transport=transport,
+            **table_options,
+        )
+        self._tables: dict[str, TableClient] = {}
         self.account = settings.account
 
     def container(self, name: str) -> ContainerClient:
@@ -83,13 +84,15 @@ class Connection:
 
     def table(self, name: str) -> Table:
         """One table."""
+        if name not in self._tables:
+            self._tables[name] = self._table_client(name)
         return Table(self._tables[name])
 
-    async def create_tables_and_containers(self) -> None:
+    async def make(self, tables: Iterable[str] = (), containers: Iterable[str] = ()) -> None:
         """Makes what is missing of both; what exists is left as it is."""
         creations: list[Callable[[], Awaitable[object]]] = [
-            *(table.create_table for table in self._tables.values()),
-            *(self.container(name).create_container for name in keys.CONTAINERS),
+            *(self._table_client(name).create_table for name in tables),
+            *(self.container(name).create_container for name in containers),
         ]
         for create in creations:
             try:

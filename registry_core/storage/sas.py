@@ -17,9 +17,8 @@ from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_b
 
 from registry_core.errors import Unavailable
 from registry_core.storage.connection import Connection
-from registry_core.storage.content import Content
 from registry_core.storage.faults import StorageFault, reading
-from registry_core.storage.keys import Location
+from registry_core.storage.objects import Location, Objects
 
 LIFETIME = timedelta(minutes=20)
 """How long an address works. ACR's own work for 20 to 30 minutes."""
@@ -42,7 +41,7 @@ class SasSigner:
     """Signs addresses of blobs in this account."""
 
     def __init__(
-        self, connection: Connection, content: Content, now: Callable[[], datetime] = _utc_now
+        self, connection: Connection, content: Objects, now: Callable[[], datetime] = _utc_now
     ) -> None:
         self._service = connection.blob_service
         self._account = connection.account

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
+from devhost.processes.azurite import Azurite
 from tests.e2e.images import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,

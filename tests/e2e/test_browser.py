@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from tests.e2e.images import Image, Layer, digest_of, tar
 from tests.e2e.process import run
 from tests.e2e.registry import ROOT, Registry

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.settings import AdminSettings, Settings, StorageSettings
-from registry_core.storage import keys
 from tests.e2e.clients import Crane
 from tests.e2e.images import Image, Layer, digest_of, incompressible, tar
 from tests.e2e.registry import Registry
@@ -154,7 +154,7 @@ def test_killed_around_a_call_of_a_commit_the_blob_is_there_whole_or_not_at_all(
     is_recorded = (call, moment) == (2, "after")
     stored = push.world()
     assert stored.visible.blobs == (frozenset({digest_of(content)}) if is_recorded else frozenset())
-    assert (keys.BLOB in stored.blob_rows[digest_of(content)]) == is_recorded
+    assert (blob_rows.BLOB in stored.blob_rows[digest_of(content)]) == is_recorded
     assert push.registry.has_blob(push.repository, digest_of(content)) == is_recorded
     # Whoever waited for the answer may send the same request again.
     push.commit(location, content)

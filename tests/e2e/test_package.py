@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from infra import package
 from tests.e2e.registry import ROOT
 from tests.engine.host import EngineHost

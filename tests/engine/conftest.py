@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from tests.engine.host import EngineHost
 from tests.engine.process import ROOT
 

@@ -18,9 +18,9 @@ import aiohttp
 import yarl
 from starlette.types import Receive, Scope, Send
 
-from devhost import headers
-from devhost.paths import decode_path, encode_path
-from devhost.routing import Route, RouteTable
+from devhost.host import headers
+from devhost.host.paths import decode_path, encode_path
+from devhost.host.routing import Route, RouteTable
 from tests.engine.process import EngineProcess, Function
 from tests.engine.protos import StatusResult
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devhost.children import Child
+from devhost.processes.children import Child
 from tests.engine.protos import StatusResult
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ class EngineProcess:
     async def start(self, app_dir: Path, env: Mapping[str, str]) -> None:
         """Starts the engine and has it load the app in `app_dir`, with no settings but `env`.
 
-        The thread must live on as long as the process should: see `devhost.children`.
+        The thread must live on as long as the process should: see `devhost.processes.children`.
         Raises `RuntimeError` with what the engine said if it ends or cannot load the app.
         """
         connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from registry_core.cost import bill
+from slipway_cli.billing import bill
 from tests.infra.bicep import Expression
 from tests.infra.templates import Templates
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_core.cli import main
+from slipway_cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -17,7 +17,7 @@ FILES = [locks.APP, *(locks.FOLDER / f"{name}.txt" for name in ("cli", "dev", "e
 LOADED = """
 import json, sys
 before = set(sys.modules)
-from registry_core.cli import main
+from slipway_cli import main
 import azure.identity.aio  # Imported where an identity is used.
 main.parser()
 print(json.dumps(sorted(set(sys.modules) - before)))

@@ -37,8 +37,13 @@ def test_the_app_and_nothing_else_is_packed(copy: Path, tmp_path: Path) -> None:
     target = tmp_path / "app.zip"
     package.build(copy, target)
     packed = names(target)
-    assert {"function_app.py", "host.json", "requirements.txt", "worker_memory.py"} < packed
-    assert all("/" not in n or n.startswith("registry_core/") for n in packed)
+    assert {
+        "function_app.py",
+        "host.json",
+        "requirements.txt",
+        "functions/worker_memory.py",
+    } < packed
+    assert all("/" not in n or n.startswith(("functions/", "registry_core/")) for n in packed)
     assert all(n.endswith((".py", ".json", "requirements.txt")) for n in packed)
     with zipfile.ZipFile(target) as opened:
         assert all(MARK.encode() not in opened.read(name) for name in packed)

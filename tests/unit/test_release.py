@@ -15,7 +15,7 @@ import pytest
 from infra import package
 from infra.release import ReleaseError, Sources
 from registry_core import __version__
-from registry_core.cli.main import main
+from slipway_cli.main import main
 from tests.checkout import ROOT, copy_sources
 
 Cut = Callable[[str], "subprocess.CompletedProcess[str]"]

@@ -2,8 +2,8 @@
 
 import sys
 
-import worker_memory
 from function_app import app
+from functions import worker_memory
 
 __all__ = ["app"]
 

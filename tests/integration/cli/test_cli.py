@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from devhost.azurite import Azurite
-from registry_core.cli.main import main
+from devhost.processes.azurite import Azurite
+from registry_core.access import store
+from registry_core.access.store import Access
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS
 from registry_core.settings import StorageSettings
-from registry_core.storage import keys
-from registry_core.storage.access import Access
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
+from slipway_cli.main import main
 
 ROOT = Path(__file__).parents[3]
 SOMEBODY = str(uuid.UUID(int=7))
@@ -84,7 +84,7 @@ def stored(azurite: Azurite) -> str:
 
     async def read() -> str:
         connection = Connection(StorageSettings(azurite.connection_string), CallHook())
-        table = connection.table(keys.ACCESS)
+        table = connection.table(store.TABLE)
         rows = [
             str(row) for name in ("tokens", "roles") for row in await table.query(name, " ", "~")
         ]
@@ -413,7 +413,7 @@ def test_the_command_says_which_packages_it_lacks(tmp_path: Path) -> None:
     ],
 )
 def test_everything_explains_itself(command: str) -> None:
-    words = [sys.executable, "-m", "registry_core", *command.split(), "--help"]
+    words = [sys.executable, "-m", "slipway_cli", *command.split(), "--help"]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.startswith("usage: slipway")
     if " " in command or command in ("whoami", "smoke"):

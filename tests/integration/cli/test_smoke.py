@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from devhost.azurite import Azurite
-from devhost.process import HostProcess
-from registry_core.cli.main import main
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
+from slipway_cli.main import main
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = secrets.token_urlsafe(32)
@@ -297,7 +297,7 @@ def test_the_token_is_sent_to_no_other_server(proxy: Proxy, smoke: Smoke) -> Non
 def test_a_first_start_that_takes_a_while_is_waited_for(
     proxy: Proxy, smoke: Smoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry_core.cli.smoke._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("slipway_cli.smoke._PAUSE_SECONDS", 0.01)
     proxy.unready = 3
     status, said = smoke(proxy.address, "--wait", "600", "--health-only")
     assert (status, said.partition(":")[0]) == (0, "health")

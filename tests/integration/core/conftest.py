@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from registry_core.settings import AdminSettings, Settings, StorageSettings
 from tests.integration.core.support import Client, connect
 

@@ -15,12 +15,14 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from registry_core.auth.backoff import BackOff
+from registry_core.blobs import rows as blob_rows
 from registry_core.http import edge
 from registry_core.registry import Registry
+from registry_core.repositories import rows as repository_rows
+from registry_core.repositories.rows import live
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from registry_core.storage.calls import CallHook, CallTrace
-from registry_core.storage.repository_rows import live
 from registry_core.storage.tables import Row
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -171,7 +173,7 @@ async def all_rows(client: Client, table: str, partition: str) -> dict[str, Row]
 
 async def rows(client: Client, repository: str) -> dict[str, Row]:
     """The rows of a repository by key, less tombstones."""
-    found = await all_rows(client, keys.REPOSITORIES, keys.encode(repository))
+    found = await all_rows(client, repository_rows.TABLE, keys.encode(repository))
     return {key: row for key, row in found.items() if live(row)}
 
 
@@ -200,7 +202,7 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(
-            call.method == "GET" and f"/{keys.CONTENT}/" in call.path for call in trace.calls
+            call.method == "GET" and f"/{blob_rows.CONTAINER}/" in call.path for call in trace.calls
         )
         assert client.may_read_back or not read_back, "an upload has read content back"
         await response(scope, receive, send)

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
-from registry_core.storage import keys, tables
+from registry_core.storage import tables
 from tests.integration.core.support import OCI_CONFIG, Client, Image, connect, descriptor, digest_of
 
 ABSENT = digest_of(b"absent")
@@ -215,9 +216,9 @@ async def test_a_blob_that_a_manifest_being_pushed_has_claimed_is_not_deleted(
     client: Client, repository: str
 ) -> None:
     await client.push_image(repository, "v1")
-    table = client.registry.connection.table(keys.REPOSITORIES)
+    table = client.registry.connection.table(repository_rows.TABLE)
     locked = tables.merge("t:v1", WriteEnabled=False)
-    await table.transact(keys.repository(RepositoryName(repository)), [locked])
+    await table.transact(repository_rows.partition(RepositoryName(repository)), [locked])
     image = Image.make()
     layer, _ = [await client.push_blob(repository, blob) for blob in (image.layer, image.config)]
     # The tag's lock ends this push, after it has claimed its blobs.

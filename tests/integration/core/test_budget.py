@@ -8,7 +8,7 @@ import secrets
 
 import pytest
 
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK
 from tests.integration.core.support import Client, Image, digest_of, pieces
 
 

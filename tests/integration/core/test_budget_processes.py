@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.azurite import Azurite
-from devhost.process import HostProcess
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
 from tests.integration.core.support import Image, digest_of, index_of, pieces_of
 from tests.patience import PATIENCE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import cold_start
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from tests.integration.core.conftest import PASSWORD
 
 BUDGET = 1.4
@@ -18,8 +18,8 @@ machine that others share.
 NOT_IMPORTED = {
     "azure.identity": "there is none with a connection string, and a managed one asks when needed",
     "msal": "comes with it",
-    "registry_core.cli": "the command line",
-    "registry_core.cost": "the command line's too",
+    "slipway_cli": "the command line",
+    "slipway_cli.billing": "the command line's too",
     "devhost": "is not deployed",
     "uvloop": "the worker has its own loop",
     "azure.storage.queue": "devhost's",

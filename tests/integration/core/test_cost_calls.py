@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from registry_core.cost import workload
-from registry_core.cost.workload import Calls, Workload
 from registry_core.settings import Settings
 from registry_core.storage.calls import CallTrace, StorageCall
+from slipway_cli.billing import workload
+from slipway_cli.billing.workload import Calls, Workload
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_LAYER,

@@ -18,8 +18,8 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
+from devhost.processes.azurite import Azurite
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage import connection
 from tests.integration.core.support import Client, connect, digest_of

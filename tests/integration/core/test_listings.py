@@ -8,7 +8,8 @@ import pytest
 
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.storage import keys, tables
+from registry_core.repositories import rows as repository_rows
+from registry_core.storage import tables
 from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of
 
 
@@ -157,10 +158,11 @@ async def test_a_page_of_referrers_with_one_that_is_left_out_still_leads_on(
         for number in range(7)
     ]
     hidden = sorted(pushed, key=lambda image: image.digest)[1]
-    table = client.registry.connection.table(keys.REPOSITORIES)
-    row = keys.manifest(Digest.parse(hidden.digest))
+    table = client.registry.connection.table(repository_rows.TABLE)
+    row = repository_rows.manifest_key(Digest.parse(hidden.digest))
     await table.transact(
-        keys.repository(RepositoryName.parse(repository)), [tables.merge(row, ReadEnabled=False)]
+        repository_rows.partition(RepositoryName.parse(repository)),
+        [tables.merge(row, ReadEnabled=False)],
     )
     listed = []
     async for answer in pages_of(client, f"/v2/{repository}/referrers/{subject.digest}?n=3"):

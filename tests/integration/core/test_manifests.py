@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
-from registry_core.storage import keys
 from registry_core.storage.calls import Drop, Fault, Refuse
 from registry_core.storage.tables import merge
 from tests.integration.core.support import (
@@ -328,8 +328,8 @@ async def test_a_lock_forbids_with_405_what_it_is_for(
 ) -> None:
     await client.push_image(repository, "v1")
     newer = await client.push_image(repository, "v2")
-    table = client.registry.connection.table(keys.REPOSITORIES)
-    partition = keys.repository(RepositoryName(repository))
+    table = client.registry.connection.table(repository_rows.TABLE)
+    partition = repository_rows.partition(RepositoryName(repository))
     await table.transact(partition, [merge(key, **{column: False})])
     if method == "PUT":
         answer = await client.put_manifest(repository, "v1", newer.manifest)
@@ -343,8 +343,8 @@ async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
     client: Client, repository: str
 ) -> None:
     image = await client.push_image(repository, "v1")
-    table = client.registry.connection.table(keys.REPOSITORIES)
-    partition = keys.repository(RepositoryName(repository))
+    table = client.registry.connection.table(repository_rows.TABLE)
+    partition = repository_rows.partition(RepositoryName(repository))
     await table.transact(partition, [merge("t:v1", WriteEnabled=False)])
     assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
     row = (await rows(client, repository))["t:v1"]

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from registry_core.storage import hashing
+from registry_core.blobs import hashing
 from registry_core.storage.calls import Fault, StorageCall
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK
 from tests.integration.core.support import Client, digest_of
 from tests.patience import PATIENCE
 

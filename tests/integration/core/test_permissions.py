@@ -14,13 +14,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from registry_core.access.store import Access, RoleAssignment
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.auth.tokens import Tokens
 from registry_core.http import routes
 from registry_core.model.actions import REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import EntraSettings, Settings
-from registry_core.storage.access import Access, RoleAssignment
 from registry_core.storage.cache import Cache
 from tests.integration.core.support import Client, Image, connect, digest_of
 from tests.integration.core.test_sign_in import NULL_GUID, Guest, basic, make_token

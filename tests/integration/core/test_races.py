@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.blobs.links import PUSH_DEADLINE
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import catalog
+from registry_core.repositories import rows as repository_rows
 from registry_core.storage import keys, tables
-from registry_core.storage.blobs import PUSH_DEADLINE
 from registry_core.storage.calls import Drop, Fault, Hold, Postpone, StorageCall
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK, Location
 from tests.integration.core.support import (
     OCI_INDEX,
     Client,
@@ -100,8 +103,8 @@ async def test_the_last_two_manifests_deleted_at_once_take_the_repository_along(
     gate.open()
     assert ((await deletion).status_code, gone.status_code) == (202, 202)
     assert await rows(other, repository) == {}
-    catalog = await all_rows(other, keys.CATALOG, keys.CATALOG_PARTITION)
-    assert keys.repository(RepositoryName(repository)) not in catalog
+    entries = await all_rows(other, catalog.TABLE, catalog.PARTITION)
+    assert repository_rows.partition(RepositoryName(repository)) not in entries
 
 
 @pytest.mark.rule("P4")
@@ -148,11 +151,11 @@ async def test_a_large_manifest_whose_blob_is_deleted_before_it_is_protected_is_
     assert deleted.status_code == 202
     gate.open()
     answer = await push
-    stored = await all_rows(other, keys.BLOBS, image.digest)
+    stored = await all_rows(other, blob_rows.TABLE, image.digest)
     if answer.status_code == 201:
         name = RepositoryName(repository)
-        assert keys.link(name) in stored, "GC may delete the bytes of an acknowledged manifest"
-        assert keys.requirement(name, Digest.parse(image.digest)) in stored
+        assert blob_rows.link(name) in stored, "GC may delete the bytes of an acknowledged manifest"
+        assert blob_rows.requirement(name, Digest.parse(image.digest)) in stored
 
 
 @pytest.mark.rule("P5", "D4")
@@ -224,13 +227,13 @@ async def test_a_blob_with_more_requirement_rows_than_a_page_is_not_deleted_whil
     """A page of a query has 1,000 rows: the manifest that needs the blob comes after them."""
     image = await client.push_image(repository)
     layer = digest_of(image.layer)
-    table, name = client.registry.connection.table(keys.BLOBS), RepositoryName(repository)
+    table, name = client.registry.connection.table(blob_rows.TABLE), RepositoryName(repository)
     dead = [Digest("sha256", f"{number:064x}") for number in range(1000)]
     for first in range(0, len(dead), 100):
         await table.transact(
             layer,
             [
-                tables.upsert(keys.requirement(name, digest), Released=True)
+                tables.upsert(blob_rows.requirement(name, digest), Released=True)
                 for digest in dead[first : first + 100]
             ],
         )
@@ -317,8 +320,8 @@ async def test_a_deletion_whose_answer_was_lost_is_finished(
     client.registry.hook.plan = plan
     assert (await client.send("DELETE", url)).status_code == 202
     again = (await client.send("GET", url)).status_code
-    catalog = await all_rows(client, keys.CATALOG, keys.CATALOG_PARTITION)
-    listed = keys.repository(RepositoryName(repository)) in catalog
+    entries = await all_rows(client, catalog.TABLE, catalog.PARTITION)
+    listed = repository_rows.partition(RepositoryName(repository)) in entries
     blob = await client.send("DELETE", f"/v2/{repository}/blobs/{digest_of(image.layer)}")
     assert (again, listed, blob.status_code) == (404, False, 202)
 
@@ -349,14 +352,14 @@ async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doom
     assert (await client.commit(location, digest)).status_code == 201
     gone = await other.send("DELETE", f"/v2/{repository}/blobs/{digest}")
     assert gone.status_code == 202
-    table = client.registry.connection.table(keys.BLOBS)
-    blob = await table.get(digest, keys.BLOB)
+    table = client.registry.connection.table(blob_rows.TABLE)
+    blob = await table.get(digest, blob_rows.BLOB)
     assert blob is not None
-    doomed = keys.doomed(keys.Location.parse(blob.text("Location")))
-    await table.transact(digest, [tables.delete(keys.BLOB, blob.etag), tables.insert(doomed)])
+    doomed = blob_rows.doomed(Location.parse(blob.text("Location")))
+    await table.transact(digest, [tables.delete(blob_rows.BLOB, blob.etag), tables.insert(doomed)])
     again = await client.commit(location, digest)
     assert again.status_code == 404
-    assert keys.BLOB not in await all_rows(client, keys.BLOBS, digest)
+    assert blob_rows.BLOB not in await all_rows(client, blob_rows.TABLE, digest)
 
 
 @pytest.mark.rule("P8")
@@ -415,8 +418,11 @@ async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
     gate = Gate(client, lambda call: call.method == "POST" and call.depth == 3)
     push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
     await gate.reached.wait()
-    table = other.registry.connection.table(keys.REPOSITORIES)
-    lock = [tables.merge(keys.HEAD, WriteEnabled=False), tables.delete(keys.WRITABLE)]
+    table = other.registry.connection.table(repository_rows.TABLE)
+    lock = [
+        tables.merge(repository_rows.REPOSITORY, WriteEnabled=False),
+        tables.delete(repository_rows.WRITABLE),
+    ]
     await table.transact(keys.encode(repository), lock)
     gate.open()
     answer = await push

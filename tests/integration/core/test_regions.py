@@ -20,13 +20,13 @@ import jwt
 import pytest
 import uvicorn
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
+from devhost.processes.azurite import Azurite
+from registry_core.access.store import Access
 from registry_core.auth import fetch, peers
 from registry_core.auth.peers import PeerKeys
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
-from registry_core.storage.access import Access
 from registry_core.storage.cache import Cache
 from tests.integration.core.support import Client, connect, digest_of
 from tests.integration.core.test_sign_in import Guest, basic, claims_of, make_token

@@ -22,9 +22,9 @@ import pytest
 
 from registry_core.http import health
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings, SettingsError
-from registry_core.storage import keys
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK
 from registry_core.storage.tables import merge
 from tests.integration.core.support import (
     OCI_CONFIG,
@@ -81,8 +81,8 @@ class World:
         return await self.ask("PUT", path, content=content, headers=headers)
 
     async def lock(self, key: str, column: str) -> None:
-        table = self.client.registry.connection.table(keys.REPOSITORIES)
-        partition = keys.repository(RepositoryName(self.repository))
+        table = self.client.registry.connection.table(repository_rows.TABLE)
+        partition = repository_rows.partition(RepositoryName(self.repository))
         await table.transact(partition, [merge(key, **{column: False})])
 
 

@@ -15,17 +15,12 @@ import httpx
 import jwt
 import pytest
 
+from registry_core.access import store
+from registry_core.access.store import Access, StoredToken, new_generation, new_password
 from registry_core.auth.backoff import BackOff
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ScopeMap
 from registry_core.settings import AdminSettings, Settings
-from registry_core.storage import keys
-from registry_core.storage.access import (
-    Access,
-    StoredToken,
-    new_generation,
-    new_password,
-)
 from registry_core.storage.cache import Cache
 from tests.integration.core.support import Client, connect, digest_of
 
@@ -373,7 +368,7 @@ async def test_a_new_token_works_at_once_where_it_was_asked_for_in_vain_before(
 
 async def test_only_hashes_of_passwords_are_kept(client: Client, access: Access, name: str) -> None:
     password = await make_token(access, name, "repositories/*/content/read")
-    table = client.registry.connection.table(keys.ACCESS)
+    table = client.registry.connection.table(store.TABLE)
     stored = [str(row.values) for row in await table.query("tokens", " ", "~")]
     assert stored
     assert not any(password in text for text in stored)

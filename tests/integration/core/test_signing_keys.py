@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from registry_core.access import signing_keys
+from registry_core.access.signing_keys import SigningKeys
 from registry_core.errors import Unavailable
 from registry_core.settings import Settings
-from registry_core.storage import keys
 from registry_core.storage.calls import Divert, Fault, Hold, StorageCall, traced
 from registry_core.storage.connection import Connection
-from registry_core.storage.signing_keys import SigningKeys
 from tests.integration.core.support import Client, connect
 from tests.patience import PATIENCE
 
@@ -37,7 +37,7 @@ def clock() -> Clock:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has clients made after this read thrice without a pause, however long that takes."""
     monkeypatch.setattr("registry_core.storage.connection.READ_BACK_OFF_SECONDS", 0)
-    monkeypatch.setattr("registry_core.storage.signing_keys._PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr("registry_core.access.signing_keys._PATIENCE_SECONDS", PATIENCE)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def connection(client: Client) -> AsyncIterator[Connection]:
 
 
 async def forget_keys(client: Client) -> None:
-    container = client.registry.connection.container(keys.SYSTEM)
+    container = client.registry.connection.container(signing_keys.CONTAINER)
     async for blob in container.list_blobs(name_starts_with="keys/tokens"):
         await container.delete_blob(blob.name)
 
@@ -167,7 +167,7 @@ async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_w
 async def test_storage_that_does_not_answer_keeps_a_token_waiting_for_seconds_and_no_more(
     connection: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry_core.storage.signing_keys._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("registry_core.access.signing_keys._PATIENCE_SECONDS", 0.2)
     signing = SigningKeys(connection)
 
     def plan(_: StorageCall) -> Fault:

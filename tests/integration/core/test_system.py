@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from devhost.azurite import Azurite
-from registry_core import __version__
+from devhost.processes.azurite import Azurite
+from registry_core import __version__, system
 from registry_core.registry import Registry
+from registry_core.repositories import catalog
 from registry_core.settings import Settings, StorageSettings
-from registry_core.storage import keys
-from registry_core.storage.system import SchemaError
 from registry_core.storage.tables import merge
+from registry_core.system import SchemaError
 from tests.integration.core.support import connect
 
 
@@ -41,8 +41,8 @@ async def test_instances_that_start_at_once_on_empty_storage_agree_on_the_key(
 
 async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(empty: Settings) -> None:
     async with connect(empty) as client:
-        catalog = client.registry.connection.table(keys.CATALOG)
-        await catalog.transact(keys.SCHEMA_PARTITION, [merge(keys.SCHEMA, Version=999)])
+        table = client.registry.connection.table(catalog.TABLE)
+        await table.transact(system.SCHEMA_PARTITION, [merge(system.SCHEMA, Version=999)])
     registry = Registry(empty)
     try:
         with pytest.raises(SchemaError, match="version 999"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from registry_core.settings import Settings, StorageSettings
 from tests.integration.core.support import connect, digest_of, pieces
 

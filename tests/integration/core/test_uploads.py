@@ -11,10 +11,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from registry_core.blobs import hashing
 from registry_core.settings import Settings
-from registry_core.storage import hashing
 from registry_core.storage.calls import Drop, Fault, Refuse, StorageCall
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK
 from tests.integration.core.support import Client, connect, digest_of, pieces
 
 MIB = 1024 * 1024

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from devhost.azurite import Azurite
-from devhost.process import HostProcess
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
 
 APP = Path(__file__).parent / "app"
 BODY_LIMIT = 4 * 1024 * 1024

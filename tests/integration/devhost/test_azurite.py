@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
 from devhost.errors import AzuriteError
+from devhost.processes.azurite import Azurite
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,7 +77,7 @@ def test_it_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     program = """
 import sys, time
 from pathlib import Path
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 azurite = Azurite(Path(sys.argv[1]))
 print(azurite.blob_port, flush=True)
 time.sleep(600)

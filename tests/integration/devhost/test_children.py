@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devhost.children import Child
+from devhost.processes.children import Child
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 PARENT = """
 import signal, sys, time
 from pathlib import Path
-from devhost.children import Child
+from devhost.processes.children import Child
 patience, log, prepare, *command = sys.argv[1:]
 exec(prepare)
 with Path(log).open("wb") as output:

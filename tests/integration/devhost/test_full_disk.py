@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.process import HostProcess
+from devhost.processes.process import HostProcess
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
 
 ROOT = Path(__file__).parents[3]

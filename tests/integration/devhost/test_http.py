@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from devhost.process import HostProcess
+from devhost.processes.process import HostProcess
 from tests.patience import PATIENCE
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
-from devhost.process import HostProcess
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 120

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from devhost.process import HostProcess
-from devhost.protocol import (
+from devhost.host.protocol import (
     HEADER_COUNT_LIMIT,
     HEADERS_LIMIT,
     REQUEST_LINE_LIMIT,
     HostProtocol,
 )
+from devhost.processes.process import HostProcess
 
 PATIENCE = 20
 Talk = Callable[[bytes], tuple[int, bytes]]

@@ -20,12 +20,12 @@ from azure.core.exceptions import (
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from devhost import clock, queue_messages
-from devhost.azurite import Azurite
 from devhost.host_json import QueuesOptions
-from devhost.queue_messages import LEASE
-from devhost.queues import QueueFunction, QueueListener
-from devhost.worker import Function, UserFunction, Worker
+from devhost.processes.azurite import Azurite
+from devhost.triggers import clock, queue_messages
+from devhost.triggers.queue_messages import LEASE
+from devhost.triggers.queues import QueueFunction, QueueListener
+from devhost.triggers.worker import Function, UserFunction, Worker
 from tests.patience import PATIENCE
 
 PLAIN = QueuesOptions(max_polling_interval=timedelta(milliseconds=100), base64=False)

@@ -17,7 +17,7 @@ import pytest
 from devhost import run
 from devhost.cert import CertificateDirectory
 from devhost.errors import DevhostError
-from devhost.process import HostProcess
+from devhost.processes.process import HostProcess
 from devhost.settings import Options
 from devhost.sockets import is_free
 from tests.patience import PATIENCE

@@ -15,9 +15,9 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
-from devhost.azurite import Azurite
 from devhost.cert import CertificateDirectory
-from devhost.process import HostProcess
+from devhost.processes.azurite import Azurite
+from devhost.processes.process import HostProcess
 from tests.patience import PATIENCE
 
 APP = Path(__file__).parent / "triggers"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
+from registry_core.access.store import Access, RoleAssignment
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
-from registry_core.storage.access import Access, RoleAssignment
 from registry_core.storage.cache import Cache
 from tests.entra_issuer import ACR, EntraIssuer
 from tests.integration.core.support import Client, connect

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devhost.azurite import Azurite
+from devhost.processes.azurite import Azurite
 from registry_core.settings import AdminSettings, Settings, StorageSettings
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
-from registry_core.storage import content, keys, pacing, tables
+from registry_core.storage import keys, objects, pacing, tables
 from registry_core.storage.calls import CallHook, Fault, StorageCall
 from registry_core.storage.faults import RowMissing
 from registry_core.storage.operations import Operation
@@ -152,10 +153,10 @@ async def _answer(client: Client, request: Request) -> Answer:
 
 async def _lock(client: Client, repository: str, key: str) -> Answer:
     """Sets a lock as the rule P6 says; there is no request yet that does."""
-    table = client.registry.connection.table(keys.REPOSITORIES)
+    table = client.registry.connection.table(repository_rows.TABLE)
     changes = [tables.merge(key, WriteEnabled=False)]
-    if key == keys.HEAD:
-        changes.append(tables.delete(keys.WRITABLE))
+    if key == repository_rows.REPOSITORY:
+        changes.append(tables.delete(repository_rows.WRITABLE))
     try:
         await table.transact(keys.encode(repository), changes)
     except RowMissing:
@@ -178,5 +179,5 @@ def run(pipe: Connection, settings: Settings, is_careless: bool) -> None:
     if is_careless:
         _forget_versions()
     pacing._BACK_OFF_SECONDS = 0
-    content._BACKOFF_SECONDS = 0
+    objects._BACKOFF_SECONDS = 0
     asyncio.run(_serve(pipe, settings))

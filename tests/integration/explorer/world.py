@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from registry_core.blobs import rows as of_blobs
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import catalog
+from registry_core.repositories import rows as repository_rows
+from registry_core.repositories.rows import live
 from registry_core.storage import keys
-from registry_core.storage.repository_rows import live
 from registry_core.storage.tables import Row
 from tests.integration.core.support import Client
 
@@ -55,21 +58,21 @@ class World:
         """The rows as they are now."""
         connection = client.registry.connection
         partition = keys.encode(repository)
-        blobs = connection.table(keys.BLOBS)
+        blobs = connection.table(of_blobs.TABLE)
 
         async def of_blob(digest: str) -> dict[str, Row]:
             # Not the whole partition: other repositories link the same blobs.
             needs, blob, link = await asyncio.gather(
                 blobs.query(digest, f"r:{partition}:", f"r:{partition};"),
-                blobs.get(digest, keys.BLOB),
+                blobs.get(digest, of_blobs.BLOB),
                 blobs.get(digest, f"l:{partition}"),
             )
             return {row.key: row for row in (*needs, blob, link) if row}
 
         wanted = list(digests)
         rows, listed, blob_rows = await asyncio.gather(
-            connection.table(keys.REPOSITORIES).query(partition, " ", "~"),
-            connection.table(keys.CATALOG).get(keys.CATALOG_PARTITION, partition),
+            connection.table(repository_rows.TABLE).query(partition, " ", "~"),
+            connection.table(catalog.TABLE).get(catalog.PARTITION, partition),
             asyncio.gather(*map(of_blob, wanted)),
         )
         return cls(
@@ -86,7 +89,7 @@ class World:
     @property
     def visible(self) -> Visible:
         """What of it clients can see."""
-        link = keys.link(RepositoryName(self.repository))
+        link = of_blobs.link(RepositoryName(self.repository))
         return Visible(
             manifests=frozenset(self.of("m:")),
             tags=frozenset((name, row.text("Digest")) for name, row in self.of("t:").items()),
@@ -121,7 +124,9 @@ class World:
         expected = {f"{row.text('Digest')}:{name}" for name, row in tags.items()}
         if set(self.of("g:")) != expected:
             yield f"g: rows {sorted(self.of('g:'))} for tags {sorted(expected)}"
-        times = {f"{keys.inverted(row.time('Updated'))}:{name}" for name, row in tags.items()}
+        times = {
+            f"{repository_rows.inverted(row.time('Updated'))}:{name}" for name, row in tags.items()
+        }
         if set(self.of("T:")) != times:
             yield f"T: rows {sorted(self.of('T:'))} for tags updated {sorted(times)}"
 
@@ -139,7 +144,9 @@ class World:
 
     def _broken_manifests(self, artifacts: Mapping[str, Artifact]) -> Iterable[str]:
         manifests = self.of("m:")
-        times = {f"{keys.inverted(row.time('Updated'))}:{d}" for d, row in manifests.items()}
+        times = {
+            f"{repository_rows.inverted(row.time('Updated'))}:{d}" for d, row in manifests.items()
+        }
         if set(self.of("M:")) != times:
             yield f"M: rows {sorted(self.of('M:'))} for manifests updated {sorted(times)}"
         for digest in manifests:
@@ -161,17 +168,17 @@ class World:
         for digest in artifact.blobs:
             rows = self.blob_rows[digest]
             needed = rows.get(f"r:{keys.encode(self.repository)}:{artifact.digest}")
-            if keys.link(name) not in rows:
+            if of_blobs.link(name) not in rows:
                 yield f"{artifact.digest} cannot be pulled: {digest} is not linked"
             if needed is None or needed.values.get("Released"):
                 yield f"garbage collection may take {digest} from {artifact.digest}"
 
     def _broken_blobs(self) -> Iterable[str]:
-        link = keys.link(RepositoryName(self.repository))
+        link = of_blobs.link(RepositoryName(self.repository))
         for digest, rows in self.blob_rows.items():
             if link not in rows:
                 continue
-            if keys.BLOB not in rows:
+            if of_blobs.BLOB not in rows:
                 yield f"{digest} is linked, and there is no such blob"
-            elif rows[link].text("Location") != rows[keys.BLOB].text("Location"):
+            elif rows[link].text("Location") != rows[of_blobs.BLOB].text("Location"):
                 yield f"the link to {digest} leads elsewhere than the blob's row"

@@ -19,7 +19,7 @@ from bench.layers import GIB, KIB, MIB, Layer
 from bench.machine import AVAILABLE
 from bench.stage import Commit, Stage, staged
 from bench.upload import Growth, compare, grow
-from registry_core.storage.content import APPEND_BLOCK
+from registry_core.storage.objects import APPEND_BLOCK
 from tests.patience import PATIENCE
 
 pytestmark = [

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from registry_core.repositories import read
 from registry_core.settings import Settings
-from registry_core.storage import manifest_read, tables
+from registry_core.storage import tables
 from tests.integration.conftest import TALLY
 from tests.integration.core.support import connect, digest_of
 from tests.integration.model import model as spec
@@ -33,7 +34,7 @@ REPEATABLE = settings(
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few entries fill a page of the registry's own, so that links are followed."""
     monkeypatch.setattr(tables, "MAX_PAGE", 3)
-    monkeypatch.setattr(manifest_read, "_PAGE_BYTES", 700)
+    monkeypatch.setattr(read, "_PAGE_BYTES", 700)
 
 
 def run(

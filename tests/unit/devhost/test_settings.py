@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from devhost import settings
-from devhost.app import FunctionApp
 from devhost.banner import welcome
 from devhost.errors import CertificateError, DevhostError
-from devhost.ncrontab import Schedule
-from devhost.queues import QueueFunction
-from devhost.routing import RouteTable
+from devhost.host.app import FunctionApp
+from devhost.host.routing import RouteTable
 from devhost.settings import Options
-from devhost.timers import TimerFunction
-from devhost.worker import Function
+from devhost.triggers.ncrontab import Schedule
+from devhost.triggers.queues import QueueFunction
+from devhost.triggers.timers import TimerFunction
+from devhost.triggers.worker import Function
 
 NO_ROUTES = RouteTable([])
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import azure.functions as func
 from azure.functions.timer import TimerRequest
 
-from devhost import queue_messages, stopping
+from devhost.processes import stopping
+from devhost.triggers import queue_messages
 
 if "LEASE_SECONDS" in os.environ:
     # What is left of a host that will be killed is wanted again within the patience of a test.

@@ -9,7 +9,7 @@ from registry_core.http import health
 from registry_core.registry import Registry
 from registry_core.storage.faults import Ambiguous
 from registry_core.storage.room import Room
-from registry_core.storage.system import SchemaError
+from registry_core.system import SchemaError
 
 
 class Storage:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devhost.ncrontab import Schedule
+from devhost.triggers.ncrontab import Schedule
 from registry_core.model.schedule import parse_schedule
 
 _LIMITS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_core import system
+from registry_core.blobs import rows as blob_rows
 from registry_core.model import names as names_
 from registry_core.model.digest import DIGEST_ALPHABET, Digest
 from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import rows as repository_rows
 from registry_core.storage import keys
-from registry_core.storage.keys import Location
+from registry_core.storage.objects import Location
 
 MAX_KEY_BYTES = 1024
 """Azure Tables: a key is at most 1 KiB, and storage keeps it as UTF-16."""
@@ -31,19 +34,23 @@ times = st.integers(0, 2**53).map(lambda n: EPOCH + timedelta(microseconds=n))
 
 @given(names, names)
 def test_partitions_sort_as_the_names_do(one: RepositoryName, other: RepositoryName) -> None:
-    assert (keys.repository(one) < keys.repository(other)) is (one.text < other.text)
-    assert (keys.link(one) < keys.link(other)) is (one.text < other.text)
+    assert (repository_rows.partition(one) < repository_rows.partition(other)) is (
+        one.text < other.text
+    )
+    assert (blob_rows.link(one) < blob_rows.link(other)) is (one.text < other.text)
 
 
 @given(names)
 def test_a_name_comes_back_from_its_key(name: RepositoryName) -> None:
     assert keys.decode(keys.encode(name.text)) == name.text
-    assert keys.encode(name.text) == keys.repository(name)
+    assert keys.encode(name.text) == repository_rows.partition(name)
 
 
 @given(tags, tags)
 def test_tags_sort_as_themselves(one: Tag, other: Tag) -> None:
-    assert (keys.tag(one) < keys.tag(other)) is (one.text < other.text)
+    assert (repository_rows.tag_key(one) < repository_rows.tag_key(other)) is (
+        one.text < other.text
+    )
 
 
 any_tag = st.text(names_.TAG_ALPHABET, min_size=1, max_size=6)
@@ -76,19 +83,19 @@ def test_no_key_holds_what_storage_refuses_nor_is_too_long(
     name: RepositoryName, tag: Tag, one: Digest, other: Digest, time: datetime
 ) -> None:
     every = [
-        keys.repository(name),
-        keys.manifest(one),
-        keys.tag(tag),
-        keys.manifest_tag(one, tag),
-        keys.tag_time(time, tag),
-        keys.manifest_time(time, one),
-        keys.child(one, other),
-        keys.referrer(one, other),
-        keys.link(name),
-        keys.requirement(name, one),
-        keys.HEAD,
-        keys.WRITABLE,
-        keys.BLOB,
+        repository_rows.partition(name),
+        repository_rows.manifest_key(one),
+        repository_rows.tag_key(tag),
+        repository_rows.manifest_tag(one, tag),
+        repository_rows.tag_time(time, tag),
+        repository_rows.manifest_time(time, one),
+        repository_rows.child(one, other),
+        repository_rows.referrer(one, other),
+        blob_rows.link(name),
+        blob_rows.requirement(name, one),
+        repository_rows.REPOSITORY,
+        repository_rows.WRITABLE,
+        blob_rows.BLOB,
     ]
     for key in every:
         assert not set(key) & set("/\\#?%")
@@ -100,9 +107,9 @@ def test_the_longest_keys_are_short_enough() -> None:
     name, tag = RepositoryName.parse("a" * 255), Tag.parse("a" * 128)
     digest = Digest.of(b"", "sha512")
     for key in (
-        keys.requirement(name, digest),
-        keys.referrer(digest, digest),
-        keys.manifest_tag(digest, tag),
+        blob_rows.requirement(name, digest),
+        repository_rows.referrer(digest, digest),
+        repository_rows.manifest_tag(digest, tag),
     ):
         assert len(key.encode("utf-16-le")) <= MAX_KEY_BYTES
 
@@ -111,17 +118,21 @@ def test_the_longest_keys_are_short_enough() -> None:
 def test_rows_by_time_begin_with_the_latest(
     one: datetime, other: datetime, tag: Tag, digest: Digest
 ) -> None:
-    assert len(keys.inverted(one)) == 19
-    assert (keys.inverted(one) < keys.inverted(other)) is (one > other)
-    assert (keys.tag_time(one, tag) < keys.tag_time(other, tag)) is (one > other)
-    assert (keys.manifest_time(one, digest) < keys.manifest_time(other, digest)) is (one > other)
+    assert len(repository_rows.inverted(one)) == 19
+    assert (repository_rows.inverted(one) < repository_rows.inverted(other)) is (one > other)
+    assert (repository_rows.tag_time(one, tag) < repository_rows.tag_time(other, tag)) is (
+        one > other
+    )
+    assert (
+        repository_rows.manifest_time(one, digest) < repository_rows.manifest_time(other, digest)
+    ) is (one > other)
 
 
 @given(times)
 def test_neighbouring_microseconds_have_different_rows(time: datetime) -> None:
     later = time + timedelta(microseconds=1)
-    assert keys.microseconds(later) == keys.microseconds(time) + 1
-    assert int(keys.inverted(time)) == 2**63 - 1 - keys.microseconds(time)
+    assert repository_rows.microseconds(later) == repository_rows.microseconds(time) + 1
+    assert int(repository_rows.inverted(time)) == 2**63 - 1 - repository_rows.microseconds(time)
 
 
 @given(st.text("ab:,;-.~ ", min_size=1, max_size=6), st.text("ab:,;-.~ ", max_size=6))
@@ -137,7 +148,7 @@ def test_the_end_of_a_prefix_comes_after_its_keys_and_before_all_others(
 def test_the_needs_of_one_repository_are_not_anothers(
     one: RepositoryName, other: RepositoryName, digest: Digest
 ) -> None:
-    prefix, key = keys.requirements(one), keys.requirement(other, digest)
+    prefix, key = blob_rows.requirements(one), blob_rows.requirement(other, digest)
     assert (prefix <= key < keys.end_of(prefix)) is (one == other)
     if one == other:
         assert Digest.parse(key.removeprefix(prefix)) == digest
@@ -146,9 +157,9 @@ def test_the_needs_of_one_repository_are_not_anothers(
 @pytest.mark.parametrize(
     ("prefix", "of", "other"),
     [
-        (keys.manifest_tags, keys.manifest_tag, "v1"),
-        (keys.referrers, keys.referrer, Digest.of(b"r")),
-        (keys.child_parents, keys.child, Digest.of(b"p")),
+        (repository_rows.manifest_tags, repository_rows.manifest_tag, "v1"),
+        (repository_rows.referrers, repository_rows.referrer, Digest.of(b"r")),
+        (repository_rows.child_parents, repository_rows.child, Digest.of(b"p")),
     ],
 )
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
@@ -166,15 +177,15 @@ def test_a_manifests_rows_are_one_range(
 def test_kinds_of_rows_do_not_mix() -> None:
     digest = Digest.of(b"")
     kinds = [
-        keys.HEAD,
-        keys.WRITABLE,
-        keys.manifest(digest),
-        keys.tag(Tag("h")),
-        keys.manifest_tag(digest, "h"),
-        keys.tag_time(datetime.now(UTC), "h"),
-        keys.manifest_time(datetime.now(UTC), digest),
-        keys.child(digest, digest),
-        keys.referrer(digest, digest),
+        repository_rows.REPOSITORY,
+        repository_rows.WRITABLE,
+        repository_rows.manifest_key(digest),
+        repository_rows.tag_key(Tag("h")),
+        repository_rows.manifest_tag(digest, "h"),
+        repository_rows.tag_time(datetime.now(UTC), "h"),
+        repository_rows.manifest_time(datetime.now(UTC), digest),
+        repository_rows.child(digest, digest),
+        repository_rows.referrer(digest, digest),
     ]
     prefixes = {key.partition(":")[0] for key in kinds}
     assert prefixes == {"h", "hw", "m", "t", "g", "T", "M", "c", "s"}
@@ -182,12 +193,12 @@ def test_kinds_of_rows_do_not_mix() -> None:
 
 def test_an_object_is_named_after_the_day_and_the_upload() -> None:
     upload = uuid.UUID(int=7)
-    assert keys.upload_object(date(2026, 1, 2), upload) == f"uploads/2026-01-02/{upload}"
+    assert blob_rows.upload_object(date(2026, 1, 2), upload) == f"uploads/2026-01-02/{upload}"
 
 
 @given(
     st.from_regex(r"\A[a-z0-9]{3,24}\Z"),
-    st.sampled_from(keys.CONTAINERS),
+    st.sampled_from(system.CONTAINERS),
     st.text("ab/-.", min_size=1),
 )
 def test_a_location_survives_its_text(account: str, container: str, name: str) -> None:

@@ -13,20 +13,21 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.storage.blob import UserDelegationKey
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.errors import Unavailable
 from registry_core.settings import StorageSettings
-from registry_core.storage import keys
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
-from registry_core.storage.content import Content
 from registry_core.storage.faults import Refused
-from registry_core.storage.keys import Location
+from registry_core.storage.objects import Location, Objects
 from registry_core.storage.sas import KEY_LIFETIME, LIFETIME, SasSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "acct"
 ACCOUNT_KEY = b64encode(b"account key of 32 bytes, or more").decode()
-LOCATION = Location(ACCOUNT, keys.CONTENT, keys.upload_object(date(2026, 3, 1), uuid.UUID(int=7)))
+LOCATION = Location(
+    ACCOUNT, blob_rows.CONTAINER, blob_rows.upload_object(date(2026, 3, 1), uuid.UUID(int=7))
+)
 TABLES, OWN_DOMAIN = "https://acct.table.core.windows.net", "https://blobs.example.com"
 HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct"
 
@@ -74,7 +75,7 @@ def signer(service: Service, clock: Clock, account_key: str | None, base: str) -
     content: Any = SimpleNamespace(
         client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
     )
-    return SasSigner(cast("Connection", connection), cast("Content", content), clock)
+    return SasSigner(cast("Connection", connection), cast("Objects", content), clock)
 
 
 def query(url: str) -> dict[str, str]:
@@ -179,7 +180,7 @@ async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_i
     hands_out = Service().get_user_delegation_key
     monkeypatch.setattr(connection.blob_service, "get_user_delegation_key", hands_out)
     try:
-        content = Content(connection)
+        content = Objects(connection, blob_rows.CONTAINER)
         assert content.location(LOCATION.name) == LOCATION
         url = await SasSigner(connection, content, clock).url(LOCATION, "localhost")
     finally:

@@ -1,0 +1,1 @@
+"""The Functions host's manners over HTTP: routes, bodies, headers, connections."""

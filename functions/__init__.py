@@ -1,0 +1,1 @@
+"""What only a function app has."""

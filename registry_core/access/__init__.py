@@ -1,0 +1,1 @@
+"""Who has been given what: repository-scoped tokens, scope maps, role assignments, signing keys."""

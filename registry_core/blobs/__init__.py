@@ -1,0 +1,1 @@
+"""Content: which repositories have it, uploads and their state, hashing."""

@@ -1,0 +1,341 @@
+"""Upload sessions: bytes flow from the client into one append blob, and are hashed on the way.
+
+The object's length and ETag are the truth; the state in the URL is what its holder knows of it.
+Receiving and hashing block n+1 overlaps appending block n, and a request holds two blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import mmap
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from registry_core.blobs import hashing
+from registry_core.blobs.hashing import RunningHash
+from registry_core.blobs.links import Blobs
+from registry_core.blobs.upload_state import StateSealer, UploadState
+from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
+from registry_core.storage.objects import (
+    APPEND_BLOCK,
+    AppendRefused,
+    Location,
+    Objects,
+    ObjectState,
+)
+
+CATCH_UP_BYTES = 256 * 1024 * 1024
+"""The most content that a request other than the commit reads back to hash it."""
+_NONCE, _DIGEST, _CANCELLED = "nonce", "digest", "cancelled"
+
+
+class UploadMoved(Exception):
+    """The state is not the upload's last: `state` is."""
+
+    def __init__(self, state: UploadState) -> None:
+        super().__init__(f"the upload is at {state.offset}")
+        self.state = state
+
+
+class Uploads:
+    """Begins, continues, commits and cancels uploads."""
+
+    def __init__(self, content: Objects, blobs: Blobs, sealer: StateSealer) -> None:
+        self._content = content
+        self._blobs = blobs
+        self.sealer = sealer
+
+    def begin(self, algorithm: str = "sha256") -> UploadState:
+        """A new upload, to be committed under a digest by `algorithm`. No storage call."""
+        names = dict.fromkeys(("sha256", algorithm))
+        return self.sealer.begin(tuple(filter(None, (hashing.start(n).save() for n in names))))
+
+    async def status(self, state: UploadState) -> UploadState:
+        """The upload as it truly stands; it can go on from there. Raises `BlobUploadUnknown`."""
+        found = await self._content.state(state.object_name)
+        if found is None:
+            if state.offset:
+                raise BlobUploadUnknown
+            return state
+        return self._current(state, found)
+
+    def _current(self, state: UploadState, found: ObjectState) -> UploadState:
+        """The state that fits the object. Only the upload's own holder learns it."""
+        metadata = found.metadata
+        if metadata.get(_NONCE) != state.nonce.hex() or _CANCELLED in metadata:
+            raise BlobUploadUnknown
+        if _DIGEST in metadata:
+            raise BlobUploadUnknown("the upload is committed already")
+        return state.at(found.size, found.etag, state.hashes)
+
+    async def append(self, state: UploadState, body: AsyncIterator[bytes]) -> UploadState:
+        """Appends all of `body`; answers the state after it.
+
+        Raises `UploadMoved` if the state was not the upload's last. What was appended before the
+        body broke off stays, and `status` tells how much that is.
+        """
+        async with aclosing(_blocks(body)) as blocks:
+            # First of all: where nothing comes, no hash has to catch up either.
+            if first := await anext(blocks, memoryview(b"")):
+                return await self._append(state, _chain(first, blocks))
+        # Nothing came, so that no write has held the state against the object.
+        now = await self.status(state)
+        if now.offset != state.offset:
+            raise UploadMoved(now)
+        return now
+
+    async def _append(self, state: UploadState, blocks: AsyncIterator[memoryview]) -> UploadState:
+        flow = _Flow(self._content, state, *await self._hashes(state, CATCH_UP_BYTES))
+        try:
+            return await flow.append(blocks)
+        except AppendRefused as refusal:
+            raise UploadMoved(await self.status(state)) from refusal
+
+    async def commit(
+        self,
+        state: UploadState,
+        body: AsyncIterator[bytes],
+        digest: Digest,
+        repository: RepositoryName,
+    ) -> Location:
+        """Appends the rest and makes the upload the blob `digest` of `repository`.
+
+        Answers where the blob lies, which is elsewhere if the registry had it already.
+
+        Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
+        `BlobUploadUnknown`.
+        """
+        async with aclosing(_blocks(body)) as blocks:
+            first = await anext(blocks, memoryview(b""))
+            if not state.etag and len(first) < APPEND_BLOCK:
+                size = len(first)
+                is_first = await self._put_at_once(state, bytes(first), digest)
+            else:
+                size, is_first = await self._append_and_seal(state, _chain(first, blocks), digest)
+        location = self._content.location(state.object_name)
+        # A commit repeated long after: its blob may have been deleted and collected since.
+        if not is_first and await self._blobs.is_doomed(digest, location):
+            raise BlobUploadUnknown
+        return await self._blobs.record(repository, digest, location, size)
+
+    async def _append_and_seal(
+        self, state: UploadState, blocks: AsyncIterator[memoryview], digest: Digest
+    ) -> tuple[int, bool]:
+        """Appends the rest and marks the object; answers its size, and whether it was not yet so.
+
+        A request that was done already, except for its answer, is found out by the mark: the
+        session's content has that digest.
+        """
+        try:
+            state = await self._append(state, blocks)
+            return state.offset, await self._seal_object(state, digest)
+        except BlobUploadUnknown:
+            found = await self._content.state(state.object_name)
+            if found is None or dict(found.metadata) != _committed(state, digest):
+                raise
+            return found.size, False
+
+    async def cancel(self, state: UploadState) -> None:
+        """Ends the upload for good: an empty object marks it. Raises `BlobUploadUnknown`."""
+        name = state.object_name
+        tombstone = {_NONCE: state.nonce.hex(), _CANCELLED: "true"}
+        etag = state.etag
+        unsure = False
+        for _ in range(3):
+            try:
+                if etag:
+                    await self._content.empty(name, tombstone, etag)
+                else:
+                    await self._content.create(name, tombstone)
+                return
+            except (ConditionFailed, RowExists, RowMissing, Ambiguous) as fault:
+                found = await self._content.state(name)
+                if found is None:
+                    raise BlobUploadUnknown from fault
+                unsure = unsure or isinstance(fault, Ambiguous)
+                if unsure and dict(found.metadata) == tombstone:
+                    return
+                etag = self._current(state, found).etag
+        raise Unavailable
+
+    async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> bool:
+        """A whole blob of less than a block: hashed first, then written by one Put Blob.
+
+        False if the object was there already, as this very commit leaves it.
+        """
+        if await asyncio.to_thread(Digest.of, content, digest.algorithm) != digest:
+            raise DigestInvalid(detail={"digest": str(digest)})
+        metadata = _committed(state, digest)
+        try:
+            await self._content.put(state.object_name, content, metadata)
+        except RowExists:
+            found = await self._content.state(state.object_name)
+            if found is None or dict(found.metadata) != metadata or found.size != len(content):
+                raise UploadMoved(await self.status(state)) from None
+            return False
+        return True
+
+    async def _seal_object(self, state: UploadState, digest: Digest) -> bool:
+        """Checks the digest and marks the object with it: its new ETag outdates every state.
+
+        False if it was marked so already: by an earlier commit, or one at the same time.
+        """
+        if await self._digest(state, digest.algorithm) != digest:
+            raise DigestInvalid(detail={"digest": str(digest)})
+        metadata = _committed(state, digest)
+        try:
+            await self._content.set_metadata(state.object_name, metadata, state.etag)
+        except (ConditionFailed, RowMissing, Ambiguous) as fault:
+            found = await self._content.state(state.object_name)
+            if found and dict(found.metadata) == metadata and found.size == state.offset:
+                return False
+            if found and isinstance(fault, Ambiguous):
+                raise Unavailable from fault
+            raise UploadMoved(await self.status(state)) from fault
+        return True
+
+    async def _hashes(
+        self, state: UploadState, limit: int
+    ) -> tuple[dict[str, RunningHash], tuple[bytes, ...]]:
+        """The running hashes of all the content so far, by algorithm, and the saved ones left.
+
+        A hash that lags (its request was cut off) catches up by reading, at most `limit` bytes;
+        one that lags further is left as it is, for the commit to go on from there.
+        """
+        running: dict[str, RunningHash] = {}
+        left: tuple[bytes, ...] = ()
+        for saved in state.hashes:
+            hash_ = hashing.restore(saved)
+            if hash_ is None or hash_.length > state.offset:
+                continue
+            if state.offset - hash_.length > limit:
+                left += (saved,)
+                continue
+            await self._catch_up(state, hash_)
+            running[hash_.name] = hash_
+        if not state.offset:  # Where hashes cannot be saved, this request's bytes still can be.
+            running.setdefault("sha256", hashing.start("sha256"))
+        return running, left
+
+    async def _digest(self, state: UploadState, algorithm: str) -> Digest:
+        """The digest of all the content, read as far as no hash has seen it."""
+        hash_ = next(
+            (h for h in map(hashing.restore, state.hashes) if h and h.name == algorithm), None
+        )
+        if hash_ is None or hash_.length > state.offset:
+            hash_ = hashing.start(algorithm)
+        await self._catch_up(state, hash_)
+        return Digest(algorithm, hash_.hexdigest())
+
+    async def _catch_up(self, state: UploadState, hash_: RunningHash) -> None:
+        location = self._content.location(state.object_name)
+        missing = state.offset - hash_.length
+        try:
+            async for chunk in self._content.read(location, hash_.length, missing):
+                await asyncio.to_thread(hash_.update, chunk)
+        except RowMissing as fault:
+            raise BlobUploadUnknown from fault
+        except ConditionFailed as fault:  # Shorter than the state says: it has been cancelled.
+            raise UploadMoved(await self.status(state)) from fault
+
+
+@dataclass
+class _Flow:
+    """Appends a body block by block: while one block is appended the next is received."""
+
+    content: Objects
+    state: UploadState
+    hashes: dict[str, RunningHash]
+    left: tuple[bytes, ...] = ()
+    """Saved hashes that lag too far behind to go on here."""
+    under_way: asyncio.Task[None] | None = None
+
+    async def append(self, blocks: AsyncIterator[memoryview]) -> UploadState:
+        """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
+        hashed: asyncio.Task[tuple[bytes, ...]] | None = None
+        try:
+            async for block in blocks:
+                if hashed is not None:  # A hash takes one block after another.
+                    await hashed
+                # Not only when the block's turn has come: storage waits for that moment, and the
+                # block before is on its way for a while yet.
+                hashed = asyncio.create_task(asyncio.to_thread(self._hash, block))
+                await self._finish()
+                self.under_way = asyncio.create_task(self._append(block, hashed))
+            await self._finish()
+        finally:
+            await self._settle()
+        return self.state
+
+    async def _append(self, block: memoryview, hashed: asyncio.Task[tuple[bytes, ...]]) -> None:
+        etag = await self._append_block(block)
+        self.state = self.state.at(self.state.offset + len(block), etag, await hashed)
+
+    def _hash(self, block: memoryview) -> tuple[bytes, ...]:
+        """Takes in a block; answers the states after it that can be saved."""
+        for hash_ in self.hashes.values():
+            hash_.update(block)
+        saved = filter(None, (hash_.save() for hash_ in self.hashes.values()))
+        return (*saved, *self.left)
+
+    async def _append_block(self, block: memoryview) -> str:
+        state = self.state
+        etag = state.etag
+        if not etag:
+            try:
+                etag = await self.content.create(state.object_name, {_NONCE: state.nonce.hex()})
+            except RowExists as fault:
+                raise AppendRefused("the upload has begun already") from fault
+        return await self.content.append(state.object_name, block, state.offset, etag)
+
+    async def _finish(self) -> None:
+        task, self.under_way = self.under_way, None
+        if task is not None:
+            await task
+
+    async def _settle(self) -> None:
+        """When the body broke off: lets the append under way end, so that its outcome is known."""
+        task, self.under_way = self.under_way, None
+        if task is not None:
+            await asyncio.wait([task])
+            task.exception()
+
+
+def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
+    """The metadata that marks the object of a committed upload."""
+    return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+
+
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None]:
+    """Cuts `body` into blocks of `APPEND_BLOCK` bytes; only the last may be shorter, none is empty.
+
+    Two buffers take turns, so asking for a block gives up the one before the last: the caller must
+    be done with block n-1 when it asks for block n+1, and may still be using block n.
+    """
+    # Anonymous mappings, because their pages are taken as they are filled and go back to the
+    # system with the request. The heap takes a whole block for the smallest body, and keeps it.
+    buffers = itertools.cycle([memoryview(mmap.mmap(-1, APPEND_BLOCK)) for _ in range(2)])
+    buffer, filled = next(buffers), 0
+    async for chunk in body:
+        position = 0
+        while position < len(chunk):
+            step = min(APPEND_BLOCK - filled, len(chunk) - position)
+            buffer[filled : filled + step] = chunk[position : position + step]
+            filled, position = filled + step, position + step
+            if filled == APPEND_BLOCK:
+                yield buffer
+                buffer, filled = next(buffers), 0
+    if filled:
+        yield buffer[:filled]
+
+
+async def _chain(first: memoryview, rest: AsyncIterator[memoryview]) -> AsyncIterator[memoryview]:
+    if first:
+        yield first
+    async for block in rest:
+        yield block

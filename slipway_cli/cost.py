@@ -1,0 +1,124 @@
+"""`slipway cost`: what a registry costs in a month, beside Azure Container Registry."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from slipway_cli.billing import bill, workload
+from slipway_cli.billing.prices import FILE, Prices, PricesError
+from slipway_cli.command import CommandError, Result, add, say
+
+_MEMORY = {"512": 0.5, "2048": 2.0, "4096": 4.0}
+
+
+def register(nouns: Any) -> None:
+    """Adds the command."""
+    parser = add(
+        nouns,
+        "cost",
+        _run,
+        "What a registry costs in a month, beside Azure Container Registry. Asks nobody: prices "
+        "are a file, with date and source.",
+        "cost --workload team --pulls 50000 --regions 2",
+    )
+    parser.add_argument(
+        "--workload",
+        choices=tuple(workload.WORKLOADS),
+        default="team",
+        help="what to begin with; what else is given changes it (default: team)",
+    )
+    whole, share, amount = _number(int, 0), _number(float, 0, 1), _number(float, 0)
+    for option, kind, text in (
+        ("--pushes", whole, "images pushed in the month"),
+        ("--pulls", whole, "images pulled in the month"),
+        ("--layers", _number(int, 1), "layers of an image"),
+        ("--image-mb", amount, "compressed size of an image in MB"),
+        ("--stored-gb", amount, "what is kept in each region, in GB"),
+        ("--new-layers", share, "share of a pushed image's layers that the registry lacks, 0 to 1"),
+        ("--pulled-layers", share, "share of an image's layers that who pulls lacks, 0 to 1"),
+        ("--internet", share, "share of pulled bytes that leave the region, 0 to 1"),
+        ("--regions", _number(int, 1), "number of regions"),
+        ("--always-ready", whole, "instances kept ready in each region"),
+        ("--keep-warm", whole, "how often keepWarm asks each region for /healthz"),
+        ("--overlap", _number(float, 1), "pushes and pulls that an instance serves at once"),
+        ("--request-seconds", amount, "how long a request takes that moves no bytes"),
+        ("--upload-mb-second", _number(float, 0.1), "how fast uploads arrive, in MB/s"),
+    ):
+        parser.add_argument(option, type=kind, metavar="N", help=text)
+    parser.add_argument("--instance-memory", choices=tuple(_MEMORY), help="in MB (default: 2048)")
+    parser.add_argument("--private-endpoints", action="store_true", default=None)
+    parser.add_argument(
+        "--alerts", action="store_true", default=None, help="alerts go to an address"
+    )
+    parser.add_argument(
+        "--no-probes",
+        dest="probes",
+        action="store_false",
+        default=None,
+        help="Traffic Manager does not probe the regions",
+    )
+    parser.add_argument("--prices", type=Path, default=FILE, help="another list of prices")
+
+
+def _number(kind: type[int | float], least: float, most: float = 1e12) -> Callable[[str], Any]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"from {least:,.15g} to {most:,.15g}")
+        return value
+
+    parse.__name__ = "number"
+    return parse
+
+
+async def _run(arguments: argparse.Namespace) -> Result:
+    try:
+        prices = Prices.read(arguments.prices)
+        work = _workload(arguments)
+        lines, others = bill.bill(work, prices), bill.alternatives(work, prices)
+    except PricesError as error:
+        raise CommandError(str(error)) from error
+    say(f"In {prices.currency} a month, prices of {prices.date}, {prices.region}. {_told(work)}")
+    rows: list[dict[str, object]] = [
+        {
+            "item": line.what,
+            "quantity": f"{line.quantity:,.0f}" if arguments.output == "table" else line.quantity,
+            "unit": line.unit,
+            "cost": _money(line.cost, arguments.output),
+        }
+        for line in lines
+    ]
+    sums = [
+        ("Slipway", bill.total(lines), ""),
+        *((f"ACR {o.name}", o.cost, o.note) for o in others),
+    ]
+    for name, cost, note in sums:
+        shown = None if cost is None else _money(cost, arguments.output)
+        rows.append({"item": name, "quantity": None, "unit": None, "cost": shown})
+        if note:  # Programs get it apart, people in the place of the sum.
+            rows[-1]["note" if arguments.output == "json" else "cost"] = note
+    return rows
+
+
+def _workload(arguments: argparse.Namespace) -> workload.Workload:
+    names = workload.Workload.__dataclass_fields__
+    changes = {name: getattr(arguments, name, None) for name in names}
+    if arguments.instance_memory:
+        changes["memory_gb"] = _MEMORY[arguments.instance_memory]
+    return workload.changed(workload.WORKLOADS[arguments.workload], changes)
+
+
+def _told(work: workload.Workload) -> str:
+    """What the bill is for, in a sentence: people see what they did not say."""
+    return (
+        f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,.12g} MB in "
+        f"{work.layers} layers; {work.stored_gb:,.12g} GB in each of {work.regions} "
+        f"region{'s' if work.regions > 1 else ''}."
+    )
+
+
+def _money(cost: float, output: str) -> object:
+    return f"{cost:,.2f}" if output == "table" else round(cost, 4)

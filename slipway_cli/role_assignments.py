@@ -1,0 +1,126 @@
+"""`slipway role-assignment`: what users, groups and applications of Entra ID may do."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from registry_core.access.store import Conflict, RoleAssignment
+from registry_core.errors import NameInvalid
+from registry_core.model.names import RepositoryPattern
+from registry_core.model.roles import ROLES
+from slipway_cli.command import CommandError, Row, access, add, written
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ASSIGNEE = (
+    "the object id of a user, group, service principal or managed identity; for an application "
+    "that of its service principal: az ad sp show --id <application id> --query id -o tsv; for a "
+    "managed identity: az identity show … --query principalId -o tsv"
+)
+
+
+def register(nouns: Any) -> None:
+    """Adds the noun and its commands."""
+    noun = nouns.add_parser("role-assignment", help="what somebody in Entra ID may do")
+    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
+    create = add(
+        verbs,
+        "create",
+        _create,
+        "Assign a role.",
+        "role-assignment create --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
+    )
+    create.add_argument("--description", default="")
+    listing = add(verbs, "list", _list, "List the assignments.", "role-assignment list -o json")
+    delete = add(
+        verbs,
+        "delete",
+        _delete,
+        "Take a role away. It counts within a minute.",
+        "role-assignment delete --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
+    )
+    for parser, needed, without in (
+        (create, True, "Without it: for all, which is one assignment of its own (*)"),
+        (listing, False, "Without it: whatever it is for"),
+        (delete, True, "Without it: the assignment for all (*), and no other"),
+    ):
+        parser.add_argument("--assignee", required=needed, metavar="OBJECT_ID", help=_ASSIGNEE)
+        parser.add_argument("--role", required=needed, help=", ".join(ROLES))
+        parser.add_argument(
+            "--repository",
+            action="append",
+            metavar="PATTERN",
+            help=f"a repository, or team/*; may be repeated. {without}",
+        )
+
+
+async def _create(arguments: argparse.Namespace) -> list[Row]:
+    assignments = _asked(arguments)
+    async with access() as rows:
+        for assignment in assignments:
+            await rows.add_assignment(assignment)
+        stored, _ = await rows.assignments()
+    return [_row(each) for each in stored if each in assignments]
+
+
+async def _list(arguments: argparse.Namespace) -> list[Row]:
+    async with access() as rows:
+        stored, _ = await rows.assignments()
+    assignee = arguments.assignee.lower() if arguments.assignee else None
+    role = _role(arguments.role) if arguments.role else None
+    return [
+        _row(each)
+        for each in stored
+        if assignee in (None, each.principal)
+        and role in (None, each.role)
+        and (not arguments.repository or each.pattern.text in arguments.repository)
+    ]
+
+
+async def _delete(arguments: argparse.Namespace) -> None:
+    async with access() as rows:
+        for assignment in _asked(arguments):
+            try:
+                await rows.delete_assignment(assignment)
+            except Conflict as error:
+                raise CommandError(
+                    f"{assignment.role} is not assigned to {assignment.principal} for "
+                    f"{assignment.pattern}; `slipway role-assignment list` shows what is"
+                ) from error
+
+
+def _asked(arguments: argparse.Namespace) -> list[RoleAssignment]:
+    principal = arguments.assignee.lower()
+    if not _GUID.fullmatch(principal):
+        raise CommandError(f"--assignee: {_ASSIGNEE}")
+    role = _role(arguments.role)
+    description = getattr(arguments, "description", "")
+    return [
+        RoleAssignment(principal, role, _pattern(text), None, description)
+        for text in arguments.repository or ["*"]
+    ]
+
+
+def _role(text: str) -> str:
+    known = {role.lower(): role for role in ROLES}
+    if text.lower() not in known:
+        raise CommandError(f"--role: one of {', '.join(ROLES)}")
+    return known[text.lower()]
+
+
+def _pattern(text: str) -> RepositoryPattern:
+    try:
+        return RepositoryPattern.parse(text)
+    except NameInvalid as error:
+        raise CommandError(f"--repository: {text!r} is no repository, team/* or *") from error
+
+
+def _row(assignment: RoleAssignment) -> Row:
+    return {
+        "assignee": assignment.principal,
+        "role": assignment.role,
+        "repository": assignment.pattern.text,
+        "created": written(assignment.created),
+        "description": assignment.description,
+    }

@@ -1,0 +1,181 @@
+"""`slipway scope-map`: what repository-scoped tokens may do."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from registry_core.access.store import MAX_ACTIONS, Access, Conflict, StoredScopeMap
+from registry_core.model.roles import SYSTEM_SCOPE_MAPS, ScopeMap, ScopeMapError, parse_action
+from slipway_cli.command import CommandError, Row, access, add, confirm, written
+
+MEANWHILE = "somebody else has changed it meanwhile: look, and repeat"
+NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{4,49}")
+NAME_HELP = "5 to 50 letters, digits, '-' and '_', the first not '_'"
+
+
+def register(nouns: Any) -> None:
+    """Adds the noun and its commands."""
+    noun = nouns.add_parser("scope-map", help="what repository-scoped tokens may do")
+    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
+    create = add(
+        verbs,
+        "create",
+        _create,
+        "Make a scope map.",
+        "scope-map create --name web-push --repository team/web content/read content/write",
+    )
+    create.add_argument("--name", "-n", required=True, help=NAME_HELP)
+    add_repositories(create, "--repository", required=True)
+    create.add_argument("--description", default="")
+    add(verbs, "list", _list, "List the scope maps, those of the system too.", "scope-map list")
+    show = add(verbs, "show", _show, "Show one.", "scope-map show --name web-push -o json")
+    show.add_argument("--name", "-n", required=True)
+    update = add(
+        verbs,
+        "update",
+        _update,
+        "Change what it allows, for all tokens that have it.",
+        "scope-map update --name web-push --add-repository team/api content/read",
+    )
+    update.add_argument("--name", "-n", required=True)
+    add_repositories(update, "--add-repository")
+    add_repositories(update, "--remove-repository")
+    update.add_argument("--description")
+    delete = add(verbs, "delete", _delete, "Delete one.", "scope-map delete --name web-push")
+    delete.add_argument("--name", "-n", required=True)
+    delete.add_argument("--yes", "-y", action="store_true", help="do not ask")
+
+
+def add_repositories(
+    parser: argparse._ActionsContainer, flag: str, *, required: bool = False
+) -> None:
+    """A flag that takes a repository and its actions, and may be repeated."""
+    parser.add_argument(
+        flag,
+        action="append",
+        nargs="+",
+        metavar=("REPOSITORY", "ACTION"),
+        required=required,
+        default=None if required else [],
+        help="a repository, team/* or *, and actions: content/read, content/write, "
+        "content/delete, metadata/read, metadata/write",
+    )
+
+
+def actions_of(groups: Iterable[list[str]]) -> tuple[str, ...]:
+    """The actions that such flags spell, each once. Raises `CommandError`."""
+    found: dict[str, None] = {}
+    for repository, *actions in groups:
+        if not actions:
+            raise CommandError(f"which actions on {repository}? Such as content/read")
+        for action in actions:
+            text = f"repositories/{repository}/{action}"
+            try:
+                parse_action(text)
+            except ScopeMapError as error:
+                raise CommandError(str(error)) from error
+            found[text] = None
+    if len(found) > MAX_ACTIONS:
+        raise CommandError(f"a scope map has at most {MAX_ACTIONS} actions")
+    return tuple(found)
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises `CommandError` unless it is a name."""
+    if not NAME.fullmatch(name):
+        raise CommandError(
+            f"the name of a {what} has 5 to 50 letters, digits, '-' and '_', and does not begin "
+            "with '_'"
+        )
+
+
+async def make(rows: Access, scope_map: ScopeMap) -> None:
+    """Stores a new scope map. Raises `CommandError`."""
+    try:
+        await rows.add_scope_map(scope_map)
+    except Conflict as error:
+        raise CommandError(
+            f"there is a scope map {scope_map.name} already: update it, or take another name"
+        ) from error
+
+
+async def _create(arguments: argparse.Namespace) -> Row:
+    check_name(arguments.name, "scope map")
+    actions = actions_of(arguments.repository)
+    async with access() as rows:
+        await make(rows, ScopeMap(arguments.name, actions, arguments.description))
+        return _row(await _find(rows, arguments.name))
+
+
+async def _list(_: argparse.Namespace) -> list[Row]:
+    async with access() as rows:
+        return [_row(each) for each in await rows.scope_maps()]
+
+
+async def _show(arguments: argparse.Namespace) -> Row:
+    async with access() as rows:
+        return _row(await _find(rows, arguments.name))
+
+
+async def _update(arguments: argparse.Namespace) -> Row:
+    _check_own(arguments.name)
+    added = actions_of(arguments.add_repository)
+    removed = actions_of(arguments.remove_repository)
+    async with access() as rows:
+        stored = await _find(rows, arguments.name)
+        actions = [each for each in stored.scope_map.actions if each not in removed]
+        actions += [each for each in added if each not in actions]
+        changed = replace(stored.scope_map, actions=tuple(actions))
+        if len(actions) > MAX_ACTIONS:
+            raise CommandError(f"a scope map has at most {MAX_ACTIONS} actions")
+        if arguments.description is not None:
+            changed = replace(changed, description=arguments.description)
+        try:
+            await rows.replace_scope_map(stored, changed)
+        except Conflict as error:
+            raise CommandError(
+                "somebody else has changed it meanwhile: look, and repeat"
+            ) from error
+        return _row(await _find(rows, arguments.name))
+
+
+async def _delete(arguments: argparse.Namespace) -> None:
+    _check_own(arguments.name)
+    async with access() as rows:
+        stored = await _find(rows, arguments.name)
+        users = [token.name for token in await rows.tokens() if token.scope_map == arguments.name]
+        if users:
+            raise CommandError(f"tokens use it: {', '.join(users)}. Give them another first")
+        confirm(arguments, f"Delete the scope map {arguments.name}?")
+        try:
+            await rows.delete_scope_map(stored)
+        except Conflict as error:
+            raise CommandError(
+                "somebody else has changed it meanwhile: look, and repeat"
+            ) from error
+
+
+def _check_own(name: str) -> None:
+    if name in SYSTEM_SCOPE_MAPS:
+        raise CommandError(f"{name} is the system's, and cannot be changed")
+
+
+async def _find(rows: Access, name: str) -> StoredScopeMap:
+    stored = await rows.scope_map(name)
+    if stored is None:
+        raise CommandError(f"there is no scope map {name}; `slipway scope-map list` shows them")
+    return stored
+
+
+def _row(stored: StoredScopeMap) -> Row:
+    return {
+        "name": stored.scope_map.name,
+        "type": "UserDefined" if stored.created else "SystemDefined",
+        "created": written(stored.created),
+        "description": stored.scope_map.description,
+        "actions": list(stored.scope_map.actions),
+    }

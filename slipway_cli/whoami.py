@@ -1,0 +1,104 @@
+"""`slipway whoami`: what a registry says of a user name and a password."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from base64 import b64encode, urlsafe_b64decode
+from datetime import UTC, datetime
+from typing import Any
+
+from registry_core.errors import reason_of
+from slipway_cli.command import CommandError, Row, add, read_password, written
+
+_TIMEOUT_SECONDS = 30
+_MAX_ERROR_BYTES = 64 * 1024
+
+
+def register(nouns: Any) -> None:
+    """Adds the command."""
+    parser = add(
+        nouns,
+        "whoami",
+        _run,
+        "Sign in to a registry, and show who one is there and what one may do.",
+        "whoami --server https://registry.example.com -u ci-web --scope repository:team/web:pull",
+    )
+    parser.add_argument("--server", required=True, help="such as https://registry.example.com")
+    parser.add_argument("--username", "-u", required=True)
+    parser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    parser.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        help="what is to be done there, such as repository:team/web:pull,push or "
+        "registry:catalog:*; may be repeated. Without any, ACCESS stays empty",
+    )
+
+
+async def _run(arguments: argparse.Namespace) -> Row:
+    server = arguments.server if "://" in arguments.server else f"https://{arguments.server}"
+    address = urllib.parse.urlsplit(server)
+    if address.scheme not in ("https", "http") or not address.netloc:
+        raise CommandError("--server: an address such as https://registry.example.com")
+    password = read_password(arguments)
+    query = urllib.parse.urlencode(
+        [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]
+    )
+    url = f"{address.scheme}://{address.netloc}/oauth2/token?{query}"
+    return await asyncio.to_thread(_ask, url, arguments.username, password)
+
+
+def _ask(url: str, username: str, password: str) -> Row:
+    credentials = b64encode(f"{username}:{password}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - https, or http where it was asked for
+        url, headers={"Authorization": f"Basic {credentials}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            document = json.load(answer)
+    except urllib.error.HTTPError as error:
+        reason = _reason(error)
+        if error.code == 401:
+            raise CommandError("the registry does not know this user name and password") from None
+        text = f" ({reason})" if reason else ""
+        raise CommandError(f"the registry answered {error.code}{text}") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise CommandError(f"the registry cannot be reached: {error}") from None
+    return _row(document["access_token"])
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the answer says; nothing where it breaks off."""
+    try:
+        with error:
+            return reason_of(error.read(_MAX_ERROR_BYTES))
+    except (OSError, http.client.HTTPException):
+        return ""
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, unverified. Raises `ValueError` or `LookupError` if it is none."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def _row(token: str) -> Row:
+    claims = claims_of(token)
+    access = [
+        f"{entry['type']}:{entry['name']}:{','.join(entry['actions'])}"
+        for entry in claims.get("access", ())
+    ]
+    return {
+        "name": claims.get("name", claims.get("sub", "")),
+        "kind": claims.get("kind", ""),
+        "subject": claims.get("sub", ""),
+        "expires": written(datetime.fromtimestamp(claims["exp"], UTC)),
+        "access": access,
+    }
