@@ -1,0 +1,97 @@
+"""What somebody wants to happen to a repository, and what has happened: plain values.
+
+A change goes read → plan → transact (`repositories/executor.py`). What came of it is told as
+events, the same to everybody who wants to know: the audit log today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import Manifest
+from registry_core.model.names import Tag
+
+
+@dataclass(frozen=True)
+class Origin:
+    """By whom a change is wanted, and by which request."""
+
+    actor: str = ""
+    """The name of the identity; empty for the registry itself."""
+    request_id: str = ""
+    """The correlation id of the request."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """Stores a manifest and points tags at it, all or nothing."""
+
+    manifest: Manifest
+    tags: tuple[Tag, ...]
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class Untag:
+    """Takes a tag away; its manifest stays."""
+
+    tag: Tag
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class DeleteManifests:
+    """Deletes manifests with their tags."""
+
+    digests: tuple[Digest, ...]
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class DeleteRepository:
+    """Deletes a repository with all that is in it."""
+
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class SetAttributes:
+    """Sets some of the attributes of a manifest, a tag or, without a target, the repository."""
+
+    attributes: Mapping[str, bool]
+    """By column: `ReadEnabled` and so on."""
+    target: Digest | Tag | None = None
+    origin: Origin = Origin()
+
+
+Change = Push | Untag | DeleteManifests | DeleteRepository | SetAttributes
+
+
+class Operation(Enum):
+    """What has happened, in the words of ACR's `ContainerRegistryRepositoryEvents`."""
+
+    PUSH = "Push"
+    UNTAG = "Untag"
+    DELETE = "Delete"
+    UPDATE = "UpdateMetadata"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that has happened to a repository."""
+
+    operation: Operation
+    repository: str
+    origin: Origin
+    digest: str = ""
+    tag: str = ""
+    media_type: str = ""
+    is_blob: bool = False
+    """Whether the digest is that of a blob, not of a manifest."""
+    attributes: Mapping[str, bool] = field(default_factory=dict)
+    """What was set, for `UPDATE`."""
+    stamp: str = ""
+    """The change's place in the order of all regions' changes (`model/clock.py`)."""
