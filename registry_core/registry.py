@@ -16,16 +16,20 @@ from registry_core.auth.sign_in import SignIn, anonymous_caller
 from registry_core.auth.tokens import Tokens
 from registry_core.blobs import hashing
 from registry_core.blobs import rows as blob_rows
-from registry_core.blobs.links import Blobs
+from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
 from registry_core.model.clock import HybridClock
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.catalog import Catalogue
-from registry_core.repositories.delete import ManifestDelete
-from registry_core.repositories.push import ManifestPush
-from registry_core.repositories.read import ManifestReader
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.delete import Deletions
+from registry_core.repositories.delete_many import BulkDeletions
+from registry_core.repositories.executor import Executor
+from registry_core.repositories.listing import Listings
+from registry_core.repositories.lock import Locks
+from registry_core.repositories.push import Pushes
+from registry_core.repositories.read import Manifests
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
@@ -42,12 +46,15 @@ class Registry:
     """Everything a handler needs. `open` must have been awaited before the services are used."""
 
     connection: Connection
-    blobs: Blobs
+    blobs: Links
     content: Objects
     uploads: Uploads
-    manifests: ManifestReader
-    pushes: ManifestPush
-    deletions: ManifestDelete
+    manifests: Manifests
+    listings: Listings
+    pushes: Pushes
+    deletions: Deletions
+    bulk_deletions: BulkDeletions
+    locks: Locks
     signer: SasSigner
     system: System
     signing_keys: SigningKeys
@@ -95,27 +102,27 @@ class Registry:
         settings = self.settings
         hashing.self_test()
         repositories = connection.table(repository_rows.TABLE)
-        catalog = connection.table(catalog_rows.TABLE)
+        catalog = Catalog(connection.table(catalog_rows.TABLE))
+        executor = Executor(repositories, HybridClock(settings.region))
         sealer = StateSealer(upload_keys, settings.upload_expiry)
         self.content = Objects(connection, blob_rows.CONTAINER)
         self.signer = SasSigner(connection, self.content)
-        self.blobs = Blobs(
+        self.blobs = Links(
             connection.table(blob_rows.TABLE), Cache(settings.cache_ttl), settings.gc_grace
         )
         self.uploads = Uploads(self.content, self.blobs, sealer)
-        self.manifests = ManifestReader(
-            repositories, catalog, self.content, Cache(settings.cache_ttl), settings.gc_grace
-        )
-        catalogue = Catalogue(catalog)
-        self.pushes = ManifestPush(
+        self.manifests = Manifests(
             repositories,
-            catalogue,
-            self.blobs,
             self.content,
-            self.uploads,
-            HybridClock(settings.region),
+            Cache(settings.cache_ttl),
+            Cache(settings.cache_ttl),
+            settings.gc_grace,
         )
-        self.deletions = ManifestDelete(repositories, catalogue, self.blobs, self.manifests)
+        self.listings = Listings(repositories, catalog, self.manifests)
+        self.pushes = Pushes(executor, catalog, self.blobs, self.content, self.uploads)
+        self.deletions = Deletions(executor, catalog, self.blobs, self.manifests)
+        self.bulk_deletions = BulkDeletions(executor, catalog)
+        self.locks = Locks(executor, catalog, self.manifests)
         self.signing_keys = SigningKeys(connection)
         self.sign_in = SignIn(
             settings,

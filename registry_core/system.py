@@ -17,7 +17,7 @@ from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
 from registry_core.storage.faults import RowExists, StoreMissing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of all rows and objects that this code reads and writes."""
 TABLES = (repository_rows.TABLE, blob_rows.TABLE, catalog.TABLE, store.TABLE)
 CONTAINERS = (blob_rows.CONTAINER, signing_keys.CONTAINER)

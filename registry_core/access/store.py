@@ -247,7 +247,7 @@ class Access:
         """Takes a role away. Raises `Conflict` if it is not assigned."""
         await self._change(ROLES, [tables.delete(assignment.key), _generation_row()])
 
-    async def _change(self, partition: str, changes: Sequence[tables.Change]) -> None:
+    async def _change(self, partition: str, changes: Sequence[tables.RowChange]) -> None:
         try:
             await self._table.transact(partition, changes)
         except StoreMissing:
@@ -257,7 +257,7 @@ class Access:
             raise Conflict(str(fault)) from fault
 
 
-def _generation_row() -> tables.Change:
+def _generation_row() -> tables.RowChange:
     return tables.upsert(_GENERATION, Generation=new_generation())
 
 

@@ -1,20 +1,22 @@
-"""Table `blobs`: where content lies, which repositories may read it, which manifests need it.
+"""Which repositories may read a blob, and which manifests need it: every change of table `blobs`.
 
-Partition = digest, so that whether a blob exists, is linked and is needed changes in one
-transaction. Rows: `blob`, `l:<repo>`, `r:<repo>:<manifest digest>`.
+Many write to one blob at once: no write here is on a version that they share. A location is read,
+and written on the condition that its marker is still there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from registry_core.blobs import rows as blob_rows
-from registry_core.errors import BlobUnknown, Unavailable, Unsupported
+from registry_core.blobs import rows
+from registry_core.blobs.rows import Link
+from registry_core.errors import BlobUnknown, Unsupported
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.storage import keys, tables
+from registry_core.storage.budget import attempts
 from registry_core.storage.cache import Cache
 from registry_core.storage.faults import (
     Ambiguous,
@@ -24,35 +26,18 @@ from registry_core.storage.faults import (
     StorageFault,
 )
 from registry_core.storage.objects import Location
-from registry_core.storage.pacing import back_off, together
+from registry_core.storage.pacing import Group, together
 from registry_core.storage.tables import Row, Table
 
-PUSH_DEADLINE = timedelta(minutes=10)
-"""A manifest push that has run longer gives up. Garbage collection waits three times as long."""
-_PUSH_OVER = PUSH_DEADLINE * 1.5
-"""A push that protected a blob this long ago has ended, whatever clocks say."""
-_ATTEMPTS = 5
-_MOUNT_ATTEMPTS = 3
+_PUSH_OVER = timedelta(minutes=15)
+"""A push that protected a blob this long ago has ended, whatever clocks say: it may take ten."""
+_GOING_FOR = timedelta(minutes=2)
+"""Longer than a deletion may take: a link that says so for as long belongs to one that has died."""
 _MAX_HOLDERS = 100
 _CHECKED_AT_ONCE = 32
-_RELEASED = "Released"
 
 
-@dataclass(frozen=True)
-class Link:
-    """A repository's permission to read a blob: where it lies, its size, the link's last touch."""
-
-    location: Location
-    size: int
-    timestamp: datetime
-
-    @classmethod
-    def from_row(cls, row: Row) -> Link:
-        """The link in a row `l:` or the content in a row `blob`."""
-        return cls(Location.parse(row.text("Location")), row.number("Size"), row.timestamp)
-
-
-class Blobs:
+class Links:
     """Reads and changes the rows of blobs."""
 
     def __init__(
@@ -67,6 +52,8 @@ class Blobs:
         self._grace = grace
         self._now = now
 
+    # Reading.
+
     async def link(
         self, repository: RepositoryName, digest: Digest, *, relied_on: bool = False
     ) -> Link:
@@ -79,44 +66,54 @@ class Blobs:
         link = self._cache.get((repository, digest))
         ticket = self._cache.ticket()
         if link is None or (relied_on and self._is_old(link)):
-            link = await self._read_link(repository, digest)
+            link = await self._read(repository, digest)
+            if link is None or self._is_going(link):
+                raise BlobUnknown(detail={"digest": str(digest)})
             if relied_on and self._is_old(link):
-                try:
-                    await self._table.transact(
-                        str(digest),
-                        [tables.merge(blob_rows.link(repository), Touched=self._time())],
-                    )
-                except RowMissing as fault:
-                    raise BlobUnknown(detail={"digest": str(digest)}) from fault
+                await self._touch(repository, digest)
                 link = Link(link.location, link.size, self._now())
             self._cache.put((repository, digest), link, ticket=ticket)
         return link
 
-    async def find_link(self, repository: RepositoryName, digest: Digest) -> Link | None:
-        """The link, from the table itself; None if there is none."""
-        row = await self._table.get(str(digest), blob_rows.link(repository), ("Location", "Size"))
+    async def _touch(self, repository: RepositoryName, digest: Digest) -> None:
+        touched = tables.merge(rows.link(repository), Touched=self._time())
+        try:
+            await self._table.transact(str(digest), [touched])
+        except RowMissing as fault:
+            raise BlobUnknown(detail={"digest": str(digest)}) from fault
+
+    async def known(self, repository: RepositoryName, digest: Digest) -> Link | None:
+        """The link, from memory or the table; None if there is none. It may be out of date."""
+        return self._cache.get((repository, digest)) or await self._read(repository, digest)
+
+    async def _read(self, repository: RepositoryName, digest: Digest) -> Link | None:
+        row = await self._table.get(str(digest), rows.link(repository), rows.LINK_COLUMNS)
         return Link.from_row(row) if row else None
 
-    async def size(self, repository: RepositoryName, digest: Digest) -> int | None:
-        """The size of a blob; None if the repository does not have it, as far as is known here."""
-        link = self._cache.get((repository, digest)) or await self.find_link(repository, digest)
-        return link.size if link else None
-
-    async def _read_link(self, repository: RepositoryName, digest: Digest) -> Link:
-        link = await self.find_link(repository, digest)
-        if link is None:
-            raise BlobUnknown(detail={"digest": str(digest)})
-        return link
-
     def _is_old(self, link: Link) -> bool:
-        return self._now() - link.timestamp > self._grace / 2
+        return link.timestamp is None or self._now() - link.timestamp > self._grace / 2
+
+    def _is_going(self, link: Link) -> bool:
+        return link.going is not None and self._now() - link.going < _GOING_FOR
 
     def _time(self) -> str:
         return tables.time_value(self._now())
 
+    def forget(self, repository: RepositoryName, digest: Digest) -> None:
+        """Drops a link from this instance's cache."""
+        self._cache.discard((repository, digest))
+
+    async def holders(self, digest: Digest) -> list[RepositoryName]:
+        """Repositories that may read a blob: the first hundred, in order."""
+        first, end = rows.LINKS, keys.end_of(rows.LINKS)
+        found = await self._table.query(str(digest), first, end, (), limit=_MAX_HOLDERS)
+        return [rows.linked(row.key) for row in found]
+
     async def is_doomed(self, digest: Digest, location: Location) -> bool:
         """Whether the object is one that garbage collection will delete: no row names it."""
-        return await self._table.get(str(digest), blob_rows.doomed(location), ()) is not None
+        return await self._table.get(str(digest), rows.doomed(location), ()) is not None
+
+    # Committing and mounting.
 
     async def record(
         self, repository: RepositoryName, digest: Digest, location: Location, size: int
@@ -126,101 +123,128 @@ class Blobs:
         Answers where the blob lies: at `location`, or where it lay already; an object that lost
         is left to the sweeper. Safe to repeat.
         """
-        partition, link_key = str(digest), blob_rows.link(repository)
-        where = {"Location": str(location), "Size": tables.int64(size), "Created": self._time()}
-        for attempt in range(_ATTEMPTS):
+        partition = str(digest)
+        columns = {**Link(location, size).columns, "Created": self._time()}
+        async for _ in attempts():
             try:
-                await self._table.transact(
-                    partition,
-                    [tables.insert(blob_rows.BLOB, **where), tables.upsert(link_key, **where)],
-                )
+                changes = [
+                    tables.insert(rows.BLOB, **columns),
+                    tables.upsert(rows.marker(location), Created=self._time()),
+                    tables.upsert(rows.link(repository), **columns),
+                ]
+                await self._table.transact(partition, changes)
                 return location
             except (RowExists, Ambiguous):
-                blob = await self._table.get(partition, blob_rows.BLOB, ("Location", "Size"))
-            if blob is not None:
-                known = {name: blob.values[name] for name in ("Location", "Size")}
-                try:
-                    await self._table.transact(
-                        partition,
-                        [
-                            tables.merge(blob_rows.BLOB, blob.etag, Touched=self._time()),
-                            tables.upsert(link_key, Created=self._time(), **known),
-                        ],
-                    )
-                    return Location.parse(blob.text("Location"))
-                except (ConditionFailed, RowMissing, Ambiguous):
-                    pass
-            await back_off(attempt)
-        raise Unavailable
+                blob = await self._table.get(partition, rows.BLOB, ("Location", "Size"))
+            if blob is None:
+                continue
+            found = Link.from_row(blob)
+            try:
+                await self._join(repository, digest, found)
+                return found.location
+            except (RowMissing, Ambiguous):  # Collected since it was read, or nobody knows.
+                continue
+        raise AssertionError("unreachable")
 
-    async def holders(self, digest: Digest) -> list[RepositoryName]:
-        """Repositories that may read a blob: the first hundred, in order."""
-        first, end = blob_rows.LINKS, keys.end_of(blob_rows.LINKS)
-        rows = await self._table.query(str(digest), first, end, (), limit=_MAX_HOLDERS)
-        return [RepositoryName(keys.decode(row.key.removeprefix(blob_rows.LINKS))) for row in rows]
+    async def _join(self, repository: RepositoryName, digest: Digest, found: Link) -> None:
+        """Links a blob that lies where it was found. Raises `RowMissing` if it does no more."""
+        created = self._time()
+        changes = [
+            tables.merge(rows.marker(found.location), Touched=created),
+            tables.upsert(rows.link(repository), **found.columns, Created=created),
+        ]
+        await self._table.transact(str(digest), changes)
 
     async def mount(
-        self, source: RepositoryName, repository: RepositoryName, digest: Digest
+        self,
+        source: RepositoryName,
+        repository: RepositoryName,
+        digest: Digest,
+        allow: Callable[[], Awaitable[None]],
     ) -> bool:
-        """Links a blob of `source` to `repository` too; False if `source` does not have it."""
-        partition, source_key = str(digest), blob_rows.link(source)
-        for attempt in range(_MOUNT_ATTEMPTS):
-            row = await self._table.get(partition, source_key, ("Location", "Size"))
-            if row is None:
+        """Links a blob of `source` to `repository` too; False if `source` does not have it.
+
+        `allow` is asked while the link is read, and raises what forbids it.
+        """
+        async with Group() as group:
+            found, _ = await asyncio.gather(
+                group.start(self._read(source, digest)), group.start(_awaited(allow()))
+            )
+        async for attempt in attempts():
+            if attempt:
+                found = await self._read(source, digest)
+            if found is None:
                 return False
-            known = {name: row.values[name] for name in ("Location", "Size")}
-            changes = [tables.merge(blob_rows.BLOB, Touched=self._time())]
-            if source != repository:
-                changes.append(
-                    tables.upsert(blob_rows.link(repository), Created=self._time(), **known)
-                )
-            changes.append(tables.merge(source_key, row.etag, Touched=self._time()))
             try:
-                await self._table.transact(partition, changes)
+                await self._join(repository, digest, found)
                 return True
-            except RowMissing:
-                return False
-            except (ConditionFailed, Ambiguous):
-                await back_off(attempt)
-        return False
+            except (RowMissing, Ambiguous):  # Collected since it was read, or nobody knows.
+                continue
+        raise AssertionError("unreachable")
+
+    # What manifests need.
 
     async def protect(
         self,
         repository: RepositoryName,
         digest: Digest,
         manifest: Digest,
+        known: Link | None,
         *,
         required: bool,
-    ) -> bool:
-        """Checks that `repository` has the blob and records that `manifest` needs it, in one.
+    ) -> Link | None:
+        """Records that `manifest` needs a blob, on the condition that it lies where `known` says.
 
-        False if the repository has it not, which is no fault unless `required`. Safe to repeat.
+        Answers where it lies at that moment; None if the repository does not have it. Then a need
+        is recorded if it is not `required`: what need not be pushed may be pushed later. Safe to
+        repeat.
         """
+        partition, needed = str(digest), rows.requirement(repository, manifest)
+        async for _ in attempts():
+            if known is None and required:
+                return None
+            changes = [tables.upsert(needed)]
+            if known is not None:
+                changes += [
+                    tables.merge(rows.link(repository), Touched=self._time(), **{rows.GOING: ""}),
+                    tables.merge(rows.marker(known.location), Touched=self._time()),
+                ]
+            try:
+                await self._table.transact(partition, changes)
+                return known
+            except RowMissing:
+                self.forget(repository, digest)
+                known = await self._read(repository, digest)
+            except Ambiguous:
+                continue
+        raise AssertionError("unreachable")
+
+    async def protect_if_there(
+        self, repository: RepositoryName, digest: Digest, manifest: Digest
+    ) -> bool:
+        """Records that `manifest` needs a blob if the repository has it. Safe to repeat."""
         changes = [
-            tables.merge(blob_rows.link(repository), Touched=self._time()),
-            tables.upsert(blob_rows.requirement(repository, manifest)),
+            tables.merge(rows.link(repository), Touched=self._time(), **{rows.GOING: ""}),
+            tables.upsert(rows.requirement(repository, manifest)),
         ]
-        for attempt in range(_ATTEMPTS):
+        async for _ in attempts():
             try:
                 await self._table.transact(str(digest), changes)
                 return True
             except RowMissing:
-                if not required:
-                    # A layer that need not be pushed may be pushed later: it is protected already.
-                    await self._table.transact(str(digest), changes[1:])
                 return False
             except Ambiguous:
-                await back_off(attempt)
-        raise Unavailable
+                continue
+        raise AssertionError("unreachable")
 
     async def requirement_etags(
         self, repository: RepositoryName, digests: Iterable[Digest], manifest: Digest
     ) -> dict[Digest, str]:
         """The versions of the rows that say a manifest needs these blobs."""
-        key = blob_rows.requirement(repository, manifest)
+        key = rows.requirement(repository, manifest)
         wanted = tuple(dict.fromkeys(digests))
-        rows = await together(self._table.get(str(digest), key, ()) for digest in wanted)
-        return {digest: row.etag for digest, row in zip(wanted, rows, strict=True) if row}
+        found = await together(self._table.get(str(digest), key, ()) for digest in wanted)
+        return {digest: row.etag for digest, row in zip(wanted, found, strict=True) if row}
 
     async def release(
         self, repository: RepositoryName, manifest: Digest, etags: dict[Digest, str]
@@ -231,77 +255,116 @@ class Blobs:
         after it: it writes the rows anew, unmarked, and changes their versions. The rows go with
         garbage collection, when no push that saw them can be under way.
         """
-        key = blob_rows.requirement(repository, manifest)
+        key = rows.requirement(repository, manifest)
         await together(
             _ignoring_faults(
-                self._table.transact(str(digest), [tables.merge(key, etag, Released=True)])
+                self._table.transact(
+                    str(digest), [tables.merge(key, etag, **{rows.RELEASED: True})]
+                )
             )
             for digest, etag in etags.items()
         )
+
+    # Deleting.
 
     async def unlink(
         self,
         repository: RepositoryName,
         digest: Digest,
         is_manifest_live: Callable[[Digest], Awaitable[bool]],
+        allow: Callable[[], Awaitable[None]],
     ) -> None:
         """Takes a blob from `repository`. Raises `BlobUnknown`; `Unsupported` while needed.
 
         It is needed by a manifest that exists, and by one whose push has protected it and may
         still be under way; the condition on the link refuses it to a push that begins now.
+
+        `allow` is asked once the link is told to nobody, and raises what forbids the deletion:
+        from then on it does not matter when the link goes. Where it is forbidden, the link is
+        told of again.
         """
-        partition, link_key = str(digest), blob_rows.link(repository)
-        prefix = blob_rows.requirements(repository)
+        partition, key = str(digest), rows.link(repository)
         lost_answer = False
-        for attempt in range(_ATTEMPTS):
+        async for _ in attempts():
             # The link is read first: a push that protects the blob after this changes it.
-            link = await self._table.get(partition, link_key, ())
-            if link is None:
+            row = await self._table.get(partition, key, rows.LINK_COLUMNS)
+            if row is None:
                 if lost_answer:
                     break
                 raise BlobUnknown(detail={"digest": str(digest)})
-            end = keys.end_of(prefix)
-            async for needs in self._table.pages(partition, prefix, end, (_RELEASED,)):
-                await self._refuse_if_needed(needs, prefix, digest, is_manifest_live)
+            await self._refuse_if_needed(repository, digest, is_manifest_live)
             try:
-                await self._table.transact(partition, [tables.delete(link_key, link.etag)])
+                version = await self._hide(partition, row)
+                self.forget(repository, digest)
+                await self._allowed(partition, key, version, allow)
+                await self._table.transact(partition, [tables.delete(key, version)])
                 break
             except (ConditionFailed, RowMissing):
-                pass
+                continue
             except Ambiguous:
                 lost_answer = True
-            await back_off(attempt)
-        else:
-            raise Unavailable
         self.forget(repository, digest)
 
+    async def _hide(self, partition: str, row: Row) -> str:
+        """Has a link told to nobody who pulls; answers its version.
+
+        One that another deletion hides is left as it is: two that hid it by turns would not end.
+        """
+        if self._is_going(Link.from_row(row)):
+            return row.etag
+        going = tables.merge(row.key, row.etag, **{rows.GOING: self._time()})
+        return (await self._table.transact(partition, [going]))[row.key]
+
+    async def _allowed(
+        self, partition: str, key: str, version: str, allow: Callable[[], Awaitable[None]]
+    ) -> None:
+        is_allowed = False
+        try:
+            await allow()
+            is_allowed = True
+        finally:
+            if not is_allowed:
+                told = tables.merge(key, version, **{rows.GOING: ""})
+                await _ignoring_faults(self._table.transact(partition, [told]))
+
     async def _refuse_if_needed(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+    ) -> None:
+        prefix = rows.requirements(repository)
+        end = keys.end_of(prefix)
+        async for page in self._table.pages(str(digest), prefix, end, (rows.RELEASED,)):
+            # A marked row is of a manifest that was deleted and not pushed since.
+            needs = [row for row in page if not row.values.get(rows.RELEASED)]
+            for first in range(0, len(needs), _CHECKED_AT_ONCE):
+                some = needs[first : first + _CHECKED_AT_ONCE]
+                await self._refuse_if_any(some, prefix, digest, is_manifest_live)
+
+    async def _refuse_if_any(
         self,
         needs: list[Row],
         prefix: str,
         digest: Digest,
         is_manifest_live: Callable[[Digest], Awaitable[bool]],
     ) -> None:
-        # A marked row is of a manifest that was deleted and not pushed since.
-        rows = [row for row in needs if not row.values.get(_RELEASED)]
-        for first in range(0, len(rows), _CHECKED_AT_ONCE):
-            some = rows[first : first + _CHECKED_AT_ONCE]
-            manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in some]
-            live = await together(is_manifest_live(manifest) for manifest in manifests)
-            for row, manifest, is_live in zip(some, manifests, live, strict=True):
-                if is_live or self._now() - row.timestamp < _PUSH_OVER:
-                    state = "needs it" if is_live else "is being pushed with it, or just was"
-                    raise Unsupported(
-                        f"the blob cannot be deleted: manifest {manifest} {state}",
-                        detail={"digest": str(digest), "manifest": str(manifest)},
-                    )
-
-    def forget(self, repository: RepositoryName, digest: Digest) -> None:
-        """Drops a link from this instance's cache."""
-        self._cache.discard((repository, digest))
+        manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in needs]
+        live = await together(is_manifest_live(manifest) for manifest in manifests)
+        for row, manifest, is_live in zip(needs, manifests, live, strict=True):
+            if is_live or self._now() - row.timestamp < _PUSH_OVER:
+                state = "needs it" if is_live else "is being pushed with it, or just was"
+                raise Unsupported(
+                    f"the blob cannot be deleted: manifest {manifest} {state}",
+                    detail={"digest": str(digest), "manifest": str(manifest)},
+                )
 
 
-async def _ignoring_faults(change: Awaitable[None]) -> None:
+async def _awaited(call: Awaitable[None]) -> None:
+    await call
+
+
+async def _ignoring_faults(change: Awaitable[object]) -> None:
     try:
         await change
     except StorageFault:

@@ -1,18 +1,28 @@
 """Table `blobs`: how the rows of a digest are spelt; and how its objects are named.
 
-Partition = digest. `blob`: the content · `l:<repo>`: the repository may read it ·
-`r:<repo>:<manifest digest>`: the manifest needs it · `x:<location>`: an object to be deleted.
+Partition = digest, so that whether a blob exists, is linked and is needed changes in one
+transaction.
+
+blob           the content: where it lies, its size
+b:<location>   a marker beside it, which is merged on the condition that it exists
+l:<repo>       a link: the repository may read the blob
+r:<repo>:<manifest digest>   the manifest needs the blob; `Released` when it has been deleted
+x:<location>   an object to be deleted
 """
 
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.storage import keys
+from registry_core.storage import keys, tables
 from registry_core.storage.objects import Location
+from registry_core.storage.tables import Row
 
 TABLE = "blobs"
 CONTAINER = "content"
@@ -21,11 +31,52 @@ BLOB = "blob"
 """The row of a digest's content."""
 LINKS = "l:"
 """What the rows of the repositories that may read a blob begin with."""
+RELEASED = "Released"
+"""True in a row `r:` whose manifest was deleted and has not been pushed since."""
+GOING = "Going"
+"""The time from which a link is being deleted; it is told to nobody who pulls meanwhile."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A repository's permission to read a blob: where it lies, its size, the link's last touch."""
+
+    location: Location
+    size: int
+    timestamp: datetime | None = None
+    """None where nobody asks for its age."""
+    going: datetime | None = None
+    """Since when it is being deleted; None if it is not."""
+
+    @classmethod
+    def from_row(cls, row: Row) -> Link:
+        """The link in a row `l:`, or the content in a row `blob`."""
+        going = row.time(GOING) if row.text(GOING) else None
+        return cls(Location.parse(row.text("Location")), row.number("Size"), row.timestamp, going)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The columns `Location` and `Size`."""
+        return {"Location": str(self.location), "Size": tables.int64(self.size)}
+
+
+LINK_COLUMNS = ("Location", "Size", GOING)
+"""What `Link` is read from."""
+
+
+def marker(location: Location) -> str:
+    """`b:<location>`."""
+    return f"b:{keys.encode(str(location))}"
 
 
 def link(name: RepositoryName) -> str:
     """`l:<repo>`."""
     return f"{LINKS}{keys.encode(name.text)}"
+
+
+def linked(key: str) -> RepositoryName:
+    """The repository of a row `l:<repo>`."""
+    return RepositoryName(keys.decode(key.removeprefix(LINKS)))
 
 
 def requirements(name: RepositoryName) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from registry_core.blobs import hashing
 from registry_core.blobs.hashing import RunningHash
-from registry_core.blobs.links import Blobs
+from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer, UploadState
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from registry_core.model.digest import Digest
@@ -45,9 +45,9 @@ class UploadMoved(Exception):
 class Uploads:
     """Begins, continues, commits and cancels uploads."""
 
-    def __init__(self, content: Objects, blobs: Blobs, sealer: StateSealer) -> None:
+    def __init__(self, content: Objects, links: Links, sealer: StateSealer) -> None:
         self._content = content
-        self._blobs = blobs
+        self._links = links
         self.sealer = sealer
 
     def begin(self, algorithm: str = "sha256") -> UploadState:
@@ -118,10 +118,23 @@ class Uploads:
             else:
                 size, is_first = await self._append_and_seal(state, _chain(first, blocks), digest)
         location = self._content.location(state.object_name)
-        # A commit repeated long after: its blob may have been deleted and collected since.
-        if not is_first and await self._blobs.is_doomed(digest, location):
+        if not is_first:
+            await self._refuse_if_swept(state, digest, location)
+        return await self._links.record(repository, digest, location, size)
+
+    async def _refuse_if_swept(
+        self, state: UploadState, digest: Digest, location: Location
+    ) -> None:
+        """For a commit repeated long after: its blob may have been deleted and collected since.
+
+        That the object is doomed is read before it is seen that it is there: the sweep may delete
+        both in between. Raises `BlobUploadUnknown`.
+        """
+        if await self._links.is_doomed(digest, location):
             raise BlobUploadUnknown
-        return await self._blobs.record(repository, digest, location, size)
+        found = await self._content.state(state.object_name)
+        if found is None or dict(found.metadata) != _committed(state, digest):
+            raise BlobUploadUnknown
 
     async def _append_and_seal(
         self, state: UploadState, blocks: AsyncIterator[memoryview], digest: Digest

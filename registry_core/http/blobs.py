@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from registry_core.blobs.links import Link
+from registry_core.blobs.rows import Link
 from registry_core.errors import Unsupported
 from registry_core.http import addresses
 from registry_core.http.exchange import Exchange
 from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
 from registry_core.model.actions import Action
+from registry_core.model.change import Origin
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import ByteRange, parse_read_range
+from registry_core.storage.pacing import Group
 
 _CONTENT_TYPE = "application/octet-stream"
 
@@ -35,7 +39,11 @@ async def get(exchange: Exchange) -> Response:
     """
     digest = Digest.parse(exchange.params["digest"])
     registry = exchange.registry
-    link = await registry.blobs.link(exchange.repository, digest)
+    async with Group() as group:
+        link, _ = await asyncio.gather(
+            group.start(registry.blobs.link(exchange.repository, digest)),
+            group.start(registry.manifests.check_readable(exchange.repository)),
+        )
     if not_modified(exchange.request, digest):
         return unchanged(_headers(digest))
     # 416 from here, whoever would send the bytes.
@@ -64,12 +72,7 @@ async def delete(exchange: Exchange) -> Response:
     if not exchange.registry.settings.delete_enabled:
         raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
     digest = Digest.parse(exchange.params["digest"])
-    repository, registry = exchange.repository, exchange.registry
-
-    async def is_live(manifest: Digest) -> bool:
-        return await registry.manifests.is_live(repository, manifest)
-
-    await registry.blobs.unlink(repository, digest, is_live)
+    await exchange.registry.deletions.delete_blob(exchange.repository, digest, Origin())
     return Response(status_code=202)
 
 

@@ -14,7 +14,7 @@ async def tags(exchange: Exchange) -> Response:
     """`GET /v2/<name>/tags/list`: in lexical order (distribution-spec, "Listing Tags")."""
     count = pagination.page_size(exchange.query)
     last = pagination.cursor(exchange.query)
-    page = await exchange.registry.manifests.tags(exchange.repository, last, max(count, 1))
+    page = await exchange.registry.listings.tags(exchange.repository, last, max(count, 1))
     entries, following = (page.entries, page.next) if count else ([], "")
     return JSONResponse(
         {"name": str(exchange.repository), "tags": entries},
@@ -30,7 +30,7 @@ async def catalog(exchange: Exchange) -> Response:
     if not count:
         return JSONResponse({"repositories": []})
     last = pagination.cursor(exchange.query)
-    page = await exchange.registry.manifests.repositories(last, count)
+    page = await exchange.registry.listings.repositories(last, count)
     return JSONResponse(
         {"repositories": page.entries},
         headers=pagination.next_link("/v2/_catalog", page.next, n=str(count)),
@@ -48,7 +48,7 @@ async def referrers(exchange: Exchange) -> Response:
     count, last = pagination.page_size(exchange.query), pagination.cursor(exchange.query)
     entries, following = [], ""
     if count:
-        page = await exchange.registry.manifests.referrers(
+        page = await exchange.registry.listings.referrers(
             exchange.repository, subject, artifact_type, last, count
         )
         entries, following = page.entries, page.next

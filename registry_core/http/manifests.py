@@ -20,17 +20,18 @@ from registry_core.http.preconditions import (
     unchanged,
 )
 from registry_core.model.actions import Action
+from registry_core.model.change import DeleteManifests, Push, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
 from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference
-from registry_core.repositories.push import MAX_TAGS
+from registry_core.repositories.plan import MAX_TAGS
 
 
 async def head(exchange: Exchange) -> Response:
     """Digest, media type and size."""
     reference = parse_known_reference(exchange.params["reference"])
     relied_on = exchange.may(Action.PUSH, exchange.repository)
-    found = await exchange.registry.manifests.head(
+    found = await exchange.registry.manifests.summary(
         exchange.repository, reference, relied_on=relied_on
     )
     request, headers = exchange.request, _headers(reference, found.digest)
@@ -46,7 +47,7 @@ async def get(exchange: Exchange) -> Response:
     reference = parse_known_reference(exchange.params["reference"])
     request, manifests = exchange.request, exchange.registry.manifests
     if "if-none-match" in request.headers:
-        found = await manifests.head(exchange.repository, reference, relied_on=False)
+        found = await manifests.summary(exchange.repository, reference, relied_on=False)
         if not_modified(request, found.digest):
             check_accepted(request, found.media_type)
             return unchanged(_headers(reference, found.digest))
@@ -74,7 +75,8 @@ async def put(exchange: Exchange) -> Response:
             "the manifest's digest is another",
             detail={"digest": str(reference), "computed": str(manifest.digest)},
         )
-    await exchange.registry.pushes.push(exchange.repository, manifest, tags)
+    change = Push(manifest, tuple(tags))
+    await exchange.registry.pushes.push(exchange.repository, change)
     response = Response(
         status_code=201,
         headers={
@@ -96,9 +98,9 @@ async def delete(exchange: Exchange) -> Response:
     reference = parse_known_reference(exchange.params["reference"])
     deletions = exchange.registry.deletions
     if isinstance(reference, Tag):
-        await deletions.delete_tag(exchange.repository, reference)
+        await deletions.untag(exchange.repository, Untag(reference))
     else:
-        await deletions.delete_manifest(exchange.repository, reference)
+        await deletions.delete_manifest(exchange.repository, DeleteManifests((reference,)))
     return Response(status_code=202)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from registry_core.blobs.uploads import UploadMoved
 from registry_core.errors import (
     BlobUploadUnknown,
     DigestInvalid,
+    DisallowedOperation,
     LengthInvalid,
     NameInvalid,
     RangeInvalid,
@@ -84,7 +86,11 @@ async def _mount(exchange: Exchange, digest: Digest) -> bool:
         if named is not None:  # Which others have it, only those learn who may pull from them.
             _ask_for_another_token(exchange, named)
         return False
-    return await blobs.mount(readable, exchange.repository, digest)
+    check = partial(exchange.registry.manifests.check_readable, readable)
+    try:
+        return await blobs.mount(readable, exchange.repository, digest, check)
+    except DisallowedOperation:
+        return False  # Nothing may be pulled from there: the blob has to be sent.
 
 
 def _ask_for_another_token(exchange: Exchange, name: RepositoryName) -> None:

@@ -11,7 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 
+MAX_AHEAD_MILLISECONDS = 5 * 60 * 1000
+"""How far ahead of this clock a stamp of another region may be."""
 _MAX_COUNTER = 0xFFFF
+
+
+class StampAhead(ValueError):
+    """Another region's stamp is too far ahead: taken in, it would carry all clocks along."""
 
 
 def _milliseconds() -> int:
@@ -34,6 +40,17 @@ class HybridClock:
             self._last = max((self._now(), 0), _successor(last))
             millis, counter = self._last
         return f"{millis:012x}-{counter:04x}-{self._region}"
+
+    def check_foreign(self, stamp: str) -> None:
+        """Holds a stamp that a peer hands in against this clock, before it is written to a row.
+
+        Those in our own rows are never refused: they are there already. Raises `StampAhead`, and
+        `ValueError` for what is no stamp.
+        """
+        millis, _ = _parse(stamp)
+        ahead = millis - self._now()
+        if ahead > MAX_AHEAD_MILLISECONDS:
+            raise StampAhead(f"the stamp {stamp} is {ahead // 1000} seconds ahead")
 
 
 def _successor(last: tuple[int, int]) -> tuple[int, int]:

@@ -10,50 +10,70 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from registry_core.errors import Unavailable
-from registry_core.model.names import RepositoryName
-from registry_core.repositories import rows as repository_rows
-from registry_core.storage import tables
-from registry_core.storage.faults import Ambiguous
-from registry_core.storage.pacing import back_off
-from registry_core.storage.tables import Table
+from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
+from registry_core.storage import keys, tables
+from registry_core.storage.budget import attempts
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
+from registry_core.storage.tables import Row, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
-_ATTEMPTS = 8
 
 
-class Catalogue:
-    """Enters repositories into the catalogue and removes them."""
+def entry_key(name: RepositoryName) -> str:
+    """The key of a repository's entry."""
+    return keys.encode(name.text)
+
+
+class Catalog:
+    """Enters repositories into the catalog, removes and lists them."""
 
     def __init__(
-        self, catalog: Table, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, table: Table, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._catalog = catalog
+        self._table = table
         self._now = now
 
     async def enter(self, repository: RepositoryName) -> None:
         """Has the repository listed. Changes the version of an entry that is there."""
-        key = repository_rows.partition(repository)
-        for attempt in range(_ATTEMPTS):
-            entry = tables.merge_or_insert(key, Pushed=tables.time_value(self._now()))
+        async for _ in attempts():
+            entered = tables.time_value(self._now())
+            entry = tables.merge_or_insert(entry_key(repository), Pushed=entered)
             try:
-                await self._catalog.transact(PARTITION, [entry])
+                await self._table.transact(PARTITION, [entry])
                 return
             except Ambiguous:
-                await back_off(attempt)
-        raise Unavailable
+                continue
 
     async def version(self, repository: RepositoryName) -> str | None:
         """The version of the repository's entry; None if there is none."""
-        key = repository_rows.partition(repository)
-        row = await self._catalog.get(PARTITION, key, ())
+        row = await self._table.get(PARTITION, entry_key(repository), ())
         return row.etag if row else None
 
     async def leave(self, repository: RepositoryName, version: str) -> None:
-        """Removes the entry of a repository that has gone, if nobody has entered it since.
+        """Removes the entry of a repository that has gone, if nobody has entered it since."""
+        entry = tables.delete(entry_key(repository), version)
+        async for _ in attempts():
+            try:
+                await self._table.transact(PARTITION, [entry])
+                return
+            except (ConditionFailed, RowMissing):
+                return
+            except Ambiguous:
+                continue
 
-        Raises `ConditionFailed`, `RowMissing`, `Ambiguous`.
-        """
-        entry = tables.delete(repository_rows.partition(repository), version)
-        await self._catalog.transact(PARTITION, [entry])
+    async def entries(self, first: str, columns: tuple[str, ...], limit: int) -> list[Row]:
+        """Up to `limit` entries from the key `first` on, in order."""
+        return await self._table.query(
+            PARTITION, first or "\x20", keys.AFTER_ALL, columns, limit=limit
+        )
+
+    @staticmethod
+    def after(last: str) -> str:
+        """The least key of what comes after the repository `last`, which need not exist."""
+        return keys.encode(keys.following(last, REPOSITORY_ALPHABET))
+
+    @staticmethod
+    def name(key: str) -> RepositoryName:
+        """The repository of an entry."""
+        return RepositoryName(keys.decode(key))

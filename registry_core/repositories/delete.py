@@ -1,251 +1,246 @@
-"""Deleting manifests and tags, each on the condition that it is still what was read."""
+"""Deleting a tag, a manifest, a blob, each on the condition that it is as it was read."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from registry_core.blobs.links import Blobs
+from registry_core.blobs.links import Links
 from registry_core.errors import ManifestUnknown, Unavailable
-from registry_core.model.attributes import Attributes
+from registry_core.model.attributes import COLUMNS as ATTRIBUTES
+from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
+from registry_core.model.media_types import INDEXES
 from registry_core.model.names import RepositoryName, Tag
-from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.catalog import Catalogue
-from registry_core.repositories.read import ManifestReader
-from registry_core.repositories.rows import GONE, StoredManifest, StoredTag, live
-from registry_core.storage import keys, tables
-from registry_core.storage.faults import (
-    Ambiguous,
-    ConditionFailed,
-    RowMissing,
-    StorageFault,
-)
-from registry_core.storage.pacing import back_off, together
-from registry_core.storage.tables import Change, Row, Table
+from registry_core.repositories import plan, rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.emptiness import Emptiness
+from registry_core.repositories.executor import Executor, batches, check_time, reading
+from registry_core.repositories.plan import Doomed, Found, Moment, Plan
+from registry_core.repositories.read import Manifests
+from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
+from registry_core.storage import tables
+from registry_core.storage.faults import StorageFault
+from registry_core.storage.tables import Row
 
-_ATTEMPTS = 20
-_TAGS_A_TRANSACTION = 20
 _FEW = 50
-_CONFLICTS = (RowMissing, ConditionFailed, Ambiguous)
+"""Up to so many rows are read one by one; of more, all of their kind are read in pages."""
+_TAG_COLUMNS = (rows.LIVE, "Digest", "MediaType", "Size", "Created", "Updated", *ATTRIBUTES)
 
 
 @dataclass(frozen=True)
 class _Found:
     """What a deletion of a manifest read, each row before those whose absence it must trust."""
 
-    digest: Digest
-    head: Row
-    writable: Row
-    listing: str | None
-    """The version of the repository's entry in the catalogue."""
-    row: Row
-    subject: Digest | None
-    tags: Sequence[StoredTag]
+    rows: Found
+    doomed: Doomed
+    is_last: bool
+    entry: str | None
+    """The version of the repository's entry in the catalog, if the repository is to go."""
     needs: dict[Digest, str]
     """The versions of the `r:` rows, by blob."""
     children: dict[str, str]
     """The versions of the `c:` rows, by key."""
-    is_last: bool
+
+    def without_first_tags(self, versions: Mapping[str, str]) -> _Found | None:
+        """The same once `plan.untag_some` was applied; None if it has to be read again."""
+        manifest = self.doomed.manifest
+        version = versions.get(rows.manifest_key(manifest.digest))
+        if version is None:
+            return None
+        rest = self.doomed.tags[plan.TAGS_A_TRANSACTION :]
+        doomed = replace(self.doomed, manifest=replace(manifest, etag=version), tags=rest)
+        return replace(self, doomed=doomed)
 
 
-class ManifestDelete:
+def _plan(name: RepositoryName, read: _Found, origin: Origin, moment: Moment) -> Plan:
+    if len(read.doomed.tags) > plan.TAGS_A_TRANSACTION:
+        return plan.untag_some(name, read.rows, read.doomed, moment)
+    doomed = [read.doomed]
+    return plan.delete_manifests(name, read.rows, doomed, origin, moment, is_last=read.is_last)
+
+
+class Deletions:
     """Deletes from the repositories of one registry."""
 
     def __init__(
-        self,
-        repositories: Table,
-        catalogue: Catalogue,
-        blobs: Blobs,
-        reader: ManifestReader,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        self, executor: Executor, catalog: Catalog, links: Links, manifests: Manifests
     ) -> None:
-        self._repositories = repositories
-        self._catalogue = catalogue
-        self._blobs = blobs
-        self._reader = reader
-        self._now = now
+        self._executor = executor
+        self._emptiness = Emptiness(executor, catalog)
+        self._catalog = catalog
+        self._links = links
+        self._manifests = manifests
 
-    async def delete_tag(self, repository: RepositoryName, tag: Tag) -> Digest:
-        """Takes a tag away; its manifest stays. Answers the digest it pointed at.
+    # A tag.
+
+    async def untag(self, repository: RepositoryName, change: Untag) -> Sequence[Event]:
+        """Takes a tag away; its manifest stays.
 
         Raises `ManifestUnknown`, `DisallowedOperation`.
         """
-        partition = repository_rows.partition(repository)
-        removed: Digest | None = None
-        for attempt in range(_ATTEMPTS):
-            head, row = await asyncio.gather(
-                self._repositories.get(partition, repository_rows.REPOSITORY),
-                self._repositories.get(partition, repository_rows.tag_key(tag)),
-            )
-            if row is None:
-                if removed is not None:
-                    return removed  # By our own earlier try, whose answer was lost.
-                raise ManifestUnknown(detail={"tag": str(tag)})
-            found = StoredTag.from_row(row)
-            Attributes.from_row(head.values if head else None).check_delete(
-                f"repository {repository}"
-            )
-            found.attributes.check_delete(f"tag {tag}")
-            changes = [self._write_mark(), *self._untag([found])]
-            try:
-                await self._repositories.transact(partition, changes)
-                return found.digest
-            except Ambiguous:
-                removed = found.digest
-            except _CONFLICTS:
-                pass
-            await back_off(attempt)
-        raise Unavailable
+        made = await self._executor.change(
+            repository,
+            reading(self._executor, repository, (rows.REPOSITORY, rows.tag_key(change.tag))),
+            lambda found, moment: plan.untag(
+                repository, found.rows, change.tag, change.origin, moment
+            ),
+        )
+        return made.plan.events
 
-    async def delete_manifest(self, repository: RepositoryName, digest: Digest) -> None:
-        """Deletes a manifest and its tags; with the last manifest the repository goes.
+    # A manifest.
 
-        Up to 20 tags go with it in one transaction; before that, the rest in batches. Raises
-        `ManifestUnknown`, `DisallowedOperation`.
+    async def delete_manifest(
+        self, repository: RepositoryName, change: DeleteManifests
+    ) -> Sequence[Event]:
+        """Deletes one manifest with its tags and frees what it needs; the last takes all along.
+
+        Up to 30 tags go with it in one transaction; of more, the rest goes before, in parts, each
+        of which leaves a repository in order. Raises `ManifestUnknown`, `DisallowedOperation`, and
+        `Unavailable` when its time is over: a repeat goes on.
         """
-        lost: _Found | None = None
-        for attempt in range(_ATTEMPTS):
-            found = None
-            try:
-                found = await self._find(repository, digest)
-                if found is None and lost is None:
-                    raise ManifestUnknown(detail={"digest": str(digest)})
-                if found is not None:
-                    await self._remove(repository, found)
-            except _CONFLICTS as fault:
-                lost = found if isinstance(fault, Ambiguous) else lost
-                await back_off(attempt)
-                continue
-            # Gone by this try, or by an earlier one of ours whose answer was lost.
-            removed = found or lost
-            if removed is not None:
-                self._reader.forget(repository, digest)
-                await self._clean_up(repository, removed)
-            return
-        raise Unavailable
+        (digest,) = change.digests
+        found: _Found | None = None
+        while True:
+            made = await self._executor.change(
+                repository,
+                lambda also: self._find(repository, digest, also),
+                lambda read, moment: _plan(repository, read, change.origin, moment),
+                found,
+            )
+            if made.plan.events:
+                break
+            found = made.read.without_first_tags(made.versions)
+            check_time()
+        self._manifests.forget(repository, digest)
+        await self._clean_up(repository, digest, made.read)
+        return made.plan.events
 
-    async def _find(self, repository: RepositoryName, digest: Digest) -> _Found | None:
+    async def _find(
+        self, repository: RepositoryName, digest: Digest, also: frozenset[str]
+    ) -> _Found:
         """Reads all that a deletion depends on.
 
         What every push changes is read before what an absence is concluded from: `m:` before the
-        tags `g:`, `hw` before the other manifests.
+        tags `g:`, the guard of pushes before the other manifests.
         """
-        partition = repository_rows.partition(repository)
-        head, writable, row, listing = await asyncio.gather(
-            self._repositories.get(partition, repository_rows.REPOSITORY),
-            self._repositories.get(partition, repository_rows.WRITABLE, ()),
-            self._repositories.get(partition, repository_rows.manifest_key(digest)),
-            self._catalogue.version(repository),
+        key = rows.manifest_key(digest)
+        first = await self._executor.read(
+            repository, {rows.REPOSITORY: None, rows.PUSH_GUARD: (), key: None}, also
         )
-        if row is None or live(row) is None:
-            return None
-        Attributes.from_row(head.values if head else None).check_delete(f"repository {repository}")
-        stored = StoredManifest.from_row(row)
-        stored.attributes.check_delete(f"manifest {digest}")
-        if head is None or writable is None:
-            raise ConditionFailed(f"{repository} was locked, made or removed while it was read")
-        tagged = repository_rows.manifest_tags(digest)
-        content, tag_rows, is_last = await asyncio.gather(
-            self._reader.content(stored),
-            self._repositories.query(partition, tagged, keys.end_of(tagged), ()),
-            self._is_last(partition),
-        )
-        references = References.read(content)
-        names = [tag_row.key.removeprefix(tagged) for tag_row in tag_rows]
-        blobs = [*references.blobs, *[digest] * bool(stored.location)]
-        tags, needs, children = await asyncio.gather(
-            together(
-                self._repositories.get(partition, repository_rows.tag_key(name)) for name in names
+        row = live(first[key])
+        if row is None:
+            raise ManifestUnknown(detail={"digest": str(digest)})
+        manifest = StoredManifest.from_row(row)
+        # Refused before anything else is read, as far as can be told by then.
+        Doomed(manifest).check()
+        children = await self._children(manifest)
+        named, is_last, needs, child_etags = await asyncio.gather(
+            self._executor.query(repository, rows.tags_of(digest)),
+            self._is_last(repository, key),
+            self._links.requirement_etags(
+                repository, [blob.digest for blob in manifest.blobs], digest
             ),
-            self._blobs.requirement_etags(repository, blobs, digest),
-            self._child_etags(partition, digest, references),
+            self._etags(repository, [rows.child(child, digest) for child in children]),
         )
-        pointing = [StoredTag.from_row(tag) for tag in tags if tag is not None]
-        pointing = [tag for tag in pointing if tag.digest == digest]
-        for tag in pointing:
-            tag.attributes.check_delete(f"tag {tag.name}")
-        subject = references.subject
+        goes = is_last and plan.may_go(first[rows.REPOSITORY])
+        (tags, surplus), guard, entry = await asyncio.gather(
+            self._tags(repository, digest, named),
+            self._executor.read(repository, {rows.DELETE_GUARD: ()} if goes else {}),
+            self._entry(repository, goes),
+        )
         return _Found(
-            digest, head, writable, listing, row, subject, pointing, needs, children, is_last
+            {**first, **guard},
+            Doomed(manifest, tags, surplus),
+            goes,
+            entry,
+            needs,
+            child_etags,
         )
 
-    async def _is_last(self, partition: str) -> bool:
-        """Whether the repository has fewer than two manifests."""
-        count = 0
-        first, end = "m:", keys.end_of("m:")
-        async for page in self._repositories.pages(partition, first, end, (GONE,), _FEW):
-            count += sum(live(row) is not None for row in page)
-            if count > 1:
-                return False
-        return True
+    async def _children(self, manifest: StoredManifest) -> Sequence[Digest]:
+        if manifest.media_type.lower() not in INDEXES:
+            return ()
+        content = await self._manifests.content(manifest)
+        return (await asyncio.to_thread(References.read, content)).children
 
-    async def _child_etags(
-        self, partition: str, digest: Digest, references: References
-    ) -> dict[str, str]:
-        wanted = [repository_rows.child(child, digest) for child in references.children]
-        rows = await together(self._repositories.get(partition, key, ()) for key in wanted)
-        return {row.key: row.etag for row in rows if row}
+    async def _is_last(self, repository: RepositoryName, key: str) -> bool:
+        return not await self._executor.holds_another(repository, {key})
 
-    async def _remove(self, repository: RepositoryName, found: _Found) -> None:
-        partition = repository_rows.partition(repository)
-        tags = list(found.tags)
-        while len(tags) > _TAGS_A_TRANSACTION:
-            batch, tags = tags[:_TAGS_A_TRANSACTION], tags[_TAGS_A_TRANSACTION:]
-            # The condition on `m:` would fail on our own second batch; each `t:` has its own.
-            await self._repositories.transact(
-                partition, [self._write_mark(), *self._untag(batch, touch=False)]
-            )
-        changes = [*self._untag(tags, touch=False), repository_rows.bury(found.row)]
-        changes.append(
-            tables.delete(repository_rows.manifest_time(found.row.time("Updated"), found.digest))
-        )
-        if found.subject:
-            changes.append(tables.delete(repository_rows.referrer(found.subject, found.digest)))
-        if found.is_last:
-            changes.append(repository_rows.bury(found.head))
-            changes.append(tables.delete(repository_rows.WRITABLE, found.writable.etag))
+    async def _entry(self, repository: RepositoryName, goes: bool) -> str | None:
+        return await self._catalog.version(repository) if goes else None
+
+    async def _etags(self, repository: RepositoryName, wanted: Iterable[str]) -> dict[str, str]:
+        found = await self._executor.read(repository, dict.fromkeys(wanted, ()))
+        return {key: row.etag for key, row in found.items() if row}
+
+    async def _tags(
+        self, repository: RepositoryName, digest: Digest, named: Sequence[Row]
+    ) -> tuple[list[StoredTag], list[Row]]:
+        """The tags that point at a manifest, and the rows `g:` of those that do not."""
+        range_ = rows.tags_of(digest)
+        by_key = {rows.tag_key(Tag(range_.rest(row.key))): row for row in named}
+        if len(by_key) <= _FEW:
+            found = await self._executor.read(repository, dict.fromkeys(by_key, _TAG_COLUMNS))
+            known = [row for row in found.values() if row]
         else:
-            # Another deletion at the same time may be that of the manifest which we saw remain.
-            moment = tables.time_value(self._now())
-            changes.append(
-                tables.merge(repository_rows.REPOSITORY, found.head.etag, Deleted=moment)
-            )
-            changes.append(self._write_mark())
-        await self._repositories.transact(partition, changes)
+            known = await self._executor.query(repository, rows.TAGS, _TAG_COLUMNS)
+        pointing = {
+            row.key: tag
+            for row in known
+            if row.key in by_key and is_live(row)
+            if (tag := StoredTag.from_row(row)).digest == digest
+        }
+        surplus = [row for key, row in by_key.items() if key not in pointing]
+        return list(pointing.values()), surplus[: plan.TAGS_A_TRANSACTION // 3]
 
-    async def _clean_up(self, repository: RepositoryName, found: _Found) -> None:
+    async def _clean_up(self, repository: RepositoryName, digest: Digest, found: _Found) -> None:
         """What only hints at the manifest, now gone; what fails here is repaired by the sweep.
 
         Each on the version read before, so that what a push writes from now on stays.
         """
-        partition = repository_rows.partition(repository)
-        steps = [self._blobs.release(repository, found.digest, found.needs)]
         children = [tables.delete(key, etag) for key, etag in found.children.items()]
-        size = tables.MAX_TRANSACTION_ROWS
-        steps += [
-            self._repositories.transact(partition, children[first : first + size])
-            for first in range(0, len(children), size)
+        steps = [
+            self._links.release(repository, digest, found.needs),
+            *(
+                self._executor.transact(repository, batch)
+                for batch in batches(children, tables.MAX_TRANSACTION_ROWS)
+            ),
+            self._leave(repository, found.entry)
+            if found.is_last
+            else self._emptiness.end(repository),
         ]
-        if found.is_last and found.listing:
-            steps.append(self._catalogue.leave(repository, found.listing))
         for outcome in await asyncio.gather(*steps, return_exceptions=True):
-            if isinstance(outcome, BaseException) and not isinstance(outcome, StorageFault):
+            if isinstance(outcome, BaseException) and not isinstance(
+                outcome, (StorageFault, Unavailable)
+            ):
                 raise outcome
 
-    def _write_mark(self) -> Change:
-        """Fails on a repository that has been locked or removed since it was read."""
-        return tables.merge(repository_rows.WRITABLE, Updated=tables.time_value(self._now()))
+    async def _leave(self, repository: RepositoryName, entry: str | None) -> None:
+        if entry is not None:
+            await self._catalog.leave(repository, entry)
 
-    def _untag(self, tags: Sequence[StoredTag], touch: bool = True) -> list[Change]:
-        changes = [change for tag in tags for change in repository_rows.untag_changes(tag)]
-        if touch:
-            moment = tables.time_value(self._now())
-            changes += [
-                tables.merge(repository_rows.manifest_key(digest), Untagged=moment)
-                for digest in {tag.digest for tag in tags}
-            ]
-        return changes
+    # A blob.
+
+    async def delete_blob(
+        self, repository: RepositoryName, digest: Digest, origin: Origin
+    ) -> Sequence[Event]:
+        """Takes a blob from the repository.
+
+        Raises `BlobUnknown`, `Unsupported` while a manifest needs it, `DisallowedOperation`.
+        """
+
+        async def is_live(manifest: Digest) -> bool:
+            return await self._manifests.is_live(repository, manifest)
+
+        async def allow() -> None:
+            await self._executor.change(
+                repository,
+                reading(self._executor, repository, (rows.REPOSITORY,)),
+                lambda read, moment: plan.allow_blob_deletion(repository, read.rows, moment),
+            )
+
+        await self._links.unlink(repository, digest, is_live, allow)
+        return [Event(Operation.DELETE, repository.text, origin, digest=str(digest), is_blob=True)]

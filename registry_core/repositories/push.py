@@ -1,291 +1,250 @@
 """Pushing a manifest: protect what it needs, then write it and its tags in one transaction.
 
-A conflict with another writer, or an answer that got lost, starts the push again from its reads;
-every step is safe to repeat.
+What it needs is found out and protected once; a conflict repeats the rest (`executor.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from registry_core.blobs.links import PUSH_DEADLINE, Blobs, Link
+from registry_core.blobs.links import Links
+from registry_core.blobs.rows import Link
 from registry_core.blobs.uploads import Uploads
-from registry_core.errors import ManifestBlobUnknown, ManifestInvalid, Unavailable
-from registry_core.model.attributes import Attributes
-from registry_core.model.clock import HybridClock
+from registry_core.errors import (
+    DisallowedOperation,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    Unavailable,
+)
+from registry_core.model import media_types
+from registry_core.model.change import Event, Push
 from registry_core.model.digest import Digest
-from registry_core.model.manifest import Descriptor, Manifest, Platform, parse_platform
-from registry_core.model.names import RepositoryName, Tag
-from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.catalog import Catalogue
-from registry_core.repositories.rows import GONE, INLINE_BYTES, MANIFEST_FACTS, StoredTag, live
-from registry_core.storage import tables
-from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
-from registry_core.storage.objects import Location, Objects
-from registry_core.storage.pacing import Group, back_off, together
-from registry_core.storage.tables import Change, Row, Table
+from registry_core.model.manifest import Descriptor, Platform, parse_platform
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import plan, rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.emptiness import Emptiness
+from registry_core.repositories.executor import Executor
+from registry_core.repositories.plan import Found
+from registry_core.repositories.rows import Described, StoredBlob, is_live, live
+from registry_core.storage.objects import Objects
+from registry_core.storage.pacing import Group, together
 
-MAX_TAGS = 15
-"""The most tags that one push can set: with all that belongs to them they fit one transaction."""
-_MAX_CHILDREN_INLINE = 40
-_CHILDREN_A_TRANSACTION = 50
 _MAX_CONFIG_BYTES = 1024 * 1024
-_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What an attempt to push found."""
+class _Read:
+    """What an attempt to push found, and what was found out about the manifest."""
 
-    head: Row | None
-    manifest: Row | None
-    """`h` and `m:`, tombstones too: a push fails if either has become one since."""
-    tags: dict[Tag, StoredTag | None]
-    config: Link | None
-    children: frozenset[Digest]
-    """Those of the index's children that exist."""
+    rows: Found
+    described: Described
 
 
-class ManifestPush:
+class Pushes:
     """Pushes manifests into the repositories of one registry."""
 
     def __init__(
         self,
-        repositories: Table,
-        catalogue: Catalogue,
-        blobs: Blobs,
+        executor: Executor,
+        catalog: Catalog,
+        links: Links,
         content: Objects,
         uploads: Uploads,
-        clock: HybridClock,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._repositories = repositories
-        self._catalogue = catalogue
-        self._blobs = blobs
-        self._content = content
-        self._uploads = uploads
-        self._clock = clock
-        self._now = now
+        self.executor = executor
+        self.catalog = catalog
+        self.emptiness = Emptiness(executor, catalog)
+        self.links = links
+        self.content = content
+        self.uploads = uploads
 
-    async def push(
-        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
-    ) -> None:
-        """Stores `manifest` and points `tags` at it, all or nothing.
+    async def push(self, repository: RepositoryName, change: Push) -> Sequence[Event]:
+        """Stores a manifest and points tags at it, all or nothing; answers what happened.
 
-        Raises `ManifestBlobUnknown` if the repository lacks a blob of it, `DisallowedOperation`
-        if the repository or a tag is locked, `Unavailable` if other writers keep winning.
+        Raises `ManifestBlobUnknown` if the repository lacks a blob of it, `ManifestInvalid` if a
+        size is not true, `DisallowedOperation` if a lock forbids it, `Unavailable` if other
+        writers keep winning.
         """
-        for attempt in range(_ATTEMPTS):
-            try:
-                await self._attempt(repository, manifest, tags)
-                return
-            except (RowExists, RowMissing, ConditionFailed, Ambiguous):
-                await back_off(attempt)
-        raise Unavailable("the repository is being changed by others all the time; try again")
-
-    async def _attempt(
-        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
-    ) -> None:
-        deadline = time.monotonic() + PUSH_DEADLINE.total_seconds()
-        known = await self._prepare(repository, manifest, tags)
-        async with Group() as group:
-            platform, location, _, _ = await asyncio.gather(
-                group.start(self._platform(known)),
-                group.start(self._store_large(repository, manifest, known)),
-                group.start(self._protect_again(repository, manifest, known)),
-                group.start(self._enter(repository, known)),
+        push = _Push(self, repository, change)
+        try:
+            # Before its turn: most of it is about blobs, which do not concern others that wait.
+            found = await push.read()
+            made = await self.executor.change(
+                repository,
+                push.read,
+                lambda read, moment: plan.push(
+                    repository, read.rows, change, read.described, moment
+                ),
+                found,
             )
-        await self._write(repository, manifest, known, platform, location, deadline)
+        except (ManifestBlobUnknown, DisallowedOperation):
+            if push.has_entered:
+                await self.emptiness.withdraw(repository)
+            raise
+        return made.plan.events
 
-    async def _prepare(
-        self, repository: RepositoryName, manifest: Manifest, tags: Sequence[Tag]
-    ) -> _Known:
-        """One round: protects each blob, and reads the rows to be written."""
-        partition = repository_rows.partition(repository)
-        rows, key = self._repositories, repository_rows.manifest_key(manifest.digest)
-        async with Group() as group:
-            head = group.start(rows.get(partition, repository_rows.REPOSITORY))
-            row = group.start(rows.get(partition, key, MANIFEST_FACTS))
-            tag_rows = group.start(together(self._tag(partition, tag) for tag in tags))
-            children = group.start(self._existing(partition, manifest.children))
-            config = group.start(self._config(repository, manifest))
-            protected = group.start(self._protect_all(repository, manifest))
-            sizes = group.start(self._check_sizes(repository, manifest))
-            await asyncio.gather(head, row, tag_rows, children, config, protected, sizes)
-        found = await head
-        values = found.values if found else None
-        Attributes.from_row(values).check_write(f"repository {repository}")
-        for tag in filter(None, await tag_rows):
-            if tag.digest != manifest.digest:
-                tag.attributes.check_write(f"tag {tag.name}")
-        known_tags = dict(zip(tags, await tag_rows, strict=True))
-        return _Known(found, await row, known_tags, await config, await children)
 
-    async def _protect_all(self, repository: RepositoryName, manifest: Manifest) -> None:
-        await together(self._protect(repository, blob, manifest) for blob in manifest.blobs)
+class _Push:
+    """One push on its way: what has been found out once, and need not be again."""
 
-    async def _protect_again(
-        self, repository: RepositoryName, manifest: Manifest, known: _Known
-    ) -> None:
-        """Protects the blobs of a manifest that was deleted lately.
-
-        The deletion may have read our rows and released them; what is protected after it was read
-        that the manifest has gone, no deletion has seen.
-        """
-        if known.manifest is not None and not live(known.manifest):
-            await self._protect_all(repository, manifest)
-
-    async def _protect(
-        self, repository: RepositoryName, blob: Descriptor, manifest: Manifest
-    ) -> None:
-        required = not blob.need_not_be_pushed
-        found = await self._blobs.protect(
-            repository, blob.digest, manifest.digest, required=required
-        )
-        if required and not found:
-            raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
-
-    async def _tag(self, partition: str, tag: Tag) -> StoredTag | None:
-        row = await self._repositories.get(partition, repository_rows.tag_key(tag))
-        return StoredTag.from_row(row) if row else None
-
-    async def _existing(self, partition: str, children: Sequence[Descriptor]) -> frozenset[Digest]:
-        digests = tuple({child.digest for child in children})
-        rows = await together(
-            self._repositories.get(partition, repository_rows.manifest_key(digest), (GONE, "Size"))
-            for digest in digests
-        )
-        found = {
-            digest: row.number("Size")
-            for digest, row in zip(digests, rows, strict=True)
-            if row and live(row)
+    def __init__(self, registry: Pushes, repository: RepositoryName, change: Push) -> None:
+        self._registry = registry
+        self._repository = repository
+        self._manifest = change.manifest
+        self._keys: dict[str, tuple[str, ...] | None] = {
+            rows.REPOSITORY: None,
+            rows.manifest_key(self._manifest.digest): rows.MANIFEST_FACTS,
+            **{rows.tag_key(tag): None for tag in change.tags},
+            **{
+                rows.manifest_key(child.digest): (rows.LIVE, rows.GONE, "Size")
+                for child in self._manifest.children
+            },
         }
-        for child in children:
-            if child.digest in found:
-                _check_size(child, found[child.digest])
-        return frozenset(found)
+        self._links: dict[Digest, Link | None] | None = None
+        self._described = Described(Platform(), ())
+        self._protected_after: str | None = ""
+        """The version of the manifest's tombstone after which its blobs were protected last."""
+        self._entered_after: str | None = ""
+        """The version of the repository's tombstone after which it was entered last."""
 
-    async def _check_sizes(self, repository: RepositoryName, manifest: Manifest) -> None:
-        """Refuses what no client could pull: they check the sizes as they do.
+    @property
+    def has_entered(self) -> bool:
+        """Whether it has entered a repository into the catalog that it was to make."""
+        return self._entered_after != ""
 
-        A size belongs to its digest for ever, so that it does not matter when it was read.
+    async def read(self, also: frozenset[str] = frozenset()) -> _Read:
+        """The rows, and what depends on them: in two rounds, or one where nothing does."""
+        found = await self._read_rows(also)
+        for child in self._manifest.children:
+            row = live(found[rows.manifest_key(child.digest)])
+            if row is not None:
+                _check_size(child, row.number("Size"))
+        async with Group() as group:
+            await asyncio.gather(
+                group.start(self._describe(found)), group.start(self._enter(found))
+            )
+        return _Read(found, self._described)
+
+    async def _read_rows(self, also: frozenset[str]) -> Found:
+        """One round; the first time with the links of the blobs."""
+        executor = self._registry.executor
+        if self._links is not None:
+            return await executor.read(self._repository, self._keys, also)
+        async with Group() as group:
+            found, self._links = await asyncio.gather(
+                group.start(executor.read(self._repository, self._keys, also)),
+                group.start(self._links_of(self._manifest.blobs)),
+            )
+        return found
+
+    async def _links_of(self, blobs: Sequence[Descriptor]) -> dict[Digest, Link | None]:
+        """The link of each blob; None where a blob that need not be there is not."""
+        known = self._registry.links.known
+        links = await together(known(self._repository, blob.digest) for blob in blobs)
+        for blob, link in zip(blobs, links, strict=True):
+            if link is not None:
+                _check_size(blob, link.size)
+            elif not blob.need_not_be_pushed:
+                raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
+        return {blob.digest: link for blob, link in zip(blobs, links, strict=True)}
+
+    async def _describe(self, found: Found) -> None:
+        """Protects what the manifest needs, after its row was read, and looks into the config.
+
+        A manifest that is live has all that. One that was deleted lately, or since the last
+        attempt, may have had its blobs released: what is protected after it was read that it has
+        gone, no deletion has seen.
         """
-        read = _image_config(manifest)
-        told = [blob for blob in manifest.blobs if blob.size is not None]
-        told = [blob for blob in told if read is None or blob.digest != read.digest]
-        sizes = await together(self._blobs.size(repository, blob.digest) for blob in told)
-        for blob, size in zip(told, sizes, strict=True):
-            if size is not None:
-                _check_size(blob, size)
+        known = found[rows.manifest_key(self._manifest.digest)]
+        version = known.etag if known else None
+        if is_live(known) or self._protected_after == version:
+            return
+        async with Group() as group:
+            platform, blobs, others, own = await asyncio.gather(
+                group.start(self._platform()),
+                group.start(together(map(self._protect, self._manifest.blobs))),
+                group.start(together(map(self._protect_child, self._no_manifests()))),
+                group.start(self._store_large()),
+            )
+        every = (*blobs, *filter(None, others), *filter(None, [own]))
+        self._described = Described(platform, every, own.location if own else None)
+        self._protected_after = version
 
-    async def _config(self, repository: RepositoryName, manifest: Manifest) -> Link | None:
-        config = _image_config(manifest)
-        if config is None:
-            return None
-        link = await self._blobs.find_link(repository, config.digest)
-        if link:
-            _check_size(config, link.size)
-        return link
-
-    async def _platform(self, known: _Known) -> Platform:
-        """What the image runs on, from its config; nothing where that is no image's, or huge."""
-        config = known.config
-        if live(known.manifest) or config is None or config.size > _MAX_CONFIG_BYTES:
+    async def _platform(self) -> Platform:
+        """What an image runs on, from its config; nothing where that is no image's, or huge."""
+        config = self._manifest.config
+        link = (self._links or {}).get(config.digest) if config else None
+        if config is None or not config.is_image_config or link is None:
             return Platform()
-        return parse_platform(await self._content.read_all(config.location, config.size))
+        if link.size > _MAX_CONFIG_BYTES:
+            return Platform()
+        return parse_platform(await self._registry.content.read_all(link.location, link.size))
 
-    async def _store_large(
-        self, repository: RepositoryName, manifest: Manifest, known: _Known
-    ) -> Location | None:
-        """Makes the bytes that do not fit a row an ordinary blob, which the manifest needs."""
-        if len(manifest.content) <= INLINE_BYTES or live(known.manifest):
-            return None
-        digest = manifest.digest
-        location = await self._uploads.commit(
-            self._uploads.begin(), _whole(manifest.content), digest, repository
+    async def _protect(self, blob: Descriptor) -> StoredBlob:
+        """Records that the manifest needs a blob, and where that lies at this moment."""
+        link = await self._registry.links.protect(
+            self._repository,
+            blob.digest,
+            self._manifest.digest,
+            (self._links or {}).get(blob.digest),
+            required=not blob.need_not_be_pushed,
         )
-        if not await self._blobs.protect(repository, digest, digest, required=True):
-            raise RowMissing(f"{digest} was deleted as soon as it had been stored")
-        return location
+        if link is None and not blob.need_not_be_pushed:  # Deleted since its link was read.
+            raise ManifestBlobUnknown(detail={"digest": str(blob.digest)})
+        size, location = (link.size, link.location) if link else (blob.size or 0, None)
+        return StoredBlob(blob.digest, size, location)
 
-    async def _write(
-        self,
-        repository: RepositoryName,
-        manifest: Manifest,
-        known: _Known,
-        platform: Platform,
-        location: Location | None,
-        deadline: float,
-    ) -> None:
-        partition, now = repository_rows.partition(repository), self._now()
-        stored = tuple(filter(None, known.tags.values()))
-        seen = [row.text("Stamp") for row in (known.head, known.manifest) if row]
-        stamp = self._clock.stamp(*seen, *(tag.stamp for tag in stored))
-        changes = self._head_changes(known, now, stamp)
-        changes += repository_rows.manifest_changes(
-            manifest, platform, location, known.manifest, now, stamp
-        )
-        for tag, before in known.tags.items():
-            changes += repository_rows.tag_changes(tag, manifest, before, now, stamp)
-        changes += [
-            tables.merge(repository_rows.manifest_key(digest), Untagged=tables.time_value(now))
-            for digest in {tag.digest for tag in stored} - {manifest.digest}
+    def _no_manifests(self) -> Iterable[Descriptor]:
+        """What an index names that is no manifest: BuildKit's cache index names layers."""
+        children = {child.digest: child for child in self._manifest.children}
+        return [
+            child
+            for child in children.values()
+            if child.media_type.lower() not in media_types.MANIFESTS
         ]
-        changes += repository_rows.referrer_changes(manifest)
-        children = self._child_changes(manifest, known.children)
-        inline = len(children) <= _MAX_CHILDREN_INLINE
-        if inline and len(changes) + sum(map(len, children)) <= tables.MAX_TRANSACTION_ROWS:
-            changes += [change for group in children for change in group]
-        else:
-            for first in range(0, len(children), _CHILDREN_A_TRANSACTION):
-                groups = children[first : first + _CHILDREN_A_TRANSACTION]
-                batch = [change for group in groups for change in group]
-                await self._repositories.transact(partition, batch)
-        if time.monotonic() > deadline:
-            raise Unavailable("the push took too long; try again")
-        await self._repositories.transact(partition, tables.combine(changes))
 
-    def _head_changes(self, known: _Known, now: datetime, stamp: str) -> list[Change]:
-        moment = tables.time_value(now)
-        values = {"Created": moment, "Stamp": stamp}
-        if live(known.head):
-            return [tables.merge(repository_rows.WRITABLE, Updated=moment)]
-        head = (
-            tables.replace(repository_rows.REPOSITORY, known.head.etag, **values)
-            if known.head
-            else tables.insert(repository_rows.REPOSITORY, **values)
+    async def _protect_child(self, child: Descriptor) -> StoredBlob | None:
+        """Protects what an index names where it is a blob here; None where there is none."""
+        if not child.digest.is_registered:
+            return None
+        found = await self._registry.links.protect_if_there(
+            self._repository, child.digest, self._manifest.digest
         )
-        return [head, tables.insert(repository_rows.WRITABLE, Updated=moment)]
+        return StoredBlob(child.digest, child.size or 0, None) if found else None
 
-    def _child_changes(self, manifest: Manifest, existing: frozenset[Digest]) -> list[list[Change]]:
-        """For each child of an index: says who holds it, and touches it if it exists."""
-        groups = []
-        for digest in dict.fromkeys(child.digest for child in manifest.children):
-            group = [tables.upsert(repository_rows.child(digest, manifest.digest))]
-            if digest in existing:
-                moment = tables.time_value(self._now())
-                group.append(tables.merge(repository_rows.manifest_key(digest), Touched=moment))
-            groups.append(group)
-        return groups
+    async def _store_large(self) -> StoredBlob | None:
+        """Makes bytes that do not fit a row an ordinary blob, which the manifest needs.
 
-    async def _enter(self, repository: RepositoryName, known: _Known) -> None:
-        """Enters a repository that is to be made into the catalogue.
+        Where it lies is known once it is protected: until then it may be deleted and sent again.
+        """
+        content, digest = self._manifest.content, self._manifest.digest
+        if len(content) <= rows.INLINE_BYTES:
+            return None
+        uploads = self._registry.uploads
+        location = await uploads.commit(
+            uploads.begin(digest.algorithm), _whole(content), digest, self._repository
+        )
+        link = await self._registry.links.protect(
+            self._repository, digest, digest, Link(location, len(content)), required=True
+        )
+        if link is None:
+            raise Unavailable("the manifest was deleted as soon as it had been stored; try again")
+        return StoredBlob(digest, link.size, link.location)
+
+    async def _enter(self, found: Found) -> None:
+        """Enters a repository that is to be made into the catalog.
 
         After it was read that there is none, and before it is made: a deletion in between, that
         would remove our entry, makes this attempt fail.
         """
-        if not live(known.head):
-            await self._catalogue.enter(repository)
-
-
-def _image_config(manifest: Manifest) -> Descriptor | None:
-    """The config of an image, which tells its platform."""
-    config = manifest.config
-    return config if config and config.is_image_config else None
+        repository = found[rows.REPOSITORY]
+        version = repository.etag if repository else None
+        if not is_live(repository) and self._entered_after != version:
+            await self._registry.catalog.enter(self._repository)
+            self._entered_after = version
 
 
 def _check_size(descriptor: Descriptor, size: int) -> None:

@@ -1,108 +1,115 @@
-"""Reading manifests, and listing tags, referrers and repositories."""
+"""Reading manifests, by tag and by digest."""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
-from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnknown
-from registry_core.model.digest import DIGEST_ALPHABET, Digest
-from registry_core.model.names import (
-    REPOSITORY_ALPHABET,
-    TAG_ALPHABET,
-    Reference,
-    RepositoryName,
-    Tag,
-)
-from registry_core.repositories import catalog
-from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.rows import GONE, StoredManifest, StoredTag, live
-from registry_core.storage import keys, tables
+from registry_core.errors import ManifestUnknown
+from registry_core.model.attributes import Attributes, Target, Use
+from registry_core.model.digest import Digest
+from registry_core.model.names import Reference, RepositoryName, Tag
+from registry_core.repositories import plan, rows
+from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
 from registry_core.storage.cache import Cache
 from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.objects import Objects
+from registry_core.storage.pacing import Group
 from registry_core.storage.tables import Row, Table
 
-_PAGE_BYTES = 3 * 1024 * 1024
-_MANIFESTS_READ = 50
-"""How many manifests a page of referrers reads at most, for annotations that rows don't hold."""
-_HIDDEN = "ListEnabled"
 _TAG_MOVES = 3
 
-
-@dataclass(frozen=True)
-class Page:
-    """Part of a listing."""
-
-    entries: list[Any]
-    next: str
-    """Where the rest begins, after this entry; empty if this is the end."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ManifestHead:
-    """What a HEAD tells."""
+class Summary:
+    """What is told of a manifest without its bytes."""
 
     digest: Digest
     media_type: str
     size: int
 
 
-class ManifestReader:
-    """Reads the repositories of one registry."""
+class Manifests:
+    """Reads the manifests of one registry."""
 
     def __init__(
         self,
-        repositories: Table,
-        catalog: Table,
+        table: Table,
         content: Objects,
         cache: Cache[StoredManifest],
+        attributes: Cache[Attributes],
         grace: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._repositories = repositories
-        self._catalog = catalog
+        self._table = table
         self._content = content
         self._cache = cache
+        self._attributes = attributes
         self._grace = grace
         self._now = now
 
-    async def head(
+    async def summary(
         self, repository: RepositoryName, reference: Reference, *, relied_on: bool
-    ) -> ManifestHead:
-        """Digest, media type and size of a manifest. By tag one read, never from the cache.
+    ) -> Summary:
+        """Digest, media type and size of a manifest. By tag read always, never from the cache.
 
         `relied_on` says that the caller may push and will not send again what exists: an old
         manifest is touched, unless a tag holds it. Raises `ManifestUnknown`,
         `DisallowedOperation`.
         """
         if isinstance(reference, Tag):
-            tag = await self._tag(repository, reference)
-            return ManifestHead(tag.digest, tag.media_type, tag.size)
-        manifest = await self._manifest(repository, reference, relied_on=relied_on)
-        return ManifestHead(reference, manifest.media_type, manifest.size)
+            tag = await self._readable(repository, self._tag(repository, reference))
+            return Summary(tag.digest, tag.media_type, tag.size)
+        manifest = await self._readable(
+            repository, self._manifest(repository, reference, relied_on=relied_on)
+        )
+        return Summary(reference, manifest.media_type, manifest.size)
 
     async def get(
         self, repository: RepositoryName, reference: Reference
     ) -> tuple[Digest, str, bytes]:
         """Digest, media type and bytes. Raises `ManifestUnknown`, `DisallowedOperation`."""
         if isinstance(reference, Tag):
-            digest, manifest = await self._tagged(repository, reference)
+            found = self._tagged(repository, reference)
         else:
-            digest = reference
-            manifest = await self._manifest(repository, reference, relied_on=False)
-        return digest, manifest.media_type, await self.content(manifest)
+            found = self._manifest(repository, reference, relied_on=False)
+        manifest = await self._readable(repository, found)
+        return manifest.digest, manifest.media_type, await self.content(manifest)
 
-    async def _tagged(self, repository: RepositoryName, tag: Tag) -> tuple[Digest, StoredManifest]:
+    async def check_readable(self, repository: RepositoryName) -> None:
+        """Raises `DisallowedOperation` if nothing may be pulled from a repository.
+
+        As far as was read within the cache's life.
+        """
+        found = self._attributes.get(repository)
+        if found is None:
+            ticket = self._attributes.ticket()
+            columns = (rows.LIVE, rows.GONE, "ReadEnabled")
+            row = live(await self._table.get(rows.partition(repository), rows.REPOSITORY, columns))
+            found = Attributes.from_row(row.values if row else None)
+            self._attributes.put(repository, found, ticket=ticket)
+        found.check(Target.REPOSITORY, Use.PULL, repository)
+
+    async def _readable(self, repository: RepositoryName, reading: Awaitable[T]) -> T:
+        """What is read, while it is seen whether it may be."""
+        async with Group() as group:
+            found, _ = await asyncio.gather(
+                group.start(_awaited(reading)), group.start(self.check_readable(repository))
+            )
+        return found
+
+    async def _tagged(self, repository: RepositoryName, tag: Tag) -> StoredManifest:
         """The manifest that a tag names: in between it may have moved, and its manifest gone."""
         digest = (await self._tag(repository, tag)).digest
         for _ in range(_TAG_MOVES):
             try:
-                return digest, await self._manifest(repository, digest, relied_on=False)
+                return await self._manifest(repository, digest, relied_on=False)
             except ManifestUnknown:
                 before, digest = digest, (await self._tag(repository, tag)).digest
                 if digest == before:
@@ -111,10 +118,9 @@ class ManifestReader:
 
     async def is_live(self, repository: RepositoryName, digest: Digest) -> bool:
         """Whether a manifest exists now, asked of the table itself."""
-        row = await self._repositories.get(
-            repository_rows.partition(repository), repository_rows.manifest_key(digest), (GONE,)
-        )
-        return live(row) is not None
+        columns = (rows.LIVE, rows.GONE)
+        key = rows.manifest_key(digest)
+        return is_live(await self._table.get(rows.partition(repository), key, columns))
 
     async def content(self, manifest: StoredManifest) -> bytes:
         """The manifest's bytes, as they were pushed."""
@@ -125,13 +131,11 @@ class ManifestReader:
         return await self._content.read_all(manifest.location, manifest.size)
 
     async def _tag(self, repository: RepositoryName, tag: Tag) -> StoredTag:
-        row = await self._repositories.get(
-            repository_rows.partition(repository), repository_rows.tag_key(tag)
-        )
+        row = live(await self._table.get(rows.partition(repository), rows.tag_key(tag)))
         if row is None:
             raise ManifestUnknown(detail={"name": str(repository), "tag": str(tag)})
         found = StoredTag.from_row(row)
-        found.attributes.check_read(f"tag {tag}")
+        found.attributes.check(Target.TAG, Use.PULL, tag)
         return found
 
     async def _manifest(
@@ -140,11 +144,8 @@ class ManifestReader:
         manifest = self._cache.get((repository, digest))
         ticket = self._cache.ticket()
         if manifest is None or (relied_on and self._is_old(manifest.timestamp)):
-            partition, key = (
-                repository_rows.partition(repository),
-                repository_rows.manifest_key(digest),
-            )
-            row = live(await self._repositories.get(partition, key))
+            partition, key = rows.partition(repository), rows.manifest_key(digest)
+            row = live(await self._table.get(partition, key))
             if row is None:
                 raise ManifestUnknown(detail={"name": str(repository), "digest": str(digest)})
             manifest = StoredManifest.from_row(row)
@@ -153,112 +154,29 @@ class ManifestReader:
                 manifest = dataclasses.replace(manifest, timestamp=self._now())
             size = len(manifest.content or b"")
             self._cache.put((repository, digest), manifest, size, ticket=ticket)
-        manifest.attributes.check_read(f"manifest {digest}")
+        manifest.attributes.check(Target.MANIFEST, Use.PULL, digest)
         return manifest
 
     async def _touch(self, row: Row) -> None:
         """Tells garbage collection that somebody relies on a manifest, if it is as it was read."""
-        touched = tables.time_value(self._now())
         try:
-            await self._repositories.transact(
-                row.partition, [tables.merge(row.key, row.etag, Touched=touched)]
-            )
+            await self._table.transact(row.partition, plan.touch(row, self._now()))
         except (ConditionFailed, RowMissing) as fault:
-            still = live(await self._repositories.get(row.partition, row.key, (GONE,)))
-            if still is None:
+            columns = (rows.LIVE, rows.GONE)
+            if not is_live(await self._table.get(row.partition, row.key, columns)):
                 raise ManifestUnknown from fault
             # Whoever changed it touched it as well.
 
     def _is_old(self, time: datetime) -> bool:
         return self._now() - time > self._grace / 2
 
-    def forget(self, repository: RepositoryName, digest: Digest) -> None:
-        """Drops a manifest from this instance's cache."""
-        self._cache.discard((repository, digest))
+    def forget(self, repository: RepositoryName, digest: Digest | None = None) -> None:
+        """Drops a manifest from this instance's cache; without one, the repository's attributes."""
+        if digest is None:
+            self._attributes.discard(repository)
+        else:
+            self._cache.discard((repository, digest))
 
-    async def tags(self, repository: RepositoryName, last: str, count: int) -> Page:
-        """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
-        partition = repository_rows.partition(repository)
-        after = keys.following(last, TAG_ALPHABET)
-        page = await self._names(self._repositories, partition, "t:", after, count)
-        if not page.entries and not live(
-            await self._repositories.get(partition, repository_rows.REPOSITORY, (GONE,))
-        ):
-            raise NameUnknown(detail={"name": str(repository)})
-        return page
 
-    async def repositories(self, last: str, count: int) -> Page:
-        """The names of up to `count` repositories after `last`, in order."""
-        after = keys.encode(keys.following(last, REPOSITORY_ALPHABET))
-        page = await self._names(self._catalog, catalog.PARTITION, "", after, count)
-        return Page([keys.decode(name) for name in page.entries], keys.decode(page.next))
-
-    async def _names(
-        self, table: Table, partition: str, prefix: str, after: str, count: int
-    ) -> Page:
-        """What follows `prefix` in the keys from `after` on, less what is hidden."""
-        first = f"{prefix}{after}" or "\x20"
-        end = keys.end_of(prefix) if prefix else keys.AFTER_ALL
-        names: list[str] = []
-        while True:
-            wanted = min(count + 1 - len(names), tables.MAX_PAGE)
-            rows = await table.query(partition, first, end, (_HIDDEN,), limit=wanted)
-            names += [
-                r.key.removeprefix(prefix) for r in rows if r.values.get(_HIDDEN) is not False
-            ]
-            if len(names) > count or len(rows) < wanted:
-                return Page(names[:count], names[count - 1] if len(names) > count else "")
-            first = f"{rows[-1].key}\x20"
-
-    async def referrers(
-        self,
-        repository: RepositoryName,
-        subject: Digest,
-        artifact_type: str,
-        last: str,
-        count: int,
-    ) -> Page:
-        """Descriptors of up to `count` manifests whose subject is `subject`, after `last`.
-
-        In the order of their digests; with an `artifact_type` those of that type, of the next
-        thousand manifests (the case of media types does not count: RFC 6838, 4.2). A page has at
-        most 3 MiB, and ends after so many manifests that had to be read for their annotations; the
-        next one begins after the last that was looked at.
-        """
-        partition, prefix = (
-            repository_rows.partition(repository),
-            repository_rows.referrers(subject),
-        )
-        first = f"{prefix}{keys.following(last, DIGEST_ALPHABET)}"
-        end = keys.end_of(prefix)
-        wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
-        rows = await self._repositories.query(partition, first, end, limit=wanted)
-        descriptors: list[dict[str, Any]] = []
-        size = manifests_read = 0
-        looked_at = ""
-        for row in rows:
-            if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
-                if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
-                    return Page(descriptors, looked_at)
-                manifests_read += bool(row.values.get("AnnotationsInManifest"))
-                descriptor = await self._referrer(repository, row)
-                size += len(json.dumps(descriptor))
-                if descriptors and size > _PAGE_BYTES:
-                    return Page(descriptors, looked_at)
-                descriptors += [descriptor] if descriptor else []
-            looked_at = repository_rows.referrer_digest(row)
-        return Page(descriptors, looked_at if len(rows) == wanted else "")
-
-    async def _referrer(self, repository: RepositoryName, row: Row) -> dict[str, Any] | None:
-        """A row's descriptor, its annotations from the manifest where they are too large for it.
-
-        None if that has gone or is locked.
-        """
-        descriptor = repository_rows.referrer_descriptor(row)
-        if row.values.get("AnnotationsInManifest"):
-            try:
-                _, _, content = await self.get(repository, Digest.parse(descriptor["digest"]))
-            except (ManifestUnknown, DisallowedOperation):
-                return None
-            descriptor["annotations"] = json.loads(content)["annotations"]
-        return descriptor
+async def _awaited(reading: Awaitable[T]) -> T:
+    return await reading

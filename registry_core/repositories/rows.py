@@ -1,126 +1,176 @@
-"""What the rows of table `repositories` hold, and how they are read back.
+"""Table `repositories`: how its rows are spelt, in keys and in columns, both ways. Nothing else is.
 
-h                        the repository        hw                       it may be written to
-m:<digest>               a manifest            t:<tag>                  a tag
-g:<digest>:<tag>         a manifest's tags     c:<child>:<parent>       an index's children
+Partition = repository.
+
+h                        the repository        hw, hd     guards: it may be pushed to, deleted from
+hu                       its last update       u          its usage, as last counted
+m:<digest>               a manifest            t:<tag>                     a tag
+g:<digest>:<tag>         a manifest's tags     c:<child>:<parent>          an index's children
 T:<inverted time>:<tag>  tags by time          M:<inverted time>:<digest>  manifests by time
 s:<subject>:<digest>     a referrer
+
+Rows `h`, `m:` and `t:` are sources. The others follow from them, and are written with them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
+from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.attributes import Attributes
-from registry_core.model.digest import Digest
+from registry_core.model.digest import DIGEST_ALPHABET, Digest
 from registry_core.model.manifest import Manifest, Platform
-from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.names import TAG_ALPHABET, RepositoryName, Tag
 from registry_core.storage import keys, tables
 from registry_core.storage.objects import Location
-from registry_core.storage.tables import Change, Row
+from registry_core.storage.tables import Row
 
 TABLE = "repositories"
 REPOSITORY = "h"
-"""The repository's own row."""
-WRITABLE = "hw"
-"""Exists while the repository may be written to."""
-_LATEST = (1 << 63) - 1
+"""The repository's own row: when it was made, its attributes, whether it is being deleted."""
+PUSH_GUARD = "hw"
+"""Exists while the repository may be pushed to. Every push merges it, if it exists."""
+DELETE_GUARD = "hd"
+"""Exists while the repository may be deleted from. Every deletion merges it, if it exists."""
+GUARDS = (PUSH_GUARD, DELETE_GUARD)
+LAST_UPDATE = "hu"
+"""When the repository was changed last. Every change writes it, and no lock does."""
+USAGE = "u"
+"""How many bytes and things it holds, as the nightly walk counted them."""
 
 INLINE_BYTES = 512 * 1024
 """Manifests up to this size lie in their row; larger ones are blobs."""
 _PROPERTY_BYTES = 64 * 1024
+_MAX_BLOBS_BYTES = 384 * 1024
+"""Room for the blobs of a manifest, which names 2,000 at most. A row holds 1 MiB in all."""
 _ANNOTATION_CHARACTERS = 8 * 1024
+_LATEST = (1 << 63) - 1
 
+LIVE = "Live"
+"""True in the rows `h`, `m:` and `t:` of what exists, and in no other."""
 GONE = "Gone"
-"""The column of a tombstone: all that a deletion leaves of `h` and `m:`.
+"""The time of a deletion, in the tombstone that it leaves of `h`, `m:` and `t:`, with its `Stamp`.
 
-It stays until no push can be under way that had read the row before the deletion, or read that
-there was none: such a push fails on the row, and so does a transaction that storage applies late.
+A tombstone stays until no change can be under way that had read the row before the deletion, or
+read that there was none: such a change fails on the row, and so does one that storage applies late.
 """
+DELETING = "Deleting"
+"""The time from which a repository is being deleted with all that is in it."""
+
 MANIFEST_FACTS = (
+    LIVE,
     GONE,
     "Created",
     "Updated",
     "Stamp",
-    "DeleteEnabled",
-    "WriteEnabled",
-    "ReadEnabled",
+    "Subject",
+    "MediaType",
+    "Size",
+    "Os",
+    "Architecture",
+    "OsVersion",
+    "Variant",
+    *ATTRIBUTES,
 )
-"""The columns of `m:` that a push or a deletion decides by; none of the bytes."""
+"""The columns of `m:` that a change decides by; none of the bytes."""
+
+
+class State(Enum):
+    """How much there is of a repository, a manifest or a tag."""
+
+    LIVE = "live"
+    RESTORABLE = "restorable"
+    """Deleted, with all that it needs kept: it can be brought back. Nobody sees it."""
+    GONE = "gone"
+
+
+def state_of(row: Row | None) -> State:
+    """The state of what a row `h`, `m:` or `t:` is of."""
+    if row is None or row.values.get(GONE):
+        return State.GONE
+    return State.LIVE if row.values.get(LIVE) is True else State.RESTORABLE
+
+
+def is_live(row: Row | None) -> bool:
+    """Whether it is there for everybody to see."""
+    return state_of(row) is State.LIVE
 
 
 def live(row: Row | None) -> Row | None:
-    """The row `h` or `m:`, unless it is a tombstone."""
-    return None if row is None or row.values.get(GONE) else row
+    """The row, if it is of what is live."""
+    return row if is_live(row) else None
 
 
-def bury(row: Row) -> Change:
-    """Leaves a tombstone in the place of a row, if it is still as it was read."""
-    return tables.replace(row.key, row.etag, **{GONE: True})
+# Keys.
+
+
+@dataclass(frozen=True)
+class Range:
+    """The keys of one kind of row: from `first` to before `end`."""
+
+    prefix: str
+
+    @property
+    def first(self) -> str:
+        """The least key."""
+        return self.prefix
+
+    @property
+    def end(self) -> str:
+        """The least key after all of them."""
+        return keys.end_of(self.prefix)
+
+    def rest(self, key: str) -> str:
+        """What a key says beside its kind."""
+        return key.removeprefix(self.prefix)
+
+    def after(self, last: str) -> str:
+        """The least key of what comes after `last`, which need not exist, nor be a name at all."""
+        alphabet = TAG_ALPHABET if self == TAGS else DIGEST_ALPHABET
+        return f"{self.prefix}{keys.following(last, alphabet)}"
+
+
+MANIFESTS, TAGS = Range("m:"), Range("t:")
+TAG_TIMES, MANIFEST_TIMES = Range("T:"), Range("M:")
+MANIFEST_TAGS, CHILDREN, REFERRERS = Range("g:"), Range("c:"), Range("s:")
+INDEX_ROWS = (TAG_TIMES, MANIFEST_TIMES, MANIFEST_TAGS, CHILDREN, REFERRERS)
+"""Those that follow from others."""
 
 
 def partition(name: RepositoryName) -> str:
-    """Partition of `repositories`, and row key in `catalog`."""
+    """The partition of a repository."""
     return keys.encode(name.text)
 
 
 def manifest_key(digest: Digest) -> str:
     """`m:<digest>`."""
-    return f"m:{digest}"
+    return f"{MANIFESTS.prefix}{digest}"
 
 
-def tag_key(name: Tag | str) -> str:
+def tag_key(tag: Tag) -> str:
     """`t:<tag>`."""
-    return f"t:{name}"
+    return f"{TAGS.prefix}{tag}"
 
 
-def manifest_tags(digest: Digest | str) -> str:
-    """`g:<digest>:`, what the tag rows of a manifest begin with."""
-    return f"g:{digest}:"
+def tags_of(digest: Digest) -> Range:
+    """`g:<digest>:`, the tags of a manifest."""
+    return Range(f"{MANIFEST_TAGS.prefix}{digest}:")
 
 
-def manifest_tag(digest: Digest | str, name: Tag | str) -> str:
+def manifest_tag(digest: Digest, tag: Tag) -> str:
     """`g:<digest>:<tag>`."""
-    return f"g:{digest}:{name}"
+    return f"{tags_of(digest).prefix}{tag}"
 
 
 def inverted(time: datetime) -> str:
     """A time as 19 digits that sort the latest first: 2^63 - 1 - microseconds since 1970."""
     return f"{_LATEST - microseconds(time):019d}"
-
-
-def tag_time(time: datetime, name: Tag | str) -> str:
-    """`T:<inverted time>:<tag>`."""
-    return f"T:{inverted(time)}:{name}"
-
-
-def manifest_time(time: datetime, digest: Digest | str) -> str:
-    """`M:<inverted time>:<digest>`."""
-    return f"M:{inverted(time)}:{digest}"
-
-
-def child_parents(child: Digest) -> str:
-    """`c:<child>:`, what the rows of the indexes that hold a manifest begin with."""
-    return f"c:{child}:"
-
-
-def child(digest: Digest, parent: Digest) -> str:
-    """`c:<child>:<parent>`."""
-    return f"c:{digest}:{parent}"
-
-
-def referrers(subject: Digest) -> str:
-    """`s:<subject>:`, what the rows of a subject's referrers begin with."""
-    return f"s:{subject}:"
-
-
-def referrer(subject: Digest, digest: Digest | str) -> str:
-    """`s:<subject>:<digest>`."""
-    return f"s:{subject}:{digest}"
 
 
 def microseconds(time: datetime) -> int:
@@ -129,31 +179,109 @@ def microseconds(time: datetime) -> int:
     return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+def tag_time(time: datetime, tag: Tag) -> str:
+    """`T:<inverted time>:<tag>`."""
+    return f"{TAG_TIMES.prefix}{inverted(time)}:{tag}"
+
+
+def manifest_time(time: datetime, digest: Digest) -> str:
+    """`M:<inverted time>:<digest>`."""
+    return f"{MANIFEST_TIMES.prefix}{inverted(time)}:{digest}"
+
+
+def parents_of(child: Digest) -> Range:
+    """`c:<child>:`, the indexes that hold a manifest."""
+    return Range(f"{CHILDREN.prefix}{child}:")
+
+
+def child(digest: Digest, parent: Digest) -> str:
+    """`c:<child>:<parent>`."""
+    return f"{parents_of(digest).prefix}{parent}"
+
+
+def referrers_of(subject: Digest) -> Range:
+    """`s:<subject>:`, the referrers of a manifest."""
+    return Range(f"{REFERRERS.prefix}{subject}:")
+
+
+def referrer(subject: Digest, digest: Digest) -> str:
+    """`s:<subject>:<digest>`."""
+    return f"{referrers_of(subject).prefix}{digest}"
+
+
+def _digest(text: str) -> Digest:
+    """A digest as a row has it: it was right when it was written."""
+    algorithm, _, encoded = text.partition(":")
+    return Digest(algorithm, encoded)
+
+
+def last_digest(key: str) -> Digest:
+    """The digest at the end of a key `c:`, `s:` or `M:`."""
+    return _digest(":".join(key.rsplit(":", 2)[-2:]))
+
+
+def subject_of(key: str) -> Digest:
+    """The subject in a key `s:<subject>:<digest>`."""
+    own = str(last_digest(key))
+    return _digest(REFERRERS.rest(key).removesuffix(f":{own}"))
+
+
+# Columns.
+
+
+def tombstone(now: datetime, stamp: str) -> dict[str, Any]:
+    """What a deletion leaves of a row."""
+    return {GONE: tables.time_value(now), "Stamp": stamp}
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A blob that a manifest needs, as the manifest's row names it."""
+
+    digest: Digest
+    size: int
+    location: Location | None
+    """None where the repository does not have it: a layer that need not be pushed."""
+
+
 @dataclass(frozen=True)
 class StoredManifest:
     """A manifest as its row has it."""
 
-    digest: str
+    digest: Digest
     media_type: str
     size: int
+    subject: Digest | None
+    updated: datetime
     attributes: Attributes
     timestamp: datetime
     content: bytes | None
-    """None for one too large for its row: it lies at `location`."""
+    """None for one too large for its row, which lies at `location`; and if it was not read."""
     location: Location | None
+    packed_blobs: bytes
+    etag: str
+
+    @property
+    def blobs(self) -> tuple[StoredBlob, ...]:
+        """What it protects from deletion, itself too where it is a blob."""
+        return _unpack_blobs(self.packed_blobs)
 
     @classmethod
     def from_row(cls, row: Row) -> StoredManifest:
         """The manifest in a row `m:`."""
-        location = row.text("Location")
+        location, subject = row.text("Location"), row.text("Subject")
         return cls(
-            digest=row.key.removeprefix("m:"),
+            digest=_digest(MANIFESTS.rest(row.key)),
             media_type=row.text("MediaType"),
             size=row.number("Size"),
+            subject=_digest(subject) if subject else None,
+            updated=row.time("Updated"),
             attributes=Attributes.from_row(row.values),
             timestamp=row.timestamp,
-            content=None if location else _join_bytes(row.values),
+            content=None if location else _join_bytes("Bytes", row.values),
             location=Location.parse(location) if location else None,
+            packed_blobs=_join_bytes("Blobs", row.values),
+            etag=row.etag,
         )
 
 
@@ -161,12 +289,12 @@ class StoredManifest:
 class StoredTag:
     """A tag as its row has it."""
 
-    name: str
+    tag: Tag
     digest: Digest
     media_type: str
     size: int
+    created: datetime
     updated: datetime
-    stamp: str
     attributes: Attributes
     etag: str
 
@@ -174,39 +302,31 @@ class StoredTag:
     def from_row(cls, row: Row) -> StoredTag:
         """The tag in a row `t:`."""
         return cls(
-            name=row.key.removeprefix("t:"),
-            digest=Digest.parse(row.text("Digest")),
+            tag=Tag(TAGS.rest(row.key)),
+            digest=_digest(row.text("Digest")),
             media_type=row.text("MediaType"),
             size=row.number("Size"),
+            created=row.time("Created"),
             updated=row.time("Updated"),
-            stamp=row.text("Stamp"),
             attributes=Attributes.from_row(row.values),
             etag=row.etag,
         )
 
 
-def manifest_changes(
-    manifest: Manifest,
-    platform: Platform,
-    location: Location | None,
-    known: Row | None,
-    now: datetime,
-    stamp: str,
-) -> list[Change]:
-    """Writes `m:` and `M:`. Every push of a tag does, so that a deletion under way sees it.
+@dataclass(frozen=True)
+class Described:
+    """What a push found out about a manifest beside its bytes."""
 
-    `known` is the row `m:` as it was read, a tombstone too.
-    """
-    moment = tables.time_value(now)
-    values: dict[str, Any] = {"Updated": moment, "Stamp": stamp, "Untagged": ""}
-    by_time = tables.insert(manifest_time(now, manifest.digest))
-    if known is not None and live(known):
-        changes = [tables.merge(manifest_key(manifest.digest), known.etag, **values)]
-        before = manifest_time(known.time("Updated"), manifest.digest)
-        # Within one microsecond the row by time is the same one and stays.
-        return changes if before == by_time.key else [*changes, tables.delete(before), by_time]
-    values |= {
-        "Created": moment,
+    platform: Platform
+    blobs: tuple[StoredBlob, ...]
+    location: Location | None = None
+    """Of one too large for its row."""
+
+
+def manifest_columns(manifest: Manifest, described: Described) -> dict[str, Any]:
+    """All that `m:` says of a manifest that is new, but for its times, state and `Stamp`."""
+    platform = described.platform
+    columns = {
         "MediaType": manifest.media_type,
         "ConfigMediaType": manifest.config.media_type if manifest.config else "",
         "ArtifactType": manifest.artifact_type,
@@ -217,75 +337,51 @@ def manifest_changes(
         "Variant": platform.variant,
         "ImageSize": tables.int64(manifest.image_size),
         "Size": tables.int64(len(manifest.content)),
+        **_split_bytes("Blobs", _pack_blobs(described.blobs)),
     }
-    if location:
-        values["Location"] = str(location)
-    else:
-        values |= _split_bytes(manifest.content)
-    if known is not None:
-        return [tables.replace(known.key, known.etag, **values), by_time]
-    return [tables.insert(manifest_key(manifest.digest), **values), by_time]
+    if described.location:
+        return columns | {"Location": str(described.location)}
+    return columns | _split_bytes("Bytes", manifest.content)
 
 
-def tag_changes(
-    tag: Tag, manifest: Manifest, known: StoredTag | None, now: datetime, stamp: str
-) -> list[Change]:
-    """Points a tag at a manifest: writes `t:`, `g:` and `T:`, and takes what it pointed at away."""
-    moment = tables.time_value(now)
-    facts = {
+def manifest_time_columns(manifest: Manifest, known: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a listing by time shows of a manifest, for `M:`, from the columns of its `m:`."""
+    shown = ("Os", "Architecture", "OsVersion", "Variant", "Created", *ATTRIBUTES)
+    return {
+        "MediaType": manifest.media_type,
+        "ConfigMediaType": manifest.config.media_type if manifest.config else "",
+        "ArtifactType": manifest.artifact_type,
+        "ImageSize": tables.int64(manifest.image_size),
+        **{column: known[column] for column in shown if column in known},
+    }
+
+
+def tag_columns(manifest: Manifest) -> dict[str, Any]:
+    """What `t:` says of the manifest that the tag points at."""
+    return {
         "Digest": str(manifest.digest),
         "MediaType": manifest.media_type,
         "Size": tables.int64(len(manifest.content)),
-        "Updated": moment,
-        "Stamp": stamp,
     }
-    by_time, listed = (
-        tag_time(now, tag),
-        manifest_tag(manifest.digest, tag),
-    )
-    if known is None:
-        return [
-            tables.insert(tag_key(tag), Created=moment, **facts),
-            tables.upsert(by_time, Digest=str(manifest.digest)),
-            tables.upsert(listed, Updated=moment),
-        ]
-    changes = [
-        tables.merge(tag_key(tag), known.etag, **facts),
-        tables.upsert(listed, Updated=moment),
-    ]
-    before = tag_time(known.updated, tag)
-    if before != by_time:
-        changes.append(tables.delete(before))
-    changes.append(tables.upsert(by_time, Digest=str(manifest.digest)))
-    if known.digest != manifest.digest:
-        changes.append(tables.delete(manifest_tag(known.digest, tag)))
-    return changes
 
 
-def untag_changes(tag: StoredTag) -> list[Change]:
-    """Takes a tag away, if it is still as it was read."""
-    return [
-        tables.delete(tag_key(tag.name), tag.etag),
-        tables.delete(manifest_tag(tag.digest, tag.name)),
-        tables.delete(tag_time(tag.updated, tag.name)),
-    ]
+def tag_time_columns(digest: Digest, known: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a listing by time shows of a tag, for `T:`, from the columns of its `t:`."""
+    shown = ("Created", *ATTRIBUTES)
+    return {"Digest": str(digest), **{column: known[column] for column in shown if column in known}}
 
 
-def referrer_changes(manifest: Manifest) -> list[Change]:
-    """Writes `s:`, the descriptor that lists a manifest among its subject's referrers."""
-    if manifest.subject is None:
-        return []
-    values: dict[str, Any] = {
+def referrer_columns(manifest: Manifest) -> dict[str, Any]:
+    """The descriptor, for `s:`, that lists a manifest among its subject's referrers."""
+    columns: dict[str, Any] = {
         "MediaType": manifest.media_type,
         "Size": tables.int64(len(manifest.content)),
         "ArtifactType": manifest.artifact_type,
     }
     annotations = json.dumps(dict(manifest.annotations)) if manifest.annotations else ""
     if len(annotations) <= _ANNOTATION_CHARACTERS:
-        values["Annotations"] = annotations
-    else:
-        values["AnnotationsInManifest"] = True
-    return [tables.upsert(referrer(manifest.subject.digest, manifest.digest), **values)]
+        return columns | {"Annotations": annotations}
+    return columns | {"AnnotationsInManifest": True}
 
 
 def referrer_descriptor(row: Row) -> dict[str, Any]:
@@ -295,7 +391,7 @@ def referrer_descriptor(row: Row) -> dict[str, Any]:
     """
     descriptor: dict[str, Any] = {
         "mediaType": row.text("MediaType"),
-        "digest": referrer_digest(row),
+        "digest": str(last_digest(row.key)),
         "size": row.number("Size"),
     }
     if row.text("ArtifactType"):
@@ -305,16 +401,31 @@ def referrer_descriptor(row: Row) -> dict[str, Any]:
     return descriptor
 
 
-def referrer_digest(row: Row) -> str:
-    """The digest at the end of a row's key `s:<subject>:<digest>`."""
-    return ":".join(row.key.rsplit(":", 2)[-2:])
+def _pack_blobs(blobs: Iterable[StoredBlob]) -> bytes:
+    """Digest, size and location of each blob, as JSON, compressed: locations are much alike."""
+    document = [
+        [str(blob.digest), blob.size, str(blob.location) if blob.location else ""] for blob in blobs
+    ]
+    packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode())
+    if len(packed) > _MAX_BLOBS_BYTES:
+        raise ValueError(f"the blobs of a manifest take {len(packed)} bytes")
+    return packed
 
 
-def _split_bytes(content: bytes) -> dict[str, bytes]:
+def _unpack_blobs(packed: bytes) -> tuple[StoredBlob, ...]:
+    if not packed:
+        return ()
+    return tuple(
+        StoredBlob(_digest(digest), size, Location.parse(location) if location else None)
+        for digest, size, location in json.loads(zlib.decompress(packed))
+    )
+
+
+def _split_bytes(name: str, content: bytes) -> dict[str, bytes]:
     starts = range(0, len(content), _PROPERTY_BYTES)
-    return {f"Bytes{i}": content[s : s + _PROPERTY_BYTES] for i, s in enumerate(starts)}
+    return {f"{name}{i}": content[s : s + _PROPERTY_BYTES] for i, s in enumerate(starts)}
 
 
-def _join_bytes(values: Mapping[str, Any]) -> bytes:
-    count = INLINE_BYTES // _PROPERTY_BYTES
-    return b"".join(values.get(f"Bytes{i}", b"") for i in range(count))
+def _join_bytes(name: str, values: Mapping[str, Any]) -> bytes:
+    count = max(INLINE_BYTES, _MAX_BLOBS_BYTES) // _PROPERTY_BYTES
+    return b"".join(values.get(f"{name}{i}", b"") for i in range(count))

@@ -19,6 +19,8 @@ PROPERTY_CHARACTERS = 32 * 1024
 """The most characters in one column (Azure Tables: 64 KiB of UTF-16)."""
 MAX_PAGE = 1000
 """The most rows that one query call answers."""
+LEAST_FILTERED_PAGE = 100
+"""The fewest rows asked for in a page of a query that leaves rows out: few pages pass over many."""
 
 _KEYS = ("PartitionKey", "RowKey")
 
@@ -77,7 +79,7 @@ def join_text(name: str, values: Mapping[str, Any], limit: int) -> str:
 
 
 @dataclass(frozen=True)
-class Change:
+class RowChange:
     """One row's part in a transaction. An `etag` makes it conditional on that version."""
 
     kind: str
@@ -86,34 +88,34 @@ class Change:
     etag: str | None = None
 
 
-def insert(key: str, **values: Any) -> Change:
+def insert(key: str, **values: Any) -> RowChange:
     """Adds a row that must not exist (409)."""
-    return Change("create", key, values)
+    return RowChange("create", key, values)
 
 
-def merge(key: str, etag: str | None = None, /, **values: Any) -> Change:
+def merge(key: str, etag: str | None = None, /, **values: Any) -> RowChange:
     """Changes some columns of a row that must exist (404), and be at `etag` if given (412)."""
-    return Change("update", key, values, etag)
+    return RowChange("update", key, values, etag)
 
 
-def upsert(key: str, **values: Any) -> Change:
+def upsert(key: str, **values: Any) -> RowChange:
     """Writes a row whole, whatever was there. Never for rows with attributes or times."""
-    return Change("upsert", key, values)
+    return RowChange("upsert", key, values)
 
 
-def replace(key: str, etag: str, /, **values: Any) -> Change:
+def replace(key: str, etag: str, /, **values: Any) -> RowChange:
     """Writes a row that must be at `etag` (412) anew: nothing of what it held stays."""
-    return Change("replace", key, values, etag)
+    return RowChange("replace", key, values, etag)
 
 
-def merge_or_insert(key: str, **values: Any) -> Change:
+def merge_or_insert(key: str, **values: Any) -> RowChange:
     """Inserts a row, or changes just these columns of the one that is there."""
-    return Change("merge_or_insert", key, values)
+    return RowChange("merge_or_insert", key, values)
 
 
-def combine(changes: Iterable[Change]) -> list[Change]:
+def combine(changes: Iterable[RowChange]) -> list[RowChange]:
     """The changes with all merges of one row made one: a transaction may name a row once."""
-    combined: dict[str, Change] = {}
+    combined: dict[str, RowChange] = {}
     for change in changes:
         other = combined.get(change.key)
         if other is not None:
@@ -126,9 +128,9 @@ def combine(changes: Iterable[Change]) -> list[Change]:
     return list(combined.values())
 
 
-def delete(key: str, etag: str | None = None) -> Change:
+def delete(key: str, etag: str | None = None) -> RowChange:
     """Removes a row that must exist (404), and be at `etag` if given (412)."""
-    return Change("delete", key, {}, etag)
+    return RowChange("delete", key, {}, etag)
 
 
 class Table:
@@ -155,15 +157,20 @@ class Table:
         end: str,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
+        having: str = "",
     ) -> list[Row]:
         """The rows from key `first` to before key `end`, in order: all, or at most `limit`.
 
-        A page that storage answers may be short or empty and still have a continuation: it is
-        followed until `limit` rows are there or the range has ended.
+        With `having`, only those in which that column is true. A page that storage answers may be
+        short or empty and still have a continuation: it is followed until `limit` rows are there
+        or the range has ended.
         """
         rows: list[Row] = []
         size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
-        async for page in self.pages(partition, first, end, columns, size):
+        if having:
+            # Storage may end a page early where it has passed over many rows.
+            size = max(size, min(LEAST_FILTERED_PAGE, MAX_PAGE))
+        async for page in self.pages(partition, first, end, columns, size, having):
             rows.extend(page)
             if limit is not None and len(rows) >= limit:
                 break
@@ -176,10 +183,12 @@ class Table:
         end: str,
         columns: Sequence[str] | None = None,
         size: int = MAX_PAGE,
+        having: str = "",
     ) -> AsyncIterator[list[Row]]:
         """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
+        only = f" and {having} eq true" if having else ""
         pages = self._client.query_entities(
-            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
+            f"PartitionKey eq @partition and RowKey ge @first and RowKey lt @end{only}",
             parameters={"partition": partition, "first": first, "end": end},
             select=None if columns is None else [*_KEYS, "Timestamp", *columns],
             results_per_page=size,
@@ -188,18 +197,22 @@ class Table:
             async for page in pages:
                 yield [_row(entity) async for entity in page]
 
-    async def transact(self, partition: str, changes: Sequence[Change]) -> None:
-        """Makes all the changes or none. At most 100, each of another row.
+    async def transact(self, partition: str, changes: Sequence[RowChange]) -> dict[str, str]:
+        """Makes all the changes or none; answers the new version of each row that is left, by key.
+
+        At most 100 changes, each of another row.
 
         Raises `RowMissing`, `RowExists`, `ConditionFailed` for the first that is refused, and
         `Ambiguous` when nobody knows. Never retried here: the caller reads again and decides.
         """
         operations = [_operation(partition, change) for change in changes]
         with translated():
-            await self._client.submit_transaction(operations, **NO_RETRY)
+            answers = await self._client.submit_transaction(operations, **NO_RETRY)
+        pairs = zip(changes, answers, strict=True)
+        return {change.key: answer["etag"] for change, answer in pairs if answer.get("etag")}
 
 
-def _operation(partition: str, change: Change) -> Any:
+def _operation(partition: str, change: RowChange) -> Any:
     entity = {"PartitionKey": partition, "RowKey": change.key, **change.values}
     options: dict[str, Any] = {}
     kind = change.kind

@@ -19,7 +19,7 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.http import edge
 from registry_core.registry import Registry
 from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.rows import live
+from registry_core.repositories.rows import GONE
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from registry_core.storage.calls import CallHook, CallTrace
@@ -174,7 +174,7 @@ async def all_rows(client: Client, table: str, partition: str) -> dict[str, Row]
 async def rows(client: Client, repository: str) -> dict[str, Row]:
     """The rows of a repository by key, less tombstones."""
     found = await all_rows(client, repository_rows.TABLE, keys.encode(repository))
-    return {key: row for key, row in found.items() if live(row)}
+    return {key: row for key, row in found.items() if not row.values.get(GONE)}
 
 
 async def _at_once(_: float) -> None:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from registry_core.repositories import rows as repository_rows
+from registry_core.errors import RegistryError
+from registry_core.model.change import SetAttributes
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName, Tag
 from registry_core.settings import Settings
-from registry_core.storage import keys, objects, pacing, tables
+from registry_core.storage import budget, objects, tables
 from registry_core.storage.calls import CallHook, Fault, StorageCall
-from registry_core.storage.faults import RowMissing
 from registry_core.storage.operations import Operation
 from tests.integration.core.support import Client, connect
 
@@ -151,16 +153,16 @@ async def _answer(client: Client, request: Request) -> Answer:
     return Answer(response.status_code, code, dict(response.headers))
 
 
-async def _lock(client: Client, repository: str, key: str) -> Answer:
-    """Sets a lock as the rule P6 says; there is no request yet that does."""
-    table = client.registry.connection.table(repository_rows.TABLE)
-    changes = [tables.merge(key, WriteEnabled=False)]
-    if key == repository_rows.REPOSITORY:
-        changes.append(tables.delete(repository_rows.WRITABLE))
+async def _lock(client: Client, repository: str, target: str, *attributes: str) -> Answer:
+    """Sets attributes to false; there is no request yet that does."""
+    name = RepositoryName(repository)
+    of: Digest | Tag | None = None
+    if target != "repository":
+        of = Digest.parse(target) if Digest.looks_like(target) else Tag(target)
     try:
-        await table.transact(keys.encode(repository), changes)
-    except RowMissing:
-        return Answer(404, "", {})
+        await client.registry.locks.set(name, SetAttributes(dict.fromkeys(attributes, False), of))
+    except RegistryError as error:
+        return Answer(error.status, error.code, {})
     return Answer(200, "", {})
 
 
@@ -168,7 +170,7 @@ def _forget_versions() -> None:
     """Has every write do without the version that it is to be applied to."""
     operation = tables._operation
 
-    def careless(partition: str, change: tables.Change) -> Any:
+    def careless(partition: str, change: tables.RowChange) -> Any:
         return operation(partition, replace(change, etag=None))
 
     tables._operation = careless
@@ -178,6 +180,6 @@ def run(pipe: Connection, settings: Settings, is_careless: bool) -> None:
     """The process: serves what comes through `pipe` until that says None."""
     if is_careless:
         _forget_versions()
-    pacing._BACK_OFF_SECONDS = 0
+    budget._BACK_OFF_SECONDS = 0
     objects._BACKOFF_SECONDS = 0
     asyncio.run(_serve(pipe, settings))

@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import Self
 
 from registry_core.settings import Settings
+from registry_core.storage import keys
 from registry_core.storage.operations import Operation
 from tests.integration.explorer import instance
 from tests.integration.explorer.instance import Answer, Report, Request
 from tests.integration.explorer.search import Event
 
 _TIMES = re.compile(r"^([MT]):\d{19}")
-_IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDS = re.compile(r"[0-9a-f]{8}([-,][0-9a-f]{4}){3}[-,][0-9a-f]{12}")
+"""Ids of uploads, in names of objects and, encoded, in keys of rows."""
 
 
 class Instance:
@@ -136,5 +138,5 @@ class Race:
 
     def _renamed(self, text: str) -> str:
         for random, name in self._names.items():
-            text = text.replace(random, name)
+            text = text.replace(random, name).replace(keys.encode(random), name)
         return _IDS.sub("*", _TIMES.sub(r"\1:*", text))

@@ -115,9 +115,9 @@ class Setup:
         query = f"mount={digest_of(blob)}&from={self.source}"
         return Request("POST", f"/v2/{self.repository}/blobs/uploads/?{query}")
 
-    def lock(self, key: str) -> Request:
-        """Locks `h`, `m:<digest>` or `t:<tag>` as ACR's attributes do."""
-        return Request("LOCK", f"{self.repository} {key}")
+    def lock(self, target: str = "repository", attribute: str = "WriteEnabled") -> Request:
+        """Sets an attribute of the repository, a digest or a tag to false."""
+        return Request("LOCK", f"{self.repository} {target} {attribute}")
 
     def patch(self, content: bytes, session: int = 0) -> Request:
         return Request("PATCH", self.locations[session], content)
@@ -260,21 +260,21 @@ async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Req
 async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A)
-    return s.put(B, "v1"), s.lock("h")
+    return s.put(B, "v1"), s.lock()
 
 
 @scenario("P6", "D1")
 async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
-    return s.delete(A.digest), s.lock("h")
+    return s.delete(A.digest), s.lock()
 
 
 @scenario("P6", "D1")
 async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE)
     await s.push(A)
-    return s.delete(A.digest), s.lock("h")
+    return s.delete(A.digest), s.lock()
 
 
 @scenario("P6")
@@ -282,14 +282,14 @@ async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
-    return s.put(B, "v1"), s.lock("t:v1")
+    return s.put(B, "v1"), s.lock("v1")
 
 
 @scenario("P6", "D1")
 async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
-    return s.delete(A.digest), s.lock(f"m:{A.digest}")
+    return s.delete(A.digest), s.lock(A.digest)
 
 
 @scenario("P6", "D1")
@@ -297,7 +297,7 @@ async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Request
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
-    return s.delete(A.digest), s.lock("t:v1")
+    return s.delete(A.digest), s.lock("v1")
 
 
 # Blobs.

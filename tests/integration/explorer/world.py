@@ -1,6 +1,7 @@
 """What is in storage, and what must be true of it whatever happened at once.
 
-The rows are those of `docs/architecture.md`, "Rows"; the checks are its rules, each by its name.
+The product's own check of the rows of `docs/architecture.md`, "Rows"; and beside it what the
+scenarios know of their artifacts, which the product might have stored wrong.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from registry_core.blobs import rows as of_blobs
+from registry_core.blobs import rows as blob_rows
+from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import catalog
-from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.rows import live
+from registry_core.repositories import catalog, rows
+from registry_core.repositories.check import Finding, Snapshot, check
+from registry_core.repositories.rows import is_live
 from registry_core.storage import keys
 from registry_core.storage.tables import Row
 from tests.integration.core.support import Client
@@ -45,140 +47,99 @@ class Visible:
 
 @dataclass
 class World:
-    """The rows that concern one repository, less tombstones."""
+    """The rows that concern one repository."""
 
-    repository: str
+    repository: RepositoryName
     rows: Mapping[str, Row]
     blob_rows: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
-    """Of each digest: `blob`, and this repository's `l:` and `r:`."""
+    """Of each digest: `blob` and its marker, and this repository's `l:` and `r:`."""
     is_listed: bool = False
 
     @classmethod
     async def read(cls, client: Client, repository: str, digests: Iterable[str]) -> World:
         """The rows as they are now."""
         connection = client.registry.connection
-        partition = keys.encode(repository)
-        blobs = connection.table(of_blobs.TABLE)
+        name = RepositoryName(repository)
+        blobs = connection.table(blob_rows.TABLE)
+        needs = blob_rows.requirements(name)
 
         async def of_blob(digest: str) -> dict[str, Row]:
             # Not the whole partition: other repositories link the same blobs.
-            needs, blob, link = await asyncio.gather(
-                blobs.query(digest, f"r:{partition}:", f"r:{partition};"),
-                blobs.get(digest, of_blobs.BLOB),
-                blobs.get(digest, f"l:{partition}"),
+            needed, blob, link, markers = await asyncio.gather(
+                blobs.query(digest, needs, keys.end_of(needs)),
+                blobs.get(digest, blob_rows.BLOB),
+                blobs.get(digest, blob_rows.link(name)),
+                blobs.query(digest, "b:", "b;"),
             )
-            return {row.key: row for row in (*needs, blob, link) if row}
+            return {row.key: row for row in (*needed, blob, link, *markers) if row}
 
         wanted = list(digests)
-        rows, listed, blob_rows = await asyncio.gather(
-            connection.table(repository_rows.TABLE).query(partition, " ", "~"),
-            connection.table(catalog.TABLE).get(catalog.PARTITION, partition),
+        found, listed, of_blobs = await asyncio.gather(
+            connection.table(rows.TABLE).query(rows.partition(name), " ", "~"),
+            connection.table(catalog.TABLE).get(catalog.PARTITION, catalog.entry_key(name)),
             asyncio.gather(*map(of_blob, wanted)),
         )
         return cls(
-            repository,
-            {row.key: row for row in rows if live(row)},
-            dict(zip(wanted, blob_rows, strict=True)),
+            name,
+            {row.key: row for row in found},
+            dict(zip(wanted, of_blobs, strict=True)),
             listed is not None,
         )
 
-    def of(self, prefix: str) -> dict[str, Row]:
-        """The rows of one kind, by the rest of their keys."""
-        return {k.removeprefix(prefix): r for k, r in self.rows.items() if k.startswith(prefix)}
+    @property
+    def snapshot(self) -> Snapshot:
+        """The rows, as the product checks them."""
+        blobs = {Digest.parse(digest): found for digest, found in self.blob_rows.items()}
+        return Snapshot(self.repository, self.rows, self.is_listed, blobs, {})
 
     @property
     def visible(self) -> Visible:
         """What of it clients can see."""
-        link = of_blobs.link(RepositoryName(self.repository))
+        found, link = self.snapshot, blob_rows.link(self.repository)
         return Visible(
-            manifests=frozenset(self.of("m:")),
-            tags=frozenset((name, row.text("Digest")) for name, row in self.of("t:").items()),
+            manifests=frozenset(map(str, found.manifests)),
+            tags=frozenset((str(tag.tag), str(tag.digest)) for tag in found.tags),
             referrers=frozenset(
-                (key[: len(key) // 2], key[len(key) // 2 + 1 :]) for key in self.of("s:")
+                (str(rows.subject_of(key)), str(rows.last_digest(key)))
+                for key in found.keys(rows.REFERRERS)
             ),
-            blobs=frozenset(digest for digest, rows in self.blob_rows.items() if link in rows),
+            blobs=frozenset(
+                digest
+                for digest, present in self.blob_rows.items()
+                if link in present and not present[link].text(blob_rows.GOING)
+            ),
             is_listed=self.is_listed,
             locks=frozenset(
                 (key, column)
                 for key, row in self.rows.items()
-                for column in ("WriteEnabled", "DeleteEnabled")
-                if row.values.get(column) is False
+                for column in ("WriteEnabled", "DeleteEnabled", "ReadEnabled")
+                if key == rows.REPOSITORY or key.startswith(("m:", "t:"))
+                if is_live(row) and row.values.get(column) is False
             ),
         )
 
-    def broken(self, artifacts: Iterable[Artifact]) -> list[str]:
-        """The rules that do not hold, in words; empty if all do."""
+    def broken(self, artifacts: Iterable[Artifact], *, garbage: bool = False) -> list[str]:
+        """The rules that do not hold, in words; empty if all do.
+
+        With `garbage`, what was begun and not ended is allowed: somebody has died.
+        """
+        found = [f for f in check(self.snapshot) if f.is_broken or not garbage]
+        return [*map(_text, found), *self._stored_wrong(artifacts)]
+
+    def _stored_wrong(self, artifacts: Iterable[Artifact]) -> Iterable[str]:
+        """Where the rows name other things than the manifest does."""
         by_digest = {artifact.digest: artifact for artifact in artifacts}
-        return [
-            *self._broken_tags(),
-            *self._broken_repository(),
-            *self._broken_manifests(by_digest),
-            *self._broken_blobs(),
-        ]
+        for digest, manifest in self.snapshot.manifests.items():
+            artifact = by_digest[str(digest)]
+            if {str(blob.digest) for blob in manifest.blobs} != artifact.blobs:
+                yield f"{digest} needs {artifact.blobs}, and its row has {manifest.blobs}"
+            if str(manifest.subject or "") != artifact.subject:
+                yield f"{digest} refers to {artifact.subject}, and its row to {manifest.subject}"
+            for blob in manifest.blobs:
+                present = self.blob_rows[str(blob.digest)].get(blob_rows.BLOB)
+                if present is None or present.text("Location") != str(blob.location):
+                    yield f"{digest} says that {blob.digest} lies at {blob.location}"
 
-    def _broken_tags(self) -> Iterable[str]:
-        tags, manifests = self.of("t:"), self.of("m:")
-        for name, row in tags.items():
-            if row.text("Digest") not in manifests:
-                yield f"tag {name} names a manifest that is not there"
-        expected = {f"{row.text('Digest')}:{name}" for name, row in tags.items()}
-        if set(self.of("g:")) != expected:
-            yield f"g: rows {sorted(self.of('g:'))} for tags {sorted(expected)}"
-        times = {
-            f"{repository_rows.inverted(row.time('Updated'))}:{name}" for name, row in tags.items()
-        }
-        if set(self.of("T:")) != times:
-            yield f"T: rows {sorted(self.of('T:'))} for tags updated {sorted(times)}"
 
-    def _broken_repository(self) -> Iterable[str]:
-        exists, is_writable, holds = "h" in self.rows, "hw" in self.rows, bool(self.of("m:"))
-        if exists != holds:
-            yield f"h: {exists}, manifests: {holds}"
-        is_locked = exists and self.rows["h"].values.get("WriteEnabled") is False
-        if is_writable != (exists and not is_locked):
-            yield f"hw: {is_writable}, h: {exists}, locked: {is_locked}"
-        if holds and not self.is_listed:
-            yield "the repository holds a manifest and is not in the catalogue"
-        if not exists and self.rows:
-            yield f"rows without a repository: {sorted(self.rows)}"
-
-    def _broken_manifests(self, artifacts: Mapping[str, Artifact]) -> Iterable[str]:
-        manifests = self.of("m:")
-        times = {
-            f"{repository_rows.inverted(row.time('Updated'))}:{d}" for d, row in manifests.items()
-        }
-        if set(self.of("M:")) != times:
-            yield f"M: rows {sorted(self.of('M:'))} for manifests updated {sorted(times)}"
-        for digest in manifests:
-            artifact = artifacts[digest]
-            yield from self._unprotected(artifact)
-            for child in artifact.children:
-                if f"c:{child}:{digest}" not in self.rows:
-                    yield f"the child {child} does not know its index"
-            if artifact.subject and f"s:{artifact.subject}:{digest}" not in self.rows:
-                yield f"the referrer {digest} is not listed for its subject"
-        for kind, position in (("c:", 1), ("s:", 1)):
-            for key in self.of(kind):
-                middle = len(key) // 2
-                if (key[:middle], key[middle + 1 :])[position] not in manifests:
-                    yield f"{kind}{key} speaks of a manifest that is not there"
-
-    def _unprotected(self, artifact: Artifact) -> Iterable[str]:
-        name = RepositoryName(self.repository)
-        for digest in artifact.blobs:
-            rows = self.blob_rows[digest]
-            needed = rows.get(f"r:{keys.encode(self.repository)}:{artifact.digest}")
-            if of_blobs.link(name) not in rows:
-                yield f"{artifact.digest} cannot be pulled: {digest} is not linked"
-            if needed is None or needed.values.get("Released"):
-                yield f"garbage collection may take {digest} from {artifact.digest}"
-
-    def _broken_blobs(self) -> Iterable[str]:
-        link = of_blobs.link(RepositoryName(self.repository))
-        for digest, rows in self.blob_rows.items():
-            if link not in rows:
-                continue
-            if of_blobs.BLOB not in rows:
-                yield f"{digest} is linked, and there is no such blob"
-            elif rows[link].text("Location") != rows[of_blobs.BLOB].text("Location"):
-                yield f"the link to {digest} leads elsewhere than the blob's row"
+def _text(finding: Finding) -> str:
+    return f"{finding.key}: {finding.text}"

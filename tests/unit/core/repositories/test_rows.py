@@ -27,7 +27,7 @@ from registry_core.repositories.rows import (
 )
 from registry_core.storage import tables
 from registry_core.storage.objects import Location
-from registry_core.storage.tables import Change, Row
+from registry_core.storage.tables import Row, RowChange
 
 KIB = 1024
 NOW = datetime(2026, 3, 1, 12, 0, 0, 7, UTC)
@@ -47,7 +47,7 @@ def stored_tag(name: str, digest: Digest, updated: datetime = EARLIER) -> Stored
     return StoredTag(name, digest, OCI_MANIFEST, 2, updated, STAMP, Attributes(), "etag")
 
 
-def read_back(change: Change) -> Row:
+def read_back(change: RowChange) -> Row:
     """The row that a change leaves, as it is read."""
     values = {
         name: value.value if isinstance(value, EntityProperty) else value
@@ -57,11 +57,13 @@ def read_back(change: Change) -> Row:
     return Row("p", change.key, values, "etag", NOW)
 
 
-def row_keys(changes: Sequence[Change]) -> list[str]:
+def row_keys(changes: Sequence[RowChange]) -> list[str]:
     return [change.key for change in changes]
 
 
-def write(of: Manifest, location: Location | None = None, known: Row | None = None) -> list[Change]:
+def write(
+    of: Manifest, location: Location | None = None, known: Row | None = None
+) -> list[RowChange]:
     platform = Platform("linux", "arm", "", "v7")
     return manifest_changes(of, platform, location, known, NOW, STAMP)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_core.storage import tables
-from registry_core.storage.tables import Change, Row
+from registry_core.storage.tables import Row, RowChange
 
 keys = st.sampled_from(["a", "b", "c"])
 merges = st.builds(
@@ -41,7 +41,7 @@ def test_a_condition_that_comes_second_is_kept_too() -> None:
 
 
 @given(st.lists(merges, max_size=12))
-def test_combining_loses_no_column_and_no_condition(changes: list[Change]) -> None:
+def test_combining_loses_no_column_and_no_condition(changes: list[RowChange]) -> None:
     combined = {change.key: change for change in tables.combine(changes)}
     assert list(combined) == list(dict.fromkeys(change.key for change in changes))
     for key, change in combined.items():
@@ -84,7 +84,7 @@ def test_no_other_two_changes_of_one_row_can_be_made_one(first: str, second: str
     ],
 )
 def test_each_change_is_the_operation_it_is_named_after(
-    change: Change, kind: str, mode: UpdateMode | None
+    change: RowChange, kind: str, mode: UpdateMode | None
 ) -> None:
     sent, entity, options = tables._operation("p", change)
     assert (sent, options) == (kind, {} if mode is None else {"mode": mode})
@@ -92,7 +92,7 @@ def test_each_change_is_the_operation_it_is_named_after(
 
 
 @pytest.mark.parametrize("change", [tables.merge("k", "e", A=1), tables.delete("k", "e")])
-def test_a_change_with_an_etag_is_conditional_on_it(change: Change) -> None:
+def test_a_change_with_an_etag_is_conditional_on_it(change: RowChange) -> None:
     options = tables._operation("p", change)[2]
     assert options["etag"] == "e"
     assert options["match_condition"] is MatchConditions.IfNotModified

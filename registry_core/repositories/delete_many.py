@@ -1,0 +1,253 @@
+"""Deleting a set of manifests, or a repository, in batches of whole transactions.
+
+What they needed is left to garbage collection: it would take more calls than all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from registry_core.errors import DisallowedOperation, NameUnknown
+from registry_core.model.attributes import COLUMNS as ATTRIBUTES
+from registry_core.model.attributes import Use
+from registry_core.model.change import DeleteManifests, DeleteRepository, Event
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import plan, rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.emptiness import Emptiness
+from registry_core.repositories.executor import Executor, batches, check_time, reading
+from registry_core.repositories.plan import Doomed, Found, Moment, Plan
+from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
+from registry_core.storage import tables
+from registry_core.storage.faults import ConditionFailed, RowMissing
+from registry_core.storage.pacing import together
+
+_FEW = 20
+"""Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
+_BATCH_ROWS = tables.MAX_TRANSACTION_ROWS - 4
+_MANIFEST_COLUMNS = (*rows.MANIFEST_FACTS, "Untagged")
+_TAG_COLUMNS = (rows.LIVE, "Digest", "MediaType", "Size", "Created", "Updated", *ATTRIBUTES)
+_GUARDED = (rows.REPOSITORY, *rows.GUARDS)
+
+
+@dataclass
+class Deleted:
+    """What became of manifests that were to be deleted."""
+
+    events: list[Event] = field(default_factory=list)
+    locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
+    """Those that stay, each with the lock that keeps it."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Manifests that fit one transaction, as they were read."""
+
+    rows: Found
+    doomed: Sequence[Doomed]
+
+
+class BulkDeletions:
+    """Deletes many manifests at once from the repositories of one registry."""
+
+    def __init__(self, executor: Executor, catalog: Catalog) -> None:
+        self._executor = executor
+        self._catalog = catalog
+        self._emptiness = Emptiness(executor, catalog)
+
+    async def delete_manifests(
+        self, repository: RepositoryName, change: DeleteManifests
+    ) -> Deleted:
+        """Deletes a set of manifests with their tags.
+
+        Those that are locked stay, and those that are not there are passed over. Raises
+        `DisallowedOperation` if the repository is locked, and `Unavailable` when its time is over,
+        having deleted a part: a repeat goes on.
+        """
+        deleted = Deleted()
+        wanted = set(change.digests)
+        if len(wanted) <= _FEW:
+            found = await together(self._one(repository, digest) for digest in wanted)
+            doomed = [each for each in found if each]
+        else:
+            doomed = [
+                each for each in await self._all(repository) if each.manifest.digest in wanted
+            ]
+        await self._delete(repository, change, doomed, deleted)
+        await self._emptiness.end(repository)
+        return deleted
+
+    async def delete_repository(
+        self, repository: RepositoryName, change: DeleteRepository
+    ) -> Sequence[Event]:
+        """Deletes a repository with all that is in it.
+
+        While it is under way the repository cannot be pushed to (503). One that stopped is gone on
+        with by a repeat. Raises `NameUnknown`, `DisallowedOperation` if the repository is locked
+        or anything in it, and `Unavailable` when its time is over.
+        """
+        found = await self._executor.read(repository, dict.fromkeys(_GUARDED))
+        row = live(found[rows.REPOSITORY])
+        if row is None:
+            raise NameUnknown(detail={"name": str(repository)})
+        if plan.is_being_deleted_since(row) is None:
+            _refuse_if_locked(await self._all(repository))
+            await self._change(repository, plan.begin_deletion)
+        entry = await self._catalog.version(repository)
+        # Nothing can be locked, pushed or deleted by others from here on.
+        doomed = await self._all(repository)
+        try:
+            _refuse_if_locked(doomed)
+        except DisallowedOperation:
+            await self._change(repository, plan.end_deletion)
+            raise
+        deleted = Deleted()
+        whole = DeleteManifests((), change.origin)
+        await self._delete(repository, whole, doomed, deleted)
+        await self._delete_index_rows(repository)
+        await self._change(repository, plan.bury_deleted)
+        if entry is not None:
+            await self._catalog.leave(repository, entry)
+        return deleted.events
+
+    async def _change(
+        self,
+        repository: RepositoryName,
+        make: Callable[[RepositoryName, Found, Moment], Plan],
+    ) -> None:
+        await self._executor.change(
+            repository,
+            reading(self._executor, repository, _GUARDED),
+            lambda read, moment: make(repository, read.rows, moment),
+        )
+
+    async def _all(self, repository: RepositoryName) -> list[Doomed]:
+        """Every manifest with its tags: a call for each thousand rows."""
+        manifests, tags = await together(
+            self._executor.query(repository, range_, columns)
+            for range_, columns in ((rows.MANIFESTS, _MANIFEST_COLUMNS), (rows.TAGS, _TAG_COLUMNS))
+        )
+        by_digest: dict[Digest, list[StoredTag]] = {}
+        for row in tags:
+            tag = StoredTag.from_row(row)
+            by_digest.setdefault(tag.digest, []).append(tag)
+        stored = map(StoredManifest.from_row, manifests)
+        return [Doomed(each, by_digest.get(each.digest, ())) for each in stored]
+
+    async def _one(self, repository: RepositoryName, digest: Digest) -> Doomed | None:
+        """A manifest with its tags; None if it is not there."""
+        key = rows.manifest_key(digest)
+        row = live((await self._executor.read(repository, {key: _MANIFEST_COLUMNS}))[key])
+        if row is None:
+            return None
+        range_ = rows.tags_of(digest)
+        named = await self._executor.query(repository, range_)
+        keys = [rows.tag_key(Tag(range_.rest(each.key))) for each in named]
+        found = await self._executor.read(repository, dict.fromkeys(keys, _TAG_COLUMNS))
+        tags = [StoredTag.from_row(each) for each in found.values() if each and is_live(each)]
+        return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
+
+    async def _delete(
+        self,
+        repository: RepositoryName,
+        change: DeleteManifests,
+        doomed: Iterable[Doomed],
+        deleted: Deleted,
+    ) -> None:
+        """Deletes what is not locked, a batch after the other."""
+        for batch in _batches(doomed):
+            check_time()
+            await self._delete_batch(repository, change, batch, deleted)
+
+    async def _delete_batch(
+        self,
+        repository: RepositoryName,
+        change: DeleteManifests,
+        batch: Sequence[Doomed],
+        deleted: Deleted,
+    ) -> None:
+        if len(batch) == 1 and batch[0].size > _BATCH_ROWS:
+            await self._untag_some(repository, batch[0].manifest.digest)
+        digests = [each.manifest.digest for each in batch]
+        fresh = [batch]
+
+        async def read(also: frozenset[str]) -> _Batch:
+            found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
+            # What was listed will do the first time; after a conflict each is read anew.
+            known = fresh.pop() if fresh else await self._again(repository, digests)
+            return _Batch(found, _unlocked(known, deleted))
+
+        made = await self._executor.change(
+            repository,
+            read,
+            lambda read, moment: plan.delete_manifests(
+                repository, read.rows, read.doomed, change.origin, moment
+            ),
+        )
+        deleted.events += made.plan.events
+
+    async def _again(
+        self, repository: RepositoryName, digests: Sequence[Digest]
+    ) -> Sequence[Doomed]:
+        found = await together(self._one(repository, digest) for digest in digests)
+        return [each for each in found if each]
+
+    async def _untag_some(self, repository: RepositoryName, digest: Digest) -> None:
+        """Takes so many tags of a manifest away that the rest fits one transaction."""
+
+        async def read(also: frozenset[str]) -> _Batch:
+            found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
+            known = await self._one(repository, digest)
+            return _Batch(found, [known] if known else [])
+
+        def make(read: _Batch, moment: Moment) -> Plan:
+            if not read.doomed or read.doomed[0].size <= _BATCH_ROWS:
+                return Plan(())
+            return plan.untag_some(repository, read.rows, read.doomed[0], moment)
+
+        while (await self._executor.change(repository, read, make)).plan.changes:
+            check_time()
+
+    async def _delete_index_rows(self, repository: RepositoryName) -> None:
+        """Deletes what is left without manifests: rows of children, and what was surplus."""
+        for range_ in rows.INDEX_ROWS:
+            left = await self._executor.query(repository, range_)
+            for batch in batches([tables.delete(row.key, row.etag) for row in left], _BATCH_ROWS):
+                check_time()
+                try:
+                    await self._executor.transact(repository, batch)
+                except (ConditionFailed, RowMissing):
+                    continue  # Another that goes on with the same deletion was there.
+
+
+def _unlocked(doomed: Iterable[Doomed], deleted: Deleted) -> list[Doomed]:
+    """Those that may be deleted; of the others it is noted why not."""
+    free = []
+    for each in doomed:
+        try:
+            each.check()
+            free.append(each)
+        except DisallowedOperation as error:
+            deleted.locked[each.manifest.digest] = error
+    return free
+
+
+def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:
+    for each in doomed:
+        each.check(Use.DELETE_REPOSITORY)
+
+
+def _batches(doomed: Iterable[Doomed]) -> Iterable[list[Doomed]]:
+    """Cuts them so that each part fits one transaction; one that does not is a part of its own."""
+    batch: list[Doomed] = []
+    size = 0
+    for each in doomed:
+        if batch and size + each.size > _BATCH_ROWS:
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each.size
+    if batch:
+        yield batch

@@ -1,0 +1,65 @@
+"""A repository goes with its last manifest. That it is empty is found out after a deletion."""
+
+from __future__ import annotations
+
+from registry_core.errors import NameUnknown
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import plan, rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.executor import Executor, Rows, reading
+from registry_core.repositories.rows import is_live
+
+
+class Emptiness:
+    """Removes repositories that hold nothing."""
+
+    def __init__(self, executor: Executor, catalog: Catalog) -> None:
+        self._executor = executor
+        self._catalog = catalog
+
+    async def end(self, repository: RepositoryName) -> None:
+        """Removes a repository that holds no manifest any more, if no lock keeps it.
+
+        What is read in this order can be trusted: the entry, the rows that a push changes, the
+        manifests. An entry read after the repository was buried may be that of a push which is
+        making it anew.
+        """
+        if await self._executor.holds_another(repository):
+            return
+        entry = await self._catalog.version(repository)
+        keys = dict.fromkeys((rows.REPOSITORY, *rows.GUARDS))
+
+        async def read(also: frozenset[str]) -> Rows:
+            found = await self._executor.read(repository, keys, also)
+            row = found[rows.REPOSITORY]
+            stays = not is_live(row) or not plan.may_go(row)
+            if stays or await self._executor.holds_another(repository):
+                raise NameUnknown
+            return Rows(found)
+
+        try:
+            await self._executor.change(
+                repository, read, lambda found, moment: plan.bury_repository(found.rows, moment)
+            )
+        except NameUnknown:
+            return
+        if entry is not None:
+            await self._catalog.leave(repository, entry)
+
+    async def withdraw(self, repository: RepositoryName) -> None:
+        """Removes the entry of a repository that a push was to make, and did not.
+
+        Another push may count on the entry: it is told by a tombstone that the entry goes.
+        """
+        entry = await self._catalog.version(repository)
+        if entry is None:
+            return
+        try:
+            await self._executor.change(
+                repository,
+                reading(self._executor, repository, (rows.REPOSITORY,)),
+                lambda read, moment: plan.bury_nothing(repository, read.rows, moment),
+            )
+        except NameUnknown:
+            return
+        await self._catalog.leave(repository, entry)

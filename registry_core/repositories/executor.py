@@ -1,0 +1,238 @@
+"""How every change of a repository is made: read, plan, transact, and on a conflict read again.
+
+A conflict is another writer's, an index row's that is missing or surplus, or an answer that got
+lost. Every step can be repeated. Those of one process that change the same repository take turns,
+so only other processes' changes can be in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
+from registry_core.model.clock import HybridClock
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import plan, rows
+from registry_core.repositories.plan import Found, Moment, Plan
+from registry_core.storage.budget import attempts, current
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
+from registry_core.storage.pacing import together
+from registry_core.storage.tables import Row, RowChange, Table
+
+CHANGE_DEADLINE = timedelta(minutes=10)
+"""A change that has run longer gives up. Tombstones stay for three times as long."""
+_SECONDS_LEFT = 3.0
+"""What is done in parts begins no other with less of its time left."""
+_BUSY = "the repository is being changed by others all the time; try again"
+
+
+class Read(Protocol):
+    """What was read for a change."""
+
+    @property
+    def rows(self) -> Found:
+        """The rows, by key."""
+
+
+R = TypeVar("R", bound=Read)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that were read, and nothing else."""
+
+    rows: Found
+
+
+@dataclass(frozen=True)
+class Made(Generic[R]):
+    """A change that was made."""
+
+    read: R
+    """What it was planned from."""
+    plan: Plan
+    versions: Mapping[str, str]
+    """The new versions of the rows written, by key; none where the answer was lost."""
+
+
+class Turns:
+    """Has those who want the same thing at once take it one after the other."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def take(self, key: str) -> AsyncIterator[None]:
+        """Waits for the turn, as long as the request's budget lasts. Raises `Unavailable`."""
+        lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = lock, waiting + 1
+        try:
+            await self._acquire(lock)
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            lock, waiting = self._locks.pop(key)
+            if waiting > 1:
+                self._locks[key] = lock, waiting - 1
+
+    async def _acquire(self, lock: asyncio.Lock) -> None:
+        if not lock.locked():
+            await lock.acquire()
+            return
+        left = current().left
+        try:
+            async with asyncio.timeout(None if math.isinf(left) else max(left, 0)):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise Unavailable(_BUSY) from error
+
+
+class Executor:
+    """Changes the repositories of one registry."""
+
+    def __init__(
+        self,
+        table: Table,
+        clock: HybridClock,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._table = table
+        self._clock = clock
+        self._now = now
+        self._turns = Turns()
+
+    async def change(
+        self,
+        name: RepositoryName,
+        read: Callable[[frozenset[str]], Awaitable[R]],
+        make: Callable[[R, Moment], Plan],
+        found: R | None = None,
+    ) -> Made[R]:
+        """Makes a change; answers what it was made of, and the plan that was applied.
+
+        `read` reads what `make` plans from, and beside that the rows of the keys it is given: those
+        that stood in the way. `found` is what was read already. Raises what `read` and `make`
+        raise, and `Unavailable` if others keep winning.
+        """
+        deadline = time.monotonic() + CHANGE_DEADLINE.total_seconds()
+        partition, also = rows.partition(name), frozenset[str]()
+        lost: Made[R] | None = None
+        found = found or await read(also)
+        async with self._turns.take(partition):
+            async for attempt in attempts(_BUSY):
+                try:
+                    if attempt:
+                        found = await read(also)
+                    made = make(found, self.moment(found.rows))
+                except (ManifestUnknown, NameUnknown):
+                    if lost:
+                        return lost  # By our own earlier try, whose answer was lost.
+                    raise
+                if time.monotonic() > deadline:
+                    raise Unavailable("the change took too long; try again")
+                try:
+                    return Made(found, made, await self._apply(partition, made))
+                except (RowMissing, RowExists):
+                    also |= made.keys
+                except ConditionFailed:
+                    continue
+                except Ambiguous:
+                    lost = Made(found, made, {})
+        raise AssertionError("unreachable")
+
+    async def _apply(self, partition: str, made: Plan) -> Mapping[str, str]:
+        versions: Mapping[str, str] = {}
+        for changes in (*made.before, made.changes):
+            if changes:
+                versions = await self._table.transact(partition, changes)
+        return versions
+
+    def moment(self, found: Found) -> Moment:
+        """Now, later than every change of the rows that were found."""
+        return Moment(self._now(), self._clock.stamp(*plan.stamps(found)))
+
+    async def read(
+        self,
+        name: RepositoryName,
+        keys: Mapping[str, tuple[str, ...] | None],
+        also: Iterable[str] = (),
+    ) -> Found:
+        """The rows of `keys`, each with the columns named there, or all; and those of `also`."""
+        partition = rows.partition(name)
+        columns = {key: _columns(key) for key in also} | dict(keys)
+        found = await together(
+            self._table.get(partition, key, wanted) for key, wanted in columns.items()
+        )
+        return dict(zip(columns, found, strict=True))
+
+    async def transact(self, name: RepositoryName, changes: Sequence[RowChange]) -> None:
+        """Makes changes that no plan depends on, of rows that are only hints."""
+        await self._table.transact(rows.partition(name), changes)
+
+    async def query(
+        self, name: RepositoryName, range_: rows.Range, columns: tuple[str, ...] | None = ()
+    ) -> list[Row]:
+        """All rows of one kind, or of what is live of it."""
+        having = rows.LIVE if range_ in (rows.MANIFESTS, rows.TAGS) else ""
+        return await self._table.query(
+            rows.partition(name), range_.first, range_.end, columns, having=having
+        )
+
+    async def holds_another(self, name: RepositoryName, than: Iterable[str] = ()) -> bool:
+        """Whether the repository has a live manifest in another row than those of `than`."""
+        without = set(than)
+        found = await self._table.query(
+            rows.partition(name),
+            rows.MANIFESTS.first,
+            rows.MANIFESTS.end,
+            (),
+            limit=len(without) + 1,
+            having=rows.LIVE,
+        )
+        return any(row.key not in without for row in found)
+
+
+def reading(
+    executor: Executor, name: RepositoryName, keys: Iterable[str]
+) -> Callable[[frozenset[str]], Awaitable[Rows]]:
+    """For a change that is planned from a few rows: reads them whole."""
+    wanted: dict[str, tuple[str, ...] | None] = dict.fromkeys(keys)
+
+    async def read(also: frozenset[str]) -> Rows:
+        return Rows(await executor.read(name, wanted, also))
+
+    return read
+
+
+def batches(changes: Sequence[RowChange], size: int) -> Iterator[Sequence[RowChange]]:
+    """Cuts changes into parts of at most `size`."""
+    for first in range(0, len(changes), size):
+        yield changes[first : first + size]
+
+
+def check_time() -> None:
+    """For what is done in parts: raises `Unavailable` where no time is left for another."""
+    if current().left < _SECONDS_LEFT:
+        raise Unavailable("a part is done, and the time is over; the same request goes on with it")
+
+
+def _columns(key: str) -> tuple[str, ...]:
+    """What a change decides by, of a row that stood in its way."""
+    return rows.MANIFEST_FACTS if key.startswith(rows.MANIFESTS.prefix) else ()

@@ -1,0 +1,136 @@
+"""Listing tags, referrers and repositories, in pages. No listing opens a blob."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnknown
+from registry_core.model.attributes import Attributes, Target, Use
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.read import Manifests
+from registry_core.repositories.rows import is_live
+from registry_core.storage import tables
+from registry_core.storage.tables import Row, Table
+
+_PAGE_BYTES = 3 * 1024 * 1024
+_MANIFESTS_READ = 50
+"""How many manifests a page of referrers reads at most, for annotations that rows don't hold."""
+_SHOWN_BY = ("ListEnabled",)
+"""What decides whether something is listed."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a listing."""
+
+    entries: list[Any]
+    next: str
+    """Where the rest begins, after this entry; empty if this is the end."""
+
+
+class Listings:
+    """Lists what is in one registry."""
+
+    def __init__(self, table: Table, catalog: Catalog, manifests: Manifests) -> None:
+        self._table = table
+        self._catalog = catalog
+        self._manifests = manifests
+
+    async def tags(self, repository: RepositoryName, last: str, count: int) -> Page:
+        """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
+        partition = rows.partition(repository)
+
+        async def read(first: str, limit: int) -> Sequence[Row]:
+            return await self._table.query(
+                partition, first, rows.TAGS.end, _SHOWN_BY, limit=limit, having=rows.LIVE
+            )
+
+        found, is_more = await _page(read, rows.TAGS.after(last), count, Target.TAG)
+        names = [rows.TAGS.rest(row.key) for row in found]
+        if not names:
+            columns = (rows.LIVE, rows.GONE)
+            if not is_live(await self._table.get(partition, rows.REPOSITORY, columns)):
+                raise NameUnknown(detail={"name": str(repository)})
+        return Page(names, names[-1] if is_more else "")
+
+    async def repositories(self, last: str, count: int) -> Page:
+        """The names of up to `count` repositories after `last`, in order."""
+
+        async def read(first: str, limit: int) -> Sequence[Row]:
+            return await self._catalog.entries(first, _SHOWN_BY, limit)
+
+        found, is_more = await _page(read, Catalog.after(last), count, Target.REPOSITORY)
+        names = [Catalog.name(row.key).text for row in found]
+        return Page(names, names[-1] if is_more else "")
+
+    async def referrers(
+        self,
+        repository: RepositoryName,
+        subject: Digest,
+        artifact_type: str,
+        last: str,
+        count: int,
+    ) -> Page:
+        """Descriptors of up to `count` manifests whose subject is `subject`, after `last`.
+
+        In the order of their digests; with an `artifact_type` those of that type, of the next
+        thousand manifests (the case of media types does not count: RFC 6838, 4.2). A page has at
+        most 3 MiB, and ends after so many manifests that had to be read for their annotations; the
+        next one begins after the last that was looked at.
+        """
+        range_ = rows.referrers_of(subject)
+        wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
+        found = await self._table.query(
+            rows.partition(repository), range_.after(last), range_.end, limit=wanted
+        )
+        descriptors: list[dict[str, Any]] = []
+        size = manifests_read = 0
+        looked_at = ""
+        for row in found:
+            if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
+                if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
+                    return Page(descriptors, looked_at)
+                manifests_read += bool(row.values.get("AnnotationsInManifest"))
+                descriptor = await self._referrer(repository, row)
+                size += len(json.dumps(descriptor))
+                if descriptors and size > _PAGE_BYTES:
+                    return Page(descriptors, looked_at)
+                descriptors += [descriptor] if descriptor else []
+            looked_at = str(rows.last_digest(row.key))
+        return Page(descriptors, looked_at if len(found) == wanted else "")
+
+    async def _referrer(self, repository: RepositoryName, row: Row) -> dict[str, Any] | None:
+        """A row's descriptor, its annotations from the manifest where they are too large for it.
+
+        None if that has gone or is locked.
+        """
+        descriptor = rows.referrer_descriptor(row)
+        if row.values.get("AnnotationsInManifest"):
+            try:
+                _, _, content = await self._manifests.get(repository, rows.last_digest(row.key))
+            except (ManifestUnknown, DisallowedOperation):
+                return None
+            descriptor["annotations"] = json.loads(content)["annotations"]
+        return descriptor
+
+
+async def _page(
+    read: Callable[[str, int], Awaitable[Sequence[Row]]], first: str, count: int, target: Target
+) -> tuple[list[Row], bool]:
+    """Up to `count` rows from the key `first` on, less those hidden, and whether more follow."""
+    shown: list[Row] = []
+    while True:
+        wanted = min(count + 1 - len(shown), tables.MAX_PAGE)
+        found = await read(first, wanted)
+        shown += [
+            row for row in found if not Attributes.from_row(row.values).forbidding(target, Use.LIST)
+        ]
+        if len(shown) > count or len(found) < wanted:
+            return shown[:count], len(shown) > count
+        first = f"{found[-1].key}\x20"

@@ -1,0 +1,46 @@
+"""Setting the attributes of a repository, a manifest or a tag. No lock forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from registry_core.model.change import Event, SetAttributes
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import plan, rows
+from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.emptiness import Emptiness
+from registry_core.repositories.executor import Executor, reading
+from registry_core.repositories.read import Manifests
+
+
+class Locks:
+    """Sets attributes in the repositories of one registry."""
+
+    def __init__(self, executor: Executor, catalog: Catalog, manifests: Manifests) -> None:
+        self._executor = executor
+        self._manifests = manifests
+        self._emptiness = Emptiness(executor, catalog)
+
+    async def set(self, repository: RepositoryName, change: SetAttributes) -> Sequence[Event]:
+        """Sets those attributes that the change names; the others stay as they are.
+
+        A repository that is empty was kept by a lock: where that is taken away, it goes. Raises
+        `NameUnknown`, `ManifestUnknown`.
+        """
+        keys = [rows.REPOSITORY, *rows.GUARDS]
+        if isinstance(change.target, Tag):
+            keys.append(rows.tag_key(change.target))
+        elif isinstance(change.target, Digest):
+            keys.append(rows.manifest_key(change.target))
+        made = await self._executor.change(
+            repository,
+            reading(self._executor, repository, keys),
+            lambda read, moment: plan.set_attributes(repository, read.rows, change, moment),
+        )
+        self._manifests.forget(
+            repository, change.target if isinstance(change.target, Digest) else None
+        )
+        if change.target is None and any(change.attributes.values()):
+            await self._emptiness.end(repository)
+        return made.plan.events

@@ -1,0 +1,604 @@
+"""What a change does to the rows of a repository: pure functions from rows read to rows written.
+
+Each takes what was found, and what is wanted, and answers a `Plan`, or raises the client's error.
+A plan is good for the versions that were found: applied to others, storage refuses it whole. The
+rules it follows are those of `docs/pushing.md` and `docs/deleting.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
+from registry_core.model.attributes import Attributes, Target, Use
+from registry_core.model.change import Event, Operation, Origin, Push, SetAttributes
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import Manifest
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import rows
+from registry_core.repositories.rows import (
+    Described,
+    State,
+    StoredManifest,
+    StoredTag,
+    is_live,
+    live,
+    state_of,
+)
+from registry_core.storage import tables
+from registry_core.storage.tables import Row, RowChange
+
+MAX_TAGS = 15
+"""The most tags that one push can set: with all that belongs to them they fit one transaction."""
+TAGS_A_TRANSACTION = 30
+"""How many tags one transaction takes away, three rows each."""
+_CHILDREN_A_TRANSACTION = 40
+
+Found = Mapping[str, Row | None]
+"""Rows as they were read, by key; None for those that are not there. Others were not looked at."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a change is made, and its place in the order of all regions' changes."""
+
+    now: datetime
+    stamp: str
+
+    @property
+    def text(self) -> str:
+        """The time as rows have it."""
+        return tables.time_value(self.now)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written, and what has happened once it is."""
+
+    changes: Sequence[RowChange]
+    events: Sequence[Event] = ()
+    before: Sequence[Sequence[RowChange]] = field(default=())
+    """Transactions that go first: nobody sees anything of them, and each can be repeated."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The rows that it concerns."""
+        every = [self.changes, *self.before]
+        return frozenset(change.key for changes in every for change in changes)
+
+
+def stamps(found: Found) -> Iterable[str]:
+    """The stamps of the rows that were found: a change of them has to be later."""
+    return filter(None, (row.text("Stamp") for row in found.values() if row))
+
+
+# Pushing.
+
+
+def push(
+    name: RepositoryName, found: Found, change: Push, described: Described, moment: Moment
+) -> Plan:
+    """Stores a manifest and points tags at it.
+
+    `found` has `h`, the manifest's `m:`, the `t:` of each tag, and the `m:` of each child.
+    Raises `DisallowedOperation`, and `Unavailable` for a repository that is being deleted.
+    """
+    manifest, repository = change.manifest, found[rows.REPOSITORY]
+    _refuse_while_deleting(repository)
+    known = live(found[rows.manifest_key(manifest.digest)])
+    events = _push_events(name, change, moment)
+    locked = _locked_for_push(found, change)
+    moves = [tag for tag in change.tags if _points_at(found, tag) != manifest.digest]
+    if known and not moves and locked:
+        return Plan((), events)  # It changes nothing, so nothing forbids it.
+    _check(repository, Target.REPOSITORY, Use.PUSH, name)
+    if known and moves:
+        _check(known, Target.MANIFEST, Use.PUSH, manifest.digest)
+    changes = _repository_is_pushed_to(found, moment)
+    changes += _manifest_is_pushed(found, manifest, described, moment)
+    for tag in change.tags:
+        changes += _tag_is_pushed(found, manifest, tag, moment)
+    changes += _left_untagged(found, moves, moment)
+    if manifest.subject:
+        key = rows.referrer(manifest.subject.digest, manifest.digest)
+        changes.append(tables.upsert(key, **rows.referrer_columns(manifest)))
+    children = _children_are_named(found, manifest, moment)
+    changes = tables.combine(changes)
+    if len(changes) + sum(map(len, children)) <= tables.MAX_TRANSACTION_ROWS:
+        return Plan(tables.combine([*changes, *_flat(children)]), events)
+    batches = [
+        _flat(children[first : first + _CHILDREN_A_TRANSACTION])
+        for first in range(0, len(children), _CHILDREN_A_TRANSACTION)
+    ]
+    return Plan(changes, events, batches)
+
+
+def _push_events(name: RepositoryName, change: Push, moment: Moment) -> list[Event]:
+    return [
+        Event(
+            Operation.PUSH,
+            name.text,
+            change.origin,
+            digest=str(change.manifest.digest),
+            tag=str(tag or ""),
+            media_type=change.manifest.media_type,
+            stamp=moment.stamp,
+        )
+        for tag in change.tags or (None,)
+    ]
+
+
+def _locked_for_push(found: Found, change: Push) -> bool:
+    """Whether any lock is in the way of writing what the push is of."""
+    keys = [rows.manifest_key(change.manifest.digest), *map(rows.tag_key, change.tags)]
+    targets = [Target.MANIFEST, *[Target.TAG] * len(change.tags)]
+    asked = [(rows.REPOSITORY, Target.REPOSITORY), *zip(keys, targets, strict=True)]
+    return any(_attributes(found[key]).forbidding(target, Use.PUSH) for key, target in asked)
+
+
+def _points_at(found: Found, tag: Tag) -> Digest | None:
+    row = live(found[rows.tag_key(tag)])
+    return StoredTag.from_row(row).digest if row else None
+
+
+def _repository_is_pushed_to(found: Found, moment: Moment) -> list[RowChange]:
+    repository = found[rows.REPOSITORY]
+    updated = tables.upsert(rows.LAST_UPDATE, Updated=moment.text)
+    if is_live(repository):
+        return [*_pass(found, rows.PUSH_GUARD, moment), updated]
+    columns = {rows.LIVE: True, "Created": moment.text, "Stamp": moment.stamp}
+    guards = [tables.upsert(guard, Used=moment.text) for guard in rows.GUARDS]
+    return [_write(rows.REPOSITORY, repository, columns), *guards, updated]
+
+
+def _manifest_is_pushed(
+    found: Found, manifest: Manifest, described: Described, moment: Moment
+) -> list[RowChange]:
+    """`m:` and `M:`. Every push writes them, so that a deletion under way sees it."""
+    key = rows.manifest_key(manifest.digest)
+    row = found[key]
+    columns: dict[str, Any] = {"Updated": moment.text, "Stamp": moment.stamp, "Untagged": ""}
+    by_time = rows.manifest_time(moment.now, manifest.digest)
+    known = live(row)
+    if known is None:
+        columns |= rows.manifest_columns(manifest, described)
+        columns |= {rows.LIVE: True, "Created": moment.text}
+        listed = rows.manifest_time_columns(manifest, columns)
+        return [_write(key, row, columns), tables.upsert(by_time, **listed)]
+    listed = rows.manifest_time_columns(manifest, known.values)
+    changes = [tables.merge(key, known.etag, **columns), tables.upsert(by_time, **listed)]
+    before = rows.manifest_time(known.time("Updated"), manifest.digest)
+    # Within one microsecond the row by time is the same one and stays.
+    return changes if before == by_time else [*changes, *_drop(found, before)]
+
+
+def _tag_is_pushed(found: Found, manifest: Manifest, tag: Tag, moment: Moment) -> list[RowChange]:
+    """`t:`, `g:` and `T:`. A tag that is locked and points at the manifest stays as it is."""
+    key = rows.tag_key(tag)
+    row = found[key]
+    known = live(row)
+    columns = {**rows.tag_columns(manifest), "Updated": moment.text, "Stamp": moment.stamp}
+    by_time, listed = rows.tag_time(moment.now, tag), rows.manifest_tag(manifest.digest, tag)
+    if known is None:
+        columns |= {rows.LIVE: True, "Created": moment.text}
+        return [
+            _write(key, row, columns),
+            tables.upsert(by_time, **rows.tag_time_columns(manifest.digest, columns)),
+            tables.upsert(listed, Updated=moment.text),
+        ]
+    stored = StoredTag.from_row(known)
+    if stored.digest == manifest.digest and stored.attributes.forbidding(Target.TAG, Use.PUSH):
+        return []
+    stored.attributes.check(Target.TAG, Use.PUSH, tag)
+    changes = [
+        tables.merge(key, known.etag, **columns),
+        tables.upsert(by_time, **rows.tag_time_columns(manifest.digest, known.values)),
+        tables.upsert(listed, Updated=moment.text),
+    ]
+    before = rows.tag_time(stored.updated, tag)
+    if before != by_time:
+        changes += _drop(found, before)
+    if stored.digest != manifest.digest:
+        changes += _drop(found, rows.manifest_tag(stored.digest, tag))
+    return changes
+
+
+def _left_untagged(found: Found, moves: Iterable[Tag], moment: Moment) -> list[RowChange]:
+    """The manifests that tags leave get the time from which retention counts."""
+    left = {_points_at(found, tag): None for tag in moves}
+    return [change for digest in left if digest for change in _untagged(found, digest, moment)]
+
+
+def _untagged(found: Found, digest: Digest, moment: Moment) -> list[RowChange]:
+    key = rows.manifest_key(digest)
+    if key in found and not is_live(found[key]):
+        return []  # Its tag named what is not there: the tag goes elsewhere all the same.
+    return [tables.merge(key, Untagged=moment.text)]
+
+
+def _children_are_named(
+    found: Found, manifest: Manifest, moment: Moment
+) -> list[Sequence[RowChange]]:
+    """For each child: says who holds it, and touches it on the version read if it is live.
+
+    Not "if it exists": that succeeds on a tombstone.
+    """
+    groups: list[Sequence[RowChange]] = []
+    for digest in dict.fromkeys(child.digest for child in manifest.children):
+        group = [tables.upsert(rows.child(digest, manifest.digest))]
+        known = live(found.get(rows.manifest_key(digest)))
+        if known and digest != manifest.digest:
+            group.append(tables.merge(known.key, known.etag, Touched=moment.text))
+        groups.append(group)
+    return groups
+
+
+# Untagging.
+
+
+def untag(name: RepositoryName, found: Found, tag: Tag, origin: Origin, moment: Moment) -> Plan:
+    """Takes a tag away. `found` has `h` and its `t:`.
+
+    Raises `ManifestUnknown`, `DisallowedOperation`, `Unavailable`.
+    """
+    known = live(found[rows.tag_key(tag)])
+    if known is None:
+        raise ManifestUnknown(detail={"tag": str(tag)})
+    stored = StoredTag.from_row(known)
+    _refuse_while_deleting(found[rows.REPOSITORY])
+    _check(found[rows.REPOSITORY], Target.REPOSITORY, Use.UNTAG, name)
+    stored.attributes.check(Target.TAG, Use.UNTAG, tag)
+    changes = [
+        *_repository_is_deleted_from(found, moment),
+        *_tags_go(found, [stored], moment),
+        *_untagged(found, stored.digest, moment),
+    ]
+    event = Event(
+        Operation.UNTAG,
+        name.text,
+        origin,
+        digest=str(stored.digest),
+        tag=str(tag),
+        media_type=stored.media_type,
+        stamp=moment.stamp,
+    )
+    return Plan(changes, [event])
+
+
+def allow_blob_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
+    """Holds the deletion of a blob against the locks. `found` has `h`.
+
+    Where there is no repository, there is no lock. Raises `DisallowedOperation`.
+    """
+    repository = found[rows.REPOSITORY]
+    _check(repository, Target.REPOSITORY, Use.DELETE_BLOB, name)
+    if not is_live(repository) or _is_being_deleted(repository):
+        return Plan(())
+    return Plan(_pass(found, rows.DELETE_GUARD, moment))
+
+
+def _repository_is_deleted_from(found: Found, moment: Moment) -> list[RowChange]:
+    repository = found[rows.REPOSITORY]
+    if repository is not None and _is_being_deleted(repository):
+        # The guards have gone; on this version nobody has called the deletion off.
+        return [tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text)]
+    updated = tables.upsert(rows.LAST_UPDATE, Updated=moment.text)
+    return [*_pass(found, rows.DELETE_GUARD, moment), updated]
+
+
+def _tags_go(found: Found, tags: Iterable[StoredTag], moment: Moment) -> list[RowChange]:
+    changes = []
+    for stored in tags:
+        buried = rows.tombstone(moment.now, moment.stamp)
+        changes.append(tables.replace(rows.tag_key(stored.tag), stored.etag, **buried))
+        changes += _drop(found, rows.manifest_tag(stored.digest, stored.tag))
+        changes += _drop(found, rows.tag_time(stored.updated, stored.tag))
+    return changes
+
+
+# Deleting.
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A manifest that is to be deleted, with all that goes along."""
+
+    manifest: StoredManifest
+    tags: Sequence[StoredTag] = ()
+    surplus: Sequence[Row] = ()
+    """Rows `g:` of tags that point elsewhere."""
+
+    def check(self, use: Use = Use.DELETE_MANIFEST) -> None:
+        """Raises `DisallowedOperation` if it is locked, or a tag of it."""
+        self.manifest.attributes.check(Target.MANIFEST, use, self.manifest.digest)
+        for tag in self.tags:
+            tag.attributes.check(Target.TAG, use, tag.tag)
+
+    @property
+    def size(self) -> int:
+        """How many rows its deletion takes at most."""
+        return 3 + 3 * len(self.tags) + len(self.surplus)
+
+
+def untag_some(name: RepositoryName, found: Found, doomed: Doomed, moment: Moment) -> Plan:
+    """Takes a part of the tags of a manifest away, on the manifest's version.
+
+    So nothing of a deletion is applied after the manifest was locked, or pushed again. Raises
+    `DisallowedOperation`.
+    """
+    manifest = doomed.manifest
+    _check(found[rows.REPOSITORY], Target.REPOSITORY, Use.DELETE_MANIFEST, name)
+    doomed.check()
+    merge = tables.merge(rows.manifest_key(manifest.digest), manifest.etag, Touched=moment.text)
+    part = doomed.tags[:TAGS_A_TRANSACTION]
+    return Plan(
+        [merge, *_repository_is_deleted_from(found, moment), *_tags_go(found, part, moment)]
+    )
+
+
+def delete_manifests(
+    name: RepositoryName,
+    found: Found,
+    doomed: Sequence[Doomed],
+    origin: Origin,
+    moment: Moment,
+    *,
+    is_last: bool = False,
+) -> Plan:
+    """Deletes manifests that fit one transaction, with their tags; none, if none are left.
+
+    `found` has `h`, and with `is_last` the guards: the repository holds no other manifest, and
+    goes along if it may. Raises `DisallowedOperation`, `Unavailable`.
+    """
+    repository = found[rows.REPOSITORY]
+    _check(repository, Target.REPOSITORY, Use.DELETE_MANIFEST, name)
+    if not doomed:
+        return Plan(())
+    changes: list[RowChange] = []
+    for each in doomed:
+        each.check()
+        changes += _manifest_goes(found, each, moment)
+    if is_last and may_go(repository):
+        changes += _bury_repository(found, moment)
+    else:
+        changes += _repository_is_deleted_from(found, moment)
+    return Plan(changes, [_deletion(name, each.manifest, origin, moment) for each in doomed])
+
+
+def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChange]:
+    manifest = doomed.manifest
+    buried = rows.tombstone(moment.now, moment.stamp)
+    changes = [tables.replace(rows.manifest_key(manifest.digest), manifest.etag, **buried)]
+    changes += _drop(found, rows.manifest_time(manifest.updated, manifest.digest))
+    if manifest.subject:
+        changes += _drop(found, rows.referrer(manifest.subject, manifest.digest))
+    changes += _tags_go(found, doomed.tags, moment)
+    return changes + [tables.delete(row.key, row.etag) for row in doomed.surplus]
+
+
+def _deletion(
+    name: RepositoryName, manifest: StoredManifest, origin: Origin, moment: Moment
+) -> Event:
+    return Event(
+        Operation.DELETE,
+        name.text,
+        origin,
+        digest=str(manifest.digest),
+        media_type=manifest.media_type,
+        stamp=moment.stamp,
+    )
+
+
+# The repository itself.
+
+
+def may_go(repository: Row | None) -> bool:
+    """Whether a repository goes when its last manifest has gone."""
+    attributes = _attributes(repository)
+    return not attributes.forbidding(Target.REPOSITORY, Use.DELETE_REPOSITORY)
+
+
+def bury_repository(found: Found, moment: Moment) -> Plan:
+    """Removes a repository that holds nothing. `found` has `h` and the guards, as before that."""
+    return Plan(_bury_repository(found, moment))
+
+
+def bury_nothing(_: RepositoryName, found: Found, moment: Moment) -> Plan:
+    """Puts a tombstone, or a newer one, where there is no repository.
+
+    A push that has entered the repository into the catalog, and is yet to make it, fails on that
+    and enters it again. Raises `NameUnknown` where there is a repository by now.
+    """
+    repository = found[rows.REPOSITORY]
+    if state_of(repository) is not State.GONE:
+        raise NameUnknown
+    return Plan([_write(rows.REPOSITORY, repository, rows.tombstone(moment.now, moment.stamp))])
+
+
+def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
+    repository = found[rows.REPOSITORY]
+    if repository is None:
+        raise LookupError("there is no repository to be buried")
+    buried = rows.tombstone(moment.now, moment.stamp)
+    changes = [tables.replace(rows.REPOSITORY, repository.etag, **buried)]
+    # A push that was begun has merged its guard, or fails on it.
+    for guard in rows.GUARDS:
+        row = found.get(guard)
+        changes += [tables.delete(guard, row.etag)] if row else []
+    return [*changes, *_drop(found, rows.LAST_UPDATE)]
+
+
+def bury_deleted(_: RepositoryName, found: Found, moment: Moment) -> Plan:
+    """Removes a repository that was deleted with all that was in it, unless that is done."""
+    if not _is_being_deleted(found[rows.REPOSITORY]):
+        return Plan(())
+    return bury_repository(found, moment)
+
+
+def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
+    """Marks a repository as being deleted: nothing can be pushed to it or deleted from it.
+
+    `found` has `h` and the guards. Raises `NameUnknown`, `DisallowedOperation`.
+    """
+    repository = live(found[rows.REPOSITORY])
+    if repository is None:
+        raise NameUnknown(detail={"name": str(name)})
+    _check(repository, Target.REPOSITORY, Use.DELETE_REPOSITORY, name)
+    mark = {rows.DELETING: moment.text, "Stamp": moment.stamp}
+    changes = [tables.merge(rows.REPOSITORY, repository.etag, **mark)]
+    return Plan([*changes, *_set_guards(found, is_open=False, moment=moment)])
+
+
+def end_deletion(_: RepositoryName, found: Found, moment: Moment) -> Plan:
+    """Takes the mark away again: a manifest or a tag was locked in the meantime."""
+    repository = live(found[rows.REPOSITORY])
+    if repository is None:
+        return Plan(())
+    changes = [tables.merge(rows.REPOSITORY, repository.etag, **{rows.DELETING: ""})]
+    return Plan([*changes, *_set_guards(found, is_open=True, moment=moment)])
+
+
+def is_being_deleted_since(repository: Row | None) -> datetime | None:
+    """Since when a repository is being deleted with all that is in it; None if it is not."""
+    known = live(repository)
+    return known.time(rows.DELETING) if known and known.text(rows.DELETING) else None
+
+
+def _is_being_deleted(repository: Row | None) -> bool:
+    return is_being_deleted_since(repository) is not None
+
+
+def _refuse_while_deleting(repository: Row | None) -> None:
+    if _is_being_deleted(repository):
+        raise Unavailable("the repository is being deleted; try again")
+
+
+# Attributes.
+
+
+def set_attributes(
+    name: RepositoryName, found: Found, change: SetAttributes, moment: Moment
+) -> Plan:
+    """Sets attributes. `found` has `h`, the guards and the target's row. No lock forbids it.
+
+    Raises `NameUnknown`, `ManifestUnknown`, `Unavailable`.
+    """
+    repository = live(found[rows.REPOSITORY])
+    if repository is None:
+        raise NameUnknown(detail={"name": str(name)})
+    _refuse_while_deleting(repository)
+    if change.target is None:
+        attributes = Attributes.from_row({**repository.values, **change.attributes})
+        is_open = not attributes.forbidding(Target.REPOSITORY, Use.PUSH)
+        changes = [
+            tables.merge(rows.REPOSITORY, repository.etag, **change.attributes),
+            *_set_guards(found, is_open=is_open, moment=moment),
+        ]
+    else:
+        changes = [
+            # On its version: nothing is locked in a repository that is being deleted.
+            tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text),
+            *_target_is_set(found, change),
+        ]
+    return Plan(changes, [_update(name, found, change, moment)])
+
+
+def _target_is_set(found: Found, change: SetAttributes) -> list[RowChange]:
+    """The row, and the one that lists it by time."""
+    target = change.target
+    is_tag = isinstance(target, Tag)
+    key = rows.tag_key(target) if isinstance(target, Tag) else _manifest_key(target)
+    row = live(found[key])
+    if row is None:
+        raise ManifestUnknown(detail={"tag" if is_tag else "digest": str(target)})
+    updated = row.time("Updated")
+    by_time = (
+        rows.tag_time(updated, target)
+        if isinstance(target, Tag)
+        else rows.manifest_time(updated, StoredManifest.from_row(row).digest)
+    )
+    changes = [tables.merge(key, row.etag, **change.attributes)]
+    if by_time not in found or found[by_time]:
+        changes.append(tables.merge(by_time, **change.attributes))
+    return changes
+
+
+def _manifest_key(target: Digest | Tag | None) -> str:
+    if not isinstance(target, Digest):
+        raise TypeError("no digest")
+    return rows.manifest_key(target)
+
+
+def _update(name: RepositoryName, found: Found, change: SetAttributes, moment: Moment) -> Event:
+    target = change.target
+    digest = target if isinstance(target, Digest) else None
+    if isinstance(target, Tag):
+        digest = _points_at(found, target)
+    return Event(
+        Operation.UPDATE,
+        name.text,
+        change.origin,
+        digest=str(digest or ""),
+        tag=str(target) if isinstance(target, Tag) else "",
+        attributes=change.attributes,
+        stamp=moment.stamp,
+    )
+
+
+def touch(row: Row, now: datetime) -> list[RowChange]:
+    """Tells that somebody relies on a manifest, on the version read."""
+    return [tables.merge(row.key, row.etag, Touched=tables.time_value(now))]
+
+
+# What they share.
+
+
+def _attributes(row: Row | None) -> Attributes:
+    """The attributes of what is live; whatever has gone left none."""
+    found = live(row)
+    return Attributes.from_row(found.values if found else None)
+
+
+def _check(row: Row | None, target: Target, use: Use, name: object) -> None:
+    _attributes(row).check(target, use, name)
+
+
+def _write(key: str, known: Row | None, columns: Mapping[str, Any]) -> RowChange:
+    """A row that is new, or takes the place of a tombstone and inherits nothing of it."""
+    return tables.replace(key, known.etag, **columns) if known else tables.insert(key, **columns)
+
+
+def _pass(found: Found, guard: str, moment: Moment) -> list[RowChange]:
+    """Fails if a lock has taken the guard away, or the repository has gone.
+
+    One that was looked for and is not there, though no lock took it, is made again, on the version
+    of the row that has the locks.
+    """
+    repository = found[rows.REPOSITORY]
+    if guard in found and found[guard] is None and repository is not None:
+        touched = tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text)
+        return [tables.insert(guard, Used=moment.text), touched]
+    return [tables.merge(guard, Used=moment.text)]
+
+
+def _set_guards(found: Found, *, is_open: bool, moment: Moment) -> list[RowChange]:
+    """Makes the guards that are missing, or takes away those that are there, on no version."""
+    missing = [guard for guard in rows.GUARDS if found[guard] is None]
+    if is_open:
+        return [tables.insert(guard, Used=moment.text) for guard in missing]
+    return [tables.delete(guard) for guard in rows.GUARDS if guard not in missing]
+
+
+def _drop(found: Found, key: str) -> list[RowChange]:
+    """Deletes an index row: one that should be there, or, where it was looked for, as it is."""
+    if key not in found:
+        return [tables.delete(key)]
+    row = found[key]
+    return [tables.delete(key, row.etag)] if row else []
+
+
+def _flat(groups: Iterable[Sequence[RowChange]]) -> list[RowChange]:
+    return [change for group in groups for change in group]

@@ -1,0 +1,187 @@
+"""Rows in memory, with the conditions of entity group transactions: what plans are applied to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.data.tables import EntityProperty
+
+from registry_core.model.change import Origin, Push, SetAttributes
+from registry_core.model.digest import Digest
+from registry_core.model.manifest import Descriptor, Manifest, Platform
+from registry_core.model.media_types import OCI_INDEX, OCI_MANIFEST
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import plan, rows
+from registry_core.repositories.check import Finding, Snapshot, check
+from registry_core.repositories.plan import Doomed, Found, Moment, Plan
+from registry_core.repositories.rows import Described, StoredManifest, StoredTag, is_live, live
+from registry_core.storage.faults import ConditionFailed, RowExists, RowMissing
+from registry_core.storage.tables import MAX_TRANSACTION_ROWS, Row, RowChange
+
+NAME = RepositoryName("team/app")
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class Partition:
+    """One partition of a table."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    _versions: itertools.count[int] = field(default_factory=itertools.count)
+
+    def get(self, keys: Iterable[str]) -> dict[str, Row | None]:
+        return {key: self.rows.get(key) for key in keys}
+
+    def transact(self, changes: Sequence[RowChange]) -> None:
+        """All of them or none. Raises what storage would answer for the first that is refused."""
+        assert 0 < len(changes) <= MAX_TRANSACTION_ROWS
+        assert len({change.key for change in changes}) == len(changes), "a row is named twice"
+        after = dict(self.rows)
+        for change in changes:
+            row = self._after(change, after.get(change.key))
+            if row is None:
+                del after[change.key]
+            else:
+                after[change.key] = row
+        self.rows = after
+
+    def _after(self, change: RowChange, known: Row | None) -> Row | None:
+        if change.kind == "create" and known is not None:
+            raise RowExists(change.key)
+        if change.kind in ("update", "replace", "delete"):
+            if known is None:
+                raise RowMissing(change.key)
+            if change.etag not in (None, known.etag):
+                raise ConditionFailed(change.key)
+        if change.kind == "delete":
+            return None
+        keeps = change.kind in ("update", "merge_or_insert") and known is not None
+        values = {**(known.values if keeps and known else {}), **_plain(change.values)}
+        return Row("p", change.key, values, f"v{next(self._versions)}", START)
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    return {
+        name: value.value if isinstance(value, EntityProperty) else value
+        for name, value in values.items()
+    }
+
+
+def image(number: int, subject: Manifest | None = None) -> Manifest:
+    content = f"image {number} of {subject.digest if subject else ''}".encode()
+    described = Descriptor(OCI_MANIFEST, subject.digest, 2) if subject else None
+    return Manifest(content, Digest.of(content), OCI_MANIFEST, subject=described)
+
+
+def index(*children: Manifest) -> Manifest:
+    named = tuple(Descriptor(OCI_MANIFEST, child.digest, 2) for child in children)
+    document = ",".join(f'{{"digest":"{child.digest}"}}' for child in children)
+    content = f'{{"manifests":[{document}]}}'.encode()
+    return Manifest(content, Digest.of(content), OCI_INDEX, children=named)
+
+
+@dataclass
+class Repository:
+    """A repository in memory, changed as the executor does it: read, plan, transact."""
+
+    table: Partition = field(default_factory=Partition)
+    _ticks: itertools.count[int] = field(default_factory=itertools.count)
+
+    def moment(self) -> Moment:
+        tick = next(self._ticks)
+        return Moment(START + timedelta(seconds=tick), f"{tick:012x}-0000-local")
+
+    def apply(self, made: Plan) -> None:
+        for changes in (*made.before, made.changes):
+            if changes:
+                self.table.transact(changes)
+
+    def change(self, make: Any, keys: Iterable[str]) -> Plan:
+        """Plans from the rows of `keys`, and where one stood in the way from those as well."""
+        also: frozenset[str] = frozenset()
+        for _ in range(2):
+            made: Plan = make(self.table.get({*keys, *also}), self.moment())
+            try:
+                self.apply(made)
+                return made
+            except (RowMissing, RowExists):
+                also |= made.keys
+        raise AssertionError(f"what stood in the way was read and still does: {sorted(also)}")
+
+    # Changes.
+
+    def push(self, manifest: Manifest, *tags: str) -> Plan:
+        change = Push(manifest, tuple(map(Tag, tags)))
+        keys = [rows.REPOSITORY, rows.manifest_key(manifest.digest)]
+        keys += [rows.tag_key(tag) for tag in change.tags]
+        keys += [rows.manifest_key(child.digest) for child in manifest.children]
+        described = Described(Platform("linux", "amd64"), ())
+        return self.change(
+            lambda found, moment: plan.push(NAME, found, change, described, moment), keys
+        )
+
+    def untag(self, tag: str) -> Plan:
+        return self.change(
+            lambda found, moment: plan.untag(NAME, found, Tag(tag), Origin(), moment),
+            [rows.REPOSITORY, rows.tag_key(Tag(tag))],
+        )
+
+    def delete(self, *manifests: Manifest) -> Plan:
+        keys = {rows.REPOSITORY, *rows.GUARDS}
+
+        def make(found: Found, moment: Moment) -> Plan:
+            doomed = [each for each in map(self.doomed, manifests) if each]
+            own = {rows.manifest_key(each.manifest.digest) for each in doomed}
+            is_last = not [row for key, row in self.live(rows.MANIFESTS) if key not in own]
+            return plan.delete_manifests(NAME, found, doomed, Origin(), moment, is_last=is_last)
+
+        return self.change(make, keys)
+
+    def set(self, target: Digest | Tag | None, **attributes: bool) -> Plan:
+        keys = [rows.REPOSITORY, *rows.GUARDS]
+        if isinstance(target, Tag):
+            keys.append(rows.tag_key(target))
+        elif target:
+            keys.append(rows.manifest_key(target))
+        change = SetAttributes(attributes, target)
+        made = self.change(
+            lambda found, moment: plan.set_attributes(NAME, found, change, moment), keys
+        )
+        self.end_if_empty()
+        return made
+
+    def end_if_empty(self) -> None:
+        row = self.table.rows.get(rows.REPOSITORY)
+        if is_live(row) and plan.may_go(row) and not self.live(rows.MANIFESTS):
+            self.change(plan.bury_repository, [rows.REPOSITORY, *rows.GUARDS])
+
+    # What is there.
+
+    def live(self, range_: rows.Range) -> list[tuple[str, Row]]:
+        found = sorted(self.table.rows.items())
+        return [(k, row) for k, row in found if range_.first <= k < range_.end and is_live(row)]
+
+    def doomed(self, manifest: Manifest) -> Doomed | None:
+        row = live(self.table.rows.get(rows.manifest_key(manifest.digest)))
+        if row is None:
+            return None
+        tags = [StoredTag.from_row(row) for _, row in self.live(rows.TAGS)]
+        return Doomed(
+            StoredManifest.from_row(row), [tag for tag in tags if tag.digest == manifest.digest]
+        )
+
+    def visible(self) -> dict[str, Any]:
+        """What clients can see, without times and versions."""
+        return {
+            "manifests": {key for key, _ in self.live(rows.MANIFESTS)},
+            "tags": {key: row.text("Digest") for key, row in self.live(rows.TAGS)},
+        }
+
+    def findings(self) -> list[Finding]:
+        present = self.table.rows
+        is_listed = is_live(present.get(rows.REPOSITORY))
+        return check(Snapshot(NAME, present, is_listed, {}, {}))
