@@ -127,8 +127,11 @@ class Cluster:
         assert answer.status_code < 400, (request.method, request.url, answer.text)
         return answer
 
-    async def at_once(self, requests: Sequence[Request]) -> Replies:
-        """What each of the requests is answered, when each has a client and all begin together."""
+    async def at_once(self, requests: Sequence[Request], first: int = 0) -> Replies:
+        """What each of the requests is answered, when each has a client and all begin together.
+
+        The clients are numbered from `first` on.
+        """
         barrier = asyncio.Barrier(len(requests))
         ids = [secrets.token_hex(16) for _ in requests]
 
@@ -137,7 +140,7 @@ class Cluster:
             await barrier.wait()
             try:
                 return await self.send(
-                    Request(request.method, request.url, request.content, headers), number
+                    Request(request.method, request.url, request.content, headers), first + number
                 )
             except httpx.ReadTimeout:
                 return None
@@ -148,7 +151,7 @@ class Cluster:
             answered = [
                 each
                 for number, each in enumerate(ids)
-                if number % len(self.servers) == index and answers[number] is not None
+                if (first + number) % len(self.servers) == index and answers[number] is not None
             ]
             costs |= await asyncio.to_thread(server.log.costs, answered)
         replies = Replies(

@@ -1,4 +1,4 @@
-"""Many clients delete different manifests of one repository at once: all succeed, at a fair price."""
+"""Many clients delete different manifests of one repository at once: all succeed, and cheaply."""
 
 from __future__ import annotations
 
