@@ -162,7 +162,8 @@ class Cluster:
                 for each, answer in zip(ids, answers, strict=True)
             ]
         )
-        self._show(str(replies))
+        if len(requests) > 1:
+            self._show(str(replies))
         return replies
 
     async def begin(self, repository: str, client: int = 0) -> str:
