@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import secrets
 
 import pytest
 
+from devhost.processes.azurite import Azurite
+from registry_core.settings import AdminSettings, Settings, StorageSettings
+from registry_core.storage.calls import Fault, Hold, StorageCall
 from registry_core.storage.connection import Connection
 from tests.integration.contention.cluster import Cluster, Replies, Request, variants
 from tests.integration.contention.stored import misplaced, of_kind, rows_of
-from tests.integration.core.support import Image
+from tests.integration.core.support import Client, Image, connect
 
 REQUEST_SECONDS = 60
 """What moves no bytes has been answered by then."""
 LAG_SECONDS = 10
 """How late a busy machine may be to notice that the time is up."""
 TAGS_A_PUSH = 15
+SEVERAL_BATCHES = 45
+"""Tags that do not fit one transaction of 100 rows, since each has at least three."""
 PULLS = 200
 """So many of the tags that are left are pulled after each step; of all, the rows are read."""
 
@@ -52,6 +59,60 @@ async def test_a_manifest_of_many_tags_goes_in_steps_none_of_which_leaves_a_tag_
     assert (await cluster.send(Request.get(repository, "keep"))).content == keep.manifest
     assert (await cluster.send(Request.get(repository, image.digest))).status_code == 404
     assert misplaced(await rows_of(storage, repository)) == []
+
+
+@pytest.mark.rule("D1")
+@pytest.mark.parametrize("cluster", [pytest.param(1, id="one-process")], indirect=True)
+async def test_a_deletion_that_dies_before_any_transaction_leaves_each_tag_whole_and_is_finished(
+    cluster: Cluster, storage: Connection, azurite: Azurite, repository: str
+) -> None:
+    """It runs in this process, and is cancelled before its first transaction, its second, ..."""
+    settings = Settings(
+        storage=StorageSettings(azurite.connection_string),
+        admin=AdminSettings("admin", (secrets.token_urlsafe(32),)),
+    )
+    for number in itertools.count(1):
+        name = f"{repository}{number}"
+        keep = Image.make()
+        [image] = variants(keep, 1)
+        await cluster.push_image(name, "keep", keep)
+        await push_tags(cluster, name, image, [f"t{tag:05}" for tag in range(SEVERAL_BATCHES)])
+        async with connect(settings) as mortal:
+            has_died = await die_before(number, mortal, name, image.digest)
+        await assert_whole(cluster, storage, name, await listed_tags(cluster, name))
+        repeated = await cluster.send(Request.delete(name, image.digest))
+        assert repeated.status_code in (202, 404)
+        assert await listed_tags(cluster, name) == ["keep"]
+        assert misplaced(await rows_of(storage, name)) == []
+        if not has_died:
+            assert number > 2, "it has one transaction, and no step in between was seen"
+            return
+
+
+async def die_before(number: int, mortal: Client, repository: str, digest: str) -> bool:
+    """Deletes a manifest; whether it got so far as its transaction of that number, and died."""
+    reached, forever = asyncio.Event(), asyncio.Event()
+    transactions = itertools.count(1)
+
+    async def stop() -> None:
+        reached.set()
+        await forever.wait()
+
+    def plan(call: StorageCall) -> Fault | None:
+        is_it = call.path.endswith("/$batch") and next(transactions) == number
+        return Hold(before_gate=stop) if is_it else None
+
+    mortal.registry.hook.plan = plan
+    deletion = asyncio.create_task(mortal.send("DELETE", f"/v2/{repository}/manifests/{digest}"))
+    death = asyncio.create_task(reached.wait())
+    await asyncio.wait((deletion, death), return_when=asyncio.FIRST_COMPLETED)
+    if not reached.is_set():
+        death.cancel()
+        assert (await deletion).status_code == 202
+        return False
+    deletion.cancel()
+    await asyncio.wait((deletion,))
+    return True
 
 
 async def push_tags(cluster: Cluster, repository: str, image: Image, tags: list[str]) -> None:
