@@ -6,9 +6,7 @@ One pushes, the other has seen nothing of it: what it answers first is cold, and
 from __future__ import annotations
 
 import json
-import re
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +16,9 @@ import pytest
 from devhost.processes.azurite import Azurite
 from devhost.processes.process import HostProcess
 from tests.integration.core.support import Image, digest_of, index_of, pieces_of
-from tests.patience import PATIENCE
+from tests.integration.request_log import CORRELATION_ID, RequestLog
 
 ROOT = Path(__file__).resolve().parents[3]
-LINE = re.compile(r'\{"(?:method|kind)": .*\}')
 
 Cost = tuple[int, int]
 
@@ -30,29 +27,21 @@ class Process:
     """A registry of its own process, whose answers come with what they cost."""
 
     def __init__(self, host: HostProcess, password: str) -> None:
-        self._host = host
+        self._log = RequestLog(host)
         self.http = httpx.Client(base_url=host.base_url, auth=("admin", password), timeout=60)
 
     def send(self, method: str, url: str, **options: object) -> tuple[httpx.Response, Cost]:
         """The answer, and the storage calls and sequential rounds that it took."""
         correlation_id = secrets.token_hex(16)
-        headers = {"X-Ms-Correlation-Request-Id": correlation_id, **options.pop("headers", {})}  # type: ignore[dict-item]
+        headers = {CORRELATION_ID: correlation_id, **options.pop("headers", {})}  # type: ignore[dict-item]
         answer = self.http.request(method, url, headers=headers, **options)  # type: ignore[arg-type]
         assert answer.status_code < 400, answer.text
-        return answer, self._cost(correlation_id)
+        cost = self._log.cost(correlation_id)
+        return answer, (cost.calls, cost.rounds)
 
     def cost_of_opening(self) -> Cost:
-        return self._cost('"kind": "open"')
-
-    def _cost(self, marker: str) -> Cost:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            for line in self._host.output.splitlines():
-                if marker in line and (found := LINE.search(line)):
-                    entry = json.loads(found[0])
-                    return entry["storage_calls"], entry["storage_rounds"]
-            time.sleep(0.01)  # The line comes after the answer.
-        raise AssertionError(f"no line with {marker} in the log")
+        cost = self._log.cost_of_opening()
+        return cost.calls, cost.rounds
 
     def push_blob(self, repository: str, content: bytes) -> Cost:
         answer, begun = self.send("POST", f"/v2/{repository}/blobs/uploads/")
