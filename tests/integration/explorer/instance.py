@@ -153,7 +153,7 @@ async def _answer(client: Client, request: Request) -> Answer:
 
 async def _lock(client: Client, repository: str, key: str) -> Answer:
     """Sets a lock as the rule P6 says; there is no request yet that does."""
-    table = client.registry.connection.table(repository_rows.TABLE)
+    table = client.services.connection.table(repository_rows.TABLE)
     changes = [tables.merge(key, WriteEnabled=False)]
     if key == repository_rows.REPOSITORY:
         changes.append(tables.delete(repository_rows.WRITABLE))

@@ -56,7 +56,7 @@ class World:
     @classmethod
     async def read(cls, client: Client, repository: str, digests: Iterable[str]) -> World:
         """The rows as they are now."""
-        connection = client.registry.connection
+        connection = client.services.connection
         partition = keys.encode(repository)
         blobs = connection.table(of_blobs.TABLE)
 

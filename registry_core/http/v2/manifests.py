@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from registry_core.errors import DigestInvalid, TooManyTags, Unsupported
+from registry_core.errors import DigestInvalid, TooManyTags
 from registry_core.http import bodies
-from registry_core.http.exchange import Exchange
+from registry_core.http.context import Context
 from registry_core.http.negotiation import check_accepted
 from registry_core.http.preconditions import (
     IMMUTABLE,
@@ -20,20 +20,21 @@ from registry_core.http.preconditions import (
     unchanged,
 )
 from registry_core.model.actions import Action
+from registry_core.model.change import Event, Operation
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
 from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference
 from registry_core.repositories.push import MAX_TAGS
 
 
-async def head(exchange: Exchange) -> Response:
+async def head(context: Context) -> Response:
     """Digest, media type and size."""
-    reference = parse_known_reference(exchange.params["reference"])
-    relied_on = exchange.may(Action.PUSH, exchange.repository)
-    found = await exchange.registry.manifests.head(
-        exchange.repository, reference, relied_on=relied_on
+    reference = parse_known_reference(context.params["reference"])
+    relied_on = context.may(Action.PUSH, context.repository)
+    found = await context.services.manifests.head(
+        context.repository, reference, relied_on=relied_on
     )
-    request, headers = exchange.request, _headers(reference, found.digest)
+    request, headers = context.request, _headers(reference, found.digest)
     check_accepted(request, found.media_type)
     if not_modified(request, found.digest):
         return unchanged(headers)
@@ -41,24 +42,24 @@ async def head(exchange: Exchange) -> Response:
     return Response(headers=headers, media_type=found.media_type)
 
 
-async def get(exchange: Exchange) -> Response:
+async def get(context: Context) -> Response:
     """The manifest, byte for byte as it was pushed; never converted to another type."""
-    reference = parse_known_reference(exchange.params["reference"])
-    request, manifests = exchange.request, exchange.registry.manifests
+    reference = parse_known_reference(context.params["reference"])
+    request, manifests = context.request, context.services.manifests
     if "if-none-match" in request.headers:
-        found = await manifests.head(exchange.repository, reference, relied_on=False)
+        found = await manifests.head(context.repository, reference, relied_on=False)
         if not_modified(request, found.digest):
             check_accepted(request, found.media_type)
             return unchanged(_headers(reference, found.digest))
-    digest, media_type, content = await manifests.get(exchange.repository, reference)
+    digest, media_type, content = await manifests.get(context.repository, reference)
     check_accepted(request, media_type)
     return Response(content, headers=_headers(reference, digest), media_type=media_type)
 
 
-async def put(exchange: Exchange) -> Response:
+async def put(context: Context) -> Response:
     """Stores a manifest whose blobs are there, under a tag or its digest, and `tag=`s."""
-    reference = parse_reference(exchange.params["reference"])
-    tags = [Tag.parse(text) for text in exchange.query.all("tag")]
+    reference = parse_reference(context.params["reference"])
+    tags = [Tag.parse(text) for text in context.query.all("tag")]
     algorithm = "sha256"
     if isinstance(reference, Tag):
         tags.insert(0, reference)
@@ -67,39 +68,59 @@ async def put(exchange: Exchange) -> Response:
     tags = list(dict.fromkeys(tags))
     if len(tags) > MAX_TAGS:
         raise TooManyTags(f"at most {MAX_TAGS} tags can be set at once")
-    content = await bodies.read_limited(exchange.request, MAX_MANIFEST_BYTES, "the manifest")
-    manifest = Manifest.parse(content, exchange.request.headers.get("content-type"), algorithm)
+    content = await bodies.read_limited(context.request, MAX_MANIFEST_BYTES, "the manifest")
+    manifest = Manifest.parse(content, context.request.headers.get("content-type"), algorithm)
     if isinstance(reference, Digest) and reference != manifest.digest:
         raise DigestInvalid(
             "the manifest's digest is another",
             detail={"digest": str(reference), "computed": str(manifest.digest)},
         )
-    await exchange.registry.pushes.push(exchange.repository, manifest, tags)
+    await context.services.pushes.push(context.repository, manifest, tags)
+    context.record([_pushed(context, reference, manifest)])
     response = Response(
         status_code=201,
         headers={
-            "Location": f"/v2/{exchange.repository}/manifests/{manifest.digest}",
+            "Location": f"/v2/{context.repository}/manifests/{manifest.digest}",
             "Docker-Content-Digest": str(manifest.digest),
         },
     )
     if manifest.subject:
         response.headers["OCI-Subject"] = str(manifest.subject.digest)
-    for tag in dict.fromkeys(exchange.query.all("tag")):
+    for tag in dict.fromkeys(context.query.all("tag")):
         response.headers.append("OCI-Tag", tag)
     return response
 
 
-async def delete(exchange: Exchange) -> Response:
+async def delete(context: Context) -> Response:
     """By digest the manifest goes with its tags, by tag just the tag."""
-    if not exchange.registry.settings.delete_enabled:
-        raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
-    reference = parse_known_reference(exchange.params["reference"])
-    deletions = exchange.registry.deletions
+    reference = parse_known_reference(context.params["reference"])
+    deletions = context.services.deletions
     if isinstance(reference, Tag):
-        await deletions.delete_tag(exchange.repository, reference)
+        await deletions.delete_tag(context.repository, reference)
     else:
-        await deletions.delete_manifest(exchange.repository, reference)
+        await deletions.delete_manifest(context.repository, reference)
+    context.record([_deleted(context, reference)])
     return Response(status_code=202)
+
+
+def _pushed(context: Context, reference: Reference, manifest: Manifest) -> Event:
+    """What the push did."""
+    return Event(
+        Operation.PUSH,
+        str(context.repository),
+        context.origin,
+        digest=str(manifest.digest),
+        tag=str(reference) if isinstance(reference, Tag) else "",
+        media_type=manifest.media_type,
+    )
+
+
+def _deleted(context: Context, reference: Reference) -> Event:
+    """What the deletion did."""
+    name = str(context.repository)
+    if isinstance(reference, Tag):
+        return Event(Operation.UNTAG, name, context.origin, tag=str(reference))
+    return Event(Operation.DELETE, name, context.origin, digest=str(reference))
 
 
 def _headers(reference: Reference, digest: Digest) -> dict[str, str]:
