@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from registry_core.http.surface import Route
+from registry_core.http.surface import Route, Surface
 
 DIGEST = "sha256:" + "0" * 64
 EXAMPLES = {
@@ -30,3 +30,10 @@ def paths_of(route: Route, params: Mapping[str, str]) -> Iterator[str]:
     yield path
     if pattern != route.pattern:
         yield f"{path}/"
+
+
+def id_of(parameter: object) -> str | None:
+    """The id of a test's parameter: for pytest to choose if it is no route and no surface."""
+    if isinstance(parameter, Surface):
+        return parameter.prefix or "nothing"
+    return f"{parameter.method} {parameter.pattern}" if isinstance(parameter, Route) else None

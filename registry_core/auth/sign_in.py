@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from registry_core.access.scope_maps import StoredScopeMap
 from registry_core.access.signing_keys import SigningKey
-from registry_core.access.store import Access, StoredPassword, StoredScopeMap, StoredToken
+from registry_core.access.store import Access
+from registry_core.access.tokens import StoredPassword, StoredToken
 from registry_core.auth import basic
 from registry_core.auth.bearer import AccessToken, BearerInvalid, BearerTokens, RefreshToken
 from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused

@@ -15,7 +15,7 @@ from registry_core.model.change import Operation
 from registry_core.settings import Settings
 from tests.integration.core.support import Client, digest_of
 from tests.integration.core.test_sign_in import SERVICE, Guest, basic
-from tests.routes import DIGEST, path_of
+from tests.routes import DIGEST, id_of, path_of
 
 LOGIN, REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"
 COMMON = {
@@ -107,7 +107,7 @@ async def test_whatever_way_a_blob_comes_it_is_recorded_once_and_what_only_begin
     ]
 
 
-@pytest.mark.parametrize("route", V2.routes, ids=lambda route: f"{route.method} {route.kind}")
+@pytest.mark.parametrize("route", V2.routes, ids=id_of)
 async def test_what_is_refused_is_recorded_as_its_row_in_the_table_says(
     client: Client, repository: str, records: Any, route: Route
 ) -> None:

@@ -15,7 +15,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from registry_core.access.store import Access, RoleAssignment
+from registry_core.access.role_assignments import RoleAssignment
+from registry_core.access.store import Access
 from registry_core.auth.bearer import BearerTokens
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.http.surface import Route, Surface

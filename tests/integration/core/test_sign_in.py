@@ -16,7 +16,9 @@ import jwt
 import pytest
 
 from registry_core.access import store
-from registry_core.access.store import Access, StoredToken, new_generation, new_password
+from registry_core.access.generation import new_generation
+from registry_core.access.store import Access
+from registry_core.access.tokens import StoredToken, new_password
 from registry_core.auth.throttle import Throttle
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ScopeMap

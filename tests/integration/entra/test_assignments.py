@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from devhost.processes.azurite import Azurite
-from registry_core.access.store import Access, RoleAssignment
+from registry_core.access.role_assignments import RoleAssignment
+from registry_core.access.store import Access
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings

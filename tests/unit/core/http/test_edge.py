@@ -23,7 +23,7 @@ from registry_core.registry import Registry
 from registry_core.settings import Settings
 from registry_core.storage.faults import Ambiguous, NoRoom, RowMissing
 from registry_core.storage.room import Room
-from tests.routes import path_of
+from tests.routes import id_of, path_of
 from tests.unit.core.http.requests import Body, error_of, request
 
 PASSWORD = "vR7-kQ2_tW9-xZ4_bN6"
@@ -197,7 +197,7 @@ async def test_an_unexpected_failure_can_be_found_in_the_log_by_its_id(
         (surfaces.OAUTH2, "/nowhere", "GET", 404, "NOT_FOUND"),
         (surfaces.OAUTH2, "/exchange", "GET", 405, "UNSUPPORTED"),
     ],
-    ids=str,
+    ids=id_of,
 )
 async def test_a_public_surface_tells_everybody_what_it_has_not(
     surface: Surface,
@@ -215,7 +215,7 @@ async def test_a_public_surface_tells_everybody_what_it_has_not(
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in surfaces.V2.routes if route.action is Action.DELETE], ids=str
+    "route", [route for route in surfaces.V2.routes if route.action is Action.DELETE], ids=id_of
 )
 async def test_while_deletion_is_switched_off_no_handler_of_one_is_called(route: Route) -> None:
     path = path_of(route)

@@ -8,14 +8,10 @@ from registry_core.http.context import Context
 from registry_core.http.surface import Route, Surface
 from registry_core.http.surfaces import NOTHING, OAUTH2, SURFACES, V2
 from registry_core.model.actions import Action
-from tests.routes import EXAMPLES, paths_of
+from tests.routes import EXAMPLES, id_of, paths_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ROUTES = [(surface, route) for surface in SURFACES for route in surface.routes]
-
-
-def id_of(part: Surface | Route) -> str:
-    return part.prefix if isinstance(part, Surface) else f"{part.method} {part.pattern}"
 
 
 @pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)

@@ -8,16 +8,12 @@ from registry_core.errors import UnknownRoute
 from registry_core.http.surface import Route
 from registry_core.http.v2.routes import SURFACE
 from registry_core.model.actions import Action
-from tests.routes import DIGEST, paths_of
+from tests.routes import DIGEST, id_of, paths_of
 
 
 def found(path: str) -> tuple[str, dict[str, str]]:
     match = SURFACE.find(path)
     return match.kind, match.params
-
-
-def id_of(route: Route) -> str:
-    return f"{route.method} {route.kind}"
 
 
 @pytest.mark.parametrize("route", SURFACE.routes, ids=id_of)
