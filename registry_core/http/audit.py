@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
@@ -48,14 +48,16 @@ def write(answered: Answered, journal: Journal) -> None:
             answered,
             _LOGIN,
             "Login",
+            has_failed=answered.has_failed,
             Identity=journal.identity.name if journal.identity else journal.user_name[:256],
             UserTenantId=journal.identity.tenant if journal.identity else "",
         )
-    for event in _events(answered, journal):
+    for event, has_failed in _events(answered, journal):
         _write(
             answered,
             _REPOSITORY,
             event.operation.value,
+            has_failed=has_failed,
             Repository=event.repository,
             Tag=event.tag[:128],
             Digest=event.digest[:160],
@@ -69,14 +71,18 @@ def write(answered: Answered, journal: Journal) -> None:
         )
 
 
-def _events(answered: Answered, journal: Journal) -> Iterable[Event]:
-    """What a change has told of itself; of a pull, and of what was refused, what was asked for."""
-    asked = journal.asked
-    if asked is None or journal.events:
-        return journal.events
-    if asked.operation is Operation.PULL:
-        return [_pulled(answered, asked)]
-    return [_refused(answered, asked)] if answered.has_failed else []
+def _events(answered: Answered, journal: Journal) -> Iterator[tuple[Event, bool]]:
+    """What a change has told of itself; of a pull, and of what was refused, what was asked for.
+
+    With each, whether it has failed: what a change tells has happened, even if it got no further.
+    """
+    for event in journal.events:
+        yield event, False
+    asked, has_failed = journal.asked, answered.has_failed
+    if asked is not None and asked.operation is Operation.PULL:
+        yield _pulled(answered, asked), has_failed
+    elif asked is not None and has_failed:
+        yield _refused(answered, asked), True
 
 
 def _pulled(answered: Answered, asked: Event) -> Event:
@@ -102,7 +108,9 @@ def _size(answered: Answered, event: Event) -> int | None:
     return int(text) if is_told and text.isdigit() else None
 
 
-def _write(answered: Answered, category: str, operation: str, **columns: object) -> None:
+def _write(
+    answered: Answered, category: str, operation: str, *, has_failed: bool, **columns: object
+) -> None:
     request, settings = answered.request, answered.settings
     line = {
         "Category": category,
@@ -111,7 +119,7 @@ def _write(answered: Answered, category: str, operation: str, **columns: object)
         "CallerIpAddress": addresses.caller_address(request, settings.trusted_proxies),
         "LoginServer": addresses.login_server(request, settings.login_servers),
         "UserAgent": request.headers.get("user-agent", "")[:256],
-        "ResultType": "Failed" if answered.has_failed else "Succeeded",
+        "ResultType": "Failed" if has_failed else "Succeeded",
         "ResultDescription": str(answered.response.status_code),
         "DurationMs": str(round(answered.duration_ms)),
         "CorrelationId": answered.correlation_id,
