@@ -25,7 +25,7 @@ from registry_core.settings import Settings
 Handler = Callable[[Context], Awaitable[Response]]
 
 _SCOPES = {Action.PUSH: (Action.PULL, Action.PUSH)}
-"""What a challenge asks for besides the action: clients that push pull as well."""
+"""What a challenge asks for where that is more than the action: who pushes also pulls."""
 
 
 @dataclass(frozen=True)
