@@ -11,7 +11,7 @@ import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from functions import worker_memory
-from registry_core.http import edge, health
+from registry_core.http import edge, health, surfaces
 from registry_core.lifecycle import keep_warm
 from registry_core.model.spelling import misspelt
 from registry_core.registry import Registry
@@ -32,12 +32,17 @@ registry = Registry(Settings.from_environment())
 _health = health.Health()
 
 
+def _path(req: Request) -> str:
+    """The path below the route's prefix, as the host has decoded it."""
+    return "/" + (req.path_params.get("path") or "")
+
+
 @app.function_name("registry_v2")
 @app.route(route="v2/{*path}", methods=METHODS)
 async def registry_v2(req: Request) -> Response:
     """The distribution API, `/v2/…`."""
     with worker_memory.forgetting(req):
-        return await edge.handle(registry, req, "/" + (req.path_params.get("path") or ""))
+        return await edge.handle(registry, surfaces.V2, req, _path(req))
 
 
 @app.function_name("registry_oauth2")
@@ -45,7 +50,7 @@ async def registry_v2(req: Request) -> Response:
 async def registry_oauth2(req: Request) -> Response:
     """Sign-in, `/oauth2/token` and `/oauth2/exchange`."""
     with worker_memory.forgetting(req):
-        return await edge.handle_oauth2(registry, req, "/" + (req.path_params.get("path") or ""))
+        return await edge.handle(registry, surfaces.OAUTH2, req, _path(req))
 
 
 @app.function_name("unknown_path")
@@ -53,15 +58,15 @@ async def registry_oauth2(req: Request) -> Response:
 async def unknown_path(req: Request) -> Response:
     """Everything else, which does not exist: the last in the order of the functions' names."""
     with worker_memory.forgetting(req):
-        return await edge.handle_unknown(registry, req)
+        return await edge.handle(registry, surfaces.NOTHING, req, _path(req))
 
 
 @app.function_name("rotate_signing_keys")
 @app.timer_trigger(schedule="0 17 3 * * *", arg_name="timer")
 async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, sees whether the keys that sign tokens are due to be replaced."""
-    await registry.open()
-    await registry.signing_keys.rotate()
+    services = await registry.open()
+    await services.signing_keys.rotate()
 
 
 if registry.settings.keep_warm is not None:

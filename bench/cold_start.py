@@ -40,11 +40,11 @@ def timed(name):
 with timed("import"):
     import function_app
     import starlette.requests
-    from registry_core.http import edge
+    from registry_core.http import edge, surfaces
 before = set(sys.modules)
 
 
-async def ask(handle, path, query=b""):
+async def ask(surface, path, query=b""):
     secret = f"admin:{os.environ['REGISTRY_ADMIN_PASSWORD']}".encode()
     scope = {
         "type": "http", "method": "GET", "path": path, "query_string": query,
@@ -53,15 +53,16 @@ async def ask(handle, path, query=b""):
     }
     async def receive():
         return {"type": "http.request", "body": b""}
-    await handle(function_app.registry, starlette.requests.Request(scope, receive), path)
+    request = starlette.requests.Request(scope, receive)
+    await edge.handle(function_app.registry, surface, request, path)
 
 
 async def main():
     for turn in ("first", "second"):
         with timed(f"{turn} sign-in"):
-            await ask(edge.handle_oauth2, "/token", b"scope=repository:a:pull")
+            await ask(surfaces.OAUTH2, "/token", b"scope=repository:a:pull")
         with timed(f"{turn} manifest"):
-            await ask(edge.handle, "/a/manifests/v1")
+            await ask(surfaces.V2, "/a/manifests/v1")
     await function_app.registry.close()
 
 asyncio.run(main())

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import dataclass
 
 from registry_core import __version__
 from registry_core.access.signing_keys import SigningKeys
 from registry_core.access.store import Access
-from registry_core.auth.backoff import BackOff
+from registry_core.auth.bearer import BearerTokens
 from registry_core.auth.entra import Entra
 from registry_core.auth.peers import PeerKeys
 from registry_core.auth.sign_in import SignIn, anonymous_caller
-from registry_core.auth.tokens import Tokens
+from registry_core.auth.throttle import Throttle
 from registry_core.blobs import hashing
 from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
@@ -42,12 +43,15 @@ from registry_core.system import System
 _LOGGER = logging.getLogger("slipway")
 
 
-class Registry:
-    """Everything a handler needs. `open` must have been awaited before the services are used."""
+@dataclass(frozen=True)
+class Services:
+    """Everything a handler needs, once storage is open."""
 
+    settings: Settings
     connection: Connection
-    blobs: Links
+    system: System
     content: Objects
+    blobs: Links
     uploads: Uploads
     manifests: Manifests
     listings: Listings
@@ -56,86 +60,111 @@ class Registry:
     bulk_deletions: BulkDeletions
     locks: Locks
     signer: SasSigner
-    system: System
     signing_keys: SigningKeys
     sign_in: SignIn
+    throttle: Throttle
 
-    def __init__(self, settings: Settings, hook: CallHook | None = None) -> None:
+
+class Registry:
+    """One instance of the registry, and what of it needs no storage; `open` gives the services."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        hook: CallHook | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
         self.settings = settings
         self.hook = hook or CallHook()
         self.anonymous = anonymous_caller(settings)
-        self.back_off = BackOff()
+        self.throttle = throttle or Throttle()
         self.room = Room()
         self._entra = Entra(settings.entra) if settings.entra else None
-        self._connected = False
+        self._connection: Connection | None = None
+        self._services: Services | None = None
         self._opening = asyncio.Lock()
-        self._opened = asyncio.Event()
 
-    async def open(self) -> None:
+    async def open(self) -> Services:
         """Connects, once: checks the schema and fetches the keys, or makes both on empty storage.
 
         Its storage calls belong to the process, not to the request that happens to come first.
         Raises `SchemaError`; `Unavailable` if storage cannot be reached, to be tried again.
         """
-        if self._opened.is_set():
-            return
+        if self._services is not None:
+            return self._services
         async with self._opening:
-            if self._opened.is_set():
-                return
-            if not self._connected:
-                self.connection = Connection(self.settings.storage, self.hook)
-                self._connected = True
-            self.system = System(self.connection)
-            with traced() as trace:
-                upload_keys = await self.system.open()
-            self._build(self.connection, upload_keys)
-            self._opened.set()
-            line = {
-                "kind": "open",
-                "version": __version__,
-                "storage_calls": trace.count,
-                "storage_rounds": trace.rounds,
-            }
-            _LOGGER.info(json.dumps(line), extra={"opened": line})
+            if self._services is None:
+                self._services = await self._open()
+        return self._services
 
-    def _build(self, connection: Connection, upload_keys: dict[int, bytes]) -> None:
+    async def _open(self) -> Services:
+        if self._connection is None:
+            self._connection = Connection(self.settings.storage, self.hook)
+        system = System(self._connection)
+        with traced() as trace:
+            upload_keys = await system.open()
+        services = self._build(self._connection, system, upload_keys)
+        line = {
+            "kind": "open",
+            "version": __version__,
+            "storage_calls": trace.count,
+            "storage_rounds": trace.rounds,
+        }
+        _LOGGER.info(json.dumps(line), extra={"opened": line})
+        return services
+
+    def _build(
+        self, connection: Connection, system: System, upload_keys: dict[int, bytes]
+    ) -> Services:
         settings = self.settings
         hashing.self_test()
         repositories = connection.table(repository_rows.TABLE)
         catalog = Catalog(connection.table(catalog_rows.TABLE))
         executor = Executor(repositories, HybridClock(settings.region))
         sealer = StateSealer(upload_keys, settings.upload_expiry)
-        self.content = Objects(connection, blob_rows.CONTAINER)
-        self.signer = SasSigner(connection, self.content)
-        self.blobs = Links(
+        content = Objects(connection, blob_rows.CONTAINER)
+        blobs = Links(
             connection.table(blob_rows.TABLE), Cache(settings.cache_ttl), settings.gc_grace
         )
-        self.uploads = Uploads(self.content, self.blobs, sealer)
-        self.manifests = Manifests(
+        uploads = Uploads(content, blobs, sealer)
+        manifests = Manifests(
             repositories,
-            self.content,
+            content,
             Cache(settings.cache_ttl),
             Cache(settings.cache_ttl),
             settings.gc_grace,
         )
-        self.listings = Listings(repositories, catalog, self.manifests)
-        self.pushes = Pushes(executor, catalog, self.blobs, self.content, self.uploads)
-        self.deletions = Deletions(executor, catalog, self.blobs, self.manifests)
-        self.bulk_deletions = BulkDeletions(executor, catalog)
-        self.locks = Locks(executor, catalog, self.manifests)
-        self.signing_keys = SigningKeys(connection)
-        self.sign_in = SignIn(
+        signing_keys = SigningKeys(connection)
+        sign_in = SignIn(
             settings,
             Access(connection, Cache(settings.cache_ttl)),
-            Tokens(self.signing_keys, settings.login_servers, peers=PeerKeys(settings.peers)),
+            BearerTokens(signing_keys, settings.login_servers, peers=PeerKeys(settings.peers)),
             self._entra,
+        )
+        return Services(
+            settings=settings,
+            connection=connection,
+            system=system,
+            content=content,
+            blobs=blobs,
+            uploads=uploads,
+            manifests=manifests,
+            listings=Listings(repositories, catalog, manifests),
+            pushes=Pushes(executor, catalog, blobs, content, uploads),
+            deletions=Deletions(executor, catalog, blobs, manifests),
+            bulk_deletions=BulkDeletions(executor, catalog),
+            locks=Locks(executor, catalog, manifests),
+            signer=SasSigner(connection, content),
+            signing_keys=signing_keys,
+            sign_in=sign_in,
+            throttle=self.throttle,
         )
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._opened.is_set():
-            await self.signing_keys.close()
-        if self._connected:
-            await self.connection.close()
+        if self._services is not None:
+            await self._services.signing_keys.close()
+        if self._connection is not None:
+            await self._connection.close()
         if self._entra is not None:
             await self._entra.close()

@@ -6,7 +6,8 @@ import argparse
 import re
 from typing import Any
 
-from registry_core.access.store import Conflict, RoleAssignment
+from registry_core.access.role_assignments import RoleAssignment
+from registry_core.access.store import Conflict
 from registry_core.errors import NameInvalid
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ROLES

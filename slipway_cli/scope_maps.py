@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from registry_core.access.store import MAX_ACTIONS, Access, Conflict, StoredScopeMap
+from registry_core.access.scope_maps import MAX_ACTIONS, StoredScopeMap
+from registry_core.access.store import Access, Conflict
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS, ScopeMap, ScopeMapError, parse_action
 from slipway_cli.command import CommandError, Row, access, add, confirm, written
 

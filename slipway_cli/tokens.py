@@ -8,15 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from registry_core.access.store import (
-    PASSWORD_NAMES,
-    Access,
-    Conflict,
-    StoredPassword,
-    StoredToken,
-    new_generation,
-    new_password,
-)
+from registry_core.access.generation import new_generation
+from registry_core.access.store import Access, Conflict
+from registry_core.access.tokens import PASSWORD_NAMES, StoredPassword, StoredToken, new_password
 from registry_core.model.roles import ScopeMap
 from registry_core.settings import Settings
 from slipway_cli import scope_maps

@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from registry_core.access.scope_maps import StoredScopeMap
 from registry_core.access.signing_keys import SigningKey
-from registry_core.access.store import Access, StoredPassword, StoredScopeMap, StoredToken
+from registry_core.access.store import Access
+from registry_core.access.tokens import StoredPassword, StoredToken
 from registry_core.auth import basic
+from registry_core.auth.bearer import AccessToken, BearerInvalid, BearerTokens, RefreshToken
 from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused
 from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
 from registry_core.auth.policy import granted
-from registry_core.auth.tokens import AccessToken, RefreshToken, TokenInvalid, Tokens
 from registry_core.model import grants, roles
 from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
@@ -31,7 +33,7 @@ NULL_GUID = "00000000-0000-0000-0000-000000000000"
 _MAX_USERNAME, _MAX_PASSWORD = 256, 32 * 1024
 _TOKEN_NAME = re.compile(r"[A-Za-z0-9_-]{5,50}")
 _NOT_PLAIN = re.compile(r"[^ -=@-}]")
-"""What base64 may spell with `-` or `_`; see `Tokens.issue_refresh`."""
+"""What base64 may spell with `-` or `_`; see `BearerTokens.issue_refresh`."""
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -42,7 +44,7 @@ class SignIn:
         self,
         settings: Settings,
         access: Access,
-        tokens: Tokens,
+        tokens: BearerTokens,
         entra: Entra | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -75,12 +77,12 @@ class SignIn:
         )
 
     async def bearer(self, token: str) -> Caller:
-        """Who an access token was issued to, with what it allows. Raises `TokenInvalid`."""
+        """Who an access token was issued to, with what it allows. Raises `BearerInvalid`."""
         found = await self._tokens.verify_access(token)
         identity = found.identity
         if identity.kind is IdentityKind.ANONYMOUS:
             if not self._anonymous.grants.repositories:
-                raise TokenInvalid("nobody may pull here without sign-in")
+                raise BearerInvalid("nobody may pull here without sign-in")
             return replace(self._anonymous, means=Means.BEARER)
         if found.key is None:
             return self._of_another_region(found)
@@ -95,14 +97,14 @@ class SignIn:
                     held.could,
                     found.expires,
                 )
-        raise TokenInvalid("its password, token or role has been changed")
+        raise BearerInvalid("its password, token or role has been changed")
 
     async def refresh(self, token: str) -> Caller:
-        """Who a refresh token was issued to, with what they may do now. Raises `TokenInvalid`."""
+        """Who a refresh token was issued to, with what they may do now. Raises `BearerInvalid`."""
         known = _Known.of_token(await self._tokens.verify_refresh(token))
         entra = self._settings.entra
         if entra is None or known.tenant != entra.tenant_id:
-            raise TokenInvalid("its tenant is not the registry's")
+            raise BearerInvalid("its tenant is not the registry's")
         if not entra.own_audiences:  # The region that issued it may have an app registration.
             known = replace(known, roles=frozenset())
         return await self._entra_caller(known, cached=False)
@@ -130,11 +132,11 @@ class SignIn:
     async def _own_token(self, token: str) -> Caller | None:
         try:
             return replace(await self.refresh(token), means=Means.BASIC)
-        except TokenInvalid:
+        except BearerInvalid:
             pass
         try:
             caller = await self.bearer(token)
-        except TokenInvalid:
+        except BearerInvalid:
             return None
         # A token made from another region's would rest on what cannot be looked up here.
         return None if caller.is_foreign else replace(caller, means=Means.BASIC)
@@ -182,17 +184,17 @@ class SignIn:
         """What an access token of another region says, which only that one could look up.
 
         It rests on rows of that region. So it is good for what it says until it ends, unless
-        nobody of its kind gets in here. Raises `TokenInvalid`.
+        nobody of its kind gets in here. Raises `BearerInvalid`.
         """
         identity, admin, entra = token.identity, self._settings.admin, self._settings.entra
         if identity.kind is IdentityKind.ADMIN and (
             admin is None or admin.username != identity.subject
         ):
-            raise TokenInvalid("the admin account is switched off in this region")
+            raise BearerInvalid("the admin account is switched off in this region")
         if identity.kind is IdentityKind.ENTRA and (
             entra is None or entra.tenant_id != identity.tenant
         ):
-            raise TokenInvalid("its tenant is not this region's")
+            raise BearerInvalid("its tenant is not this region's")
         return Caller(
             identity, token.grants, Means.BEARER, not_after=token.expires, is_foreign=True
         )

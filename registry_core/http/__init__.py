@@ -1,1 +1,1 @@
-"""The endpoints, one module for each family, and the edge that every request passes."""
+"""The surfaces, a module or a package each, and the edge that every request passes."""

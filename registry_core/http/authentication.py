@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 
 from registry_core.auth import basic, challenge
+from registry_core.auth.bearer import BearerInvalid
 from registry_core.auth.identity import Caller, Means
 from registry_core.auth.sign_in import admin_caller
-from registry_core.auth.tokens import TokenInvalid
 from registry_core.errors import Denied, Unauthorized
 from registry_core.http import addresses
 from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
-from registry_core.registry import Registry
+from registry_core.registry import Registry, Services
+from registry_core.settings import Settings
 
 _MESSAGE = "authentication required"
-_SCOPES = {Action.PUSH: (Action.PULL, Action.PUSH)}
 
 
 async def authenticate(registry: Registry, request: Request) -> Caller | None:
@@ -28,52 +30,60 @@ async def authenticate(registry: Registry, request: Request) -> Caller | None:
         return registry.anonymous
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer":
-        await registry.open()
+        services = await registry.open()
         try:
-            return await registry.sign_in.bearer(token.strip())
-        except TokenInvalid:
+            return await services.sign_in.bearer(token.strip())
+        except BearerInvalid:
             return None
     found = basic.credentials(header)
-    return await sign_in(registry, request, *found, fresh=False) if found else None
+    if found is None:
+        return None
+    settings = registry.settings
+    if not _is_admin(settings, found[0]):
+        return await sign_in(await registry.open(), request, *found, fresh=False)
+    admin = admin_caller(settings, *found)
+    if admin is None:
+        await registry.throttle.failed(_source(settings, request))
+    return admin
 
 
 async def sign_in(
-    registry: Registry, request: Request, username: str, password: str, *, fresh: bool
+    services: Services, request: Request, username: str, password: str, *, fresh: bool
 ) -> Caller | None:
     """Who has this user name and password; None, after a while, if they are wrong."""
-    source = addresses.caller_address(request, registry.settings.trusted_proxies)
-    caller = admin_caller(registry.settings, username, password)
-    admin = registry.settings.admin
-    if caller is None and not (admin and admin.username == username):
-        await registry.open()
-        held_off = registry.back_off.held_off(source)
-        caller = await registry.sign_in.password(username, password, fresh=fresh, held_off=held_off)
+    settings, throttle = services.settings, services.throttle
+    source = _source(settings, request)
+    caller = admin_caller(settings, username, password)
+    if caller is None and not _is_admin(settings, username):
+        held_off = throttle.held_off(source)
+        caller = await services.sign_in.password(username, password, fresh=fresh, held_off=held_off)
     if caller is None:
-        await registry.back_off.failed(source)
+        await throttle.failed(source)
     return caller
 
 
-def scope_of(action: Action, repository: RepositoryName | None) -> str:
-    """The scope that a client needs for an action."""
-    if action is Action.CATALOG:
-        return "registry:catalog:*"
-    if repository is None:
-        return ""
-    return f"repository:{repository}:{','.join(_SCOPES.get(action, (action,)))}"
+def _is_admin(settings: Settings, username: str) -> bool:
+    """Whether it is the admin's user name: then storage need not be asked."""
+    return settings.admin is not None and settings.admin.username == username
+
+
+def _source(settings: Settings, request: Request) -> str:
+    return addresses.caller_address(request, settings.trusted_proxies)
 
 
 def refusal(
-    registry: Registry,
+    settings: Settings,
     request: Request,
     caller: Caller | None,
-    action: Action,
+    scope: Sequence[Action],
     repository: RepositoryName | None,
     also: RepositoryName | None = None,
 ) -> Unauthorized | Denied:
-    """The answer to somebody who may not do `action`: how to sign in, or that it is of no use.
+    """The answer to somebody who may not do something: how to sign in, or that it is of no use.
 
-    With a token: get another. With a password: it would be the same again, so 403. Whether the
-    repository exists plays no part. `also` is one that has to be pulled from, besides.
+    With a token: get another, for the actions `scope`. With a password: it would be the same
+    again, so 403. Whether the repository exists plays no part. `also` is one that has to be pulled
+    from, besides.
     """
     if caller is not None and caller.means is Means.BASIC:
         return Denied()
@@ -83,25 +93,33 @@ def refusal(
         error = "invalid_token" if header[:7].lower() == "bearer " else ""
     elif caller.means is Means.BEARER:
         error = "insufficient_scope"
-    scope, detail = scope_of(action, repository), _detail(action, repository)
+    text, detail = _text(scope, repository), _detail(scope, repository)
     if also:
-        scope += f" {scope_of(Action.PULL, also)}"
-        detail = [*(detail or ()), *(_detail(Action.PULL, also) or ())]
-    value = challenge_of(registry, request, scope, error)
+        text += f" {_text([Action.PULL], also)}"
+        detail = [*(detail or ()), *(_detail([Action.PULL], also) or ())]
+    value = challenge_of(settings, request, text, error)
     return Unauthorized(_MESSAGE, detail=detail, headers={"WWW-Authenticate": value})
 
 
-def challenge_of(registry: Registry, request: Request, scope: str = "", error: str = "") -> str:
+def _text(scope: Sequence[Action], repository: RepositoryName | None) -> str:
+    """The scope that a client needs for some actions."""
+    if Action.CATALOG in scope:
+        return "registry:catalog:*"
+    return f"repository:{repository}:{','.join(scope)}" if repository else ""
+
+
+def challenge_of(settings: Settings, request: Request, scope: str = "", error: str = "") -> str:
     """`WWW-Authenticate`: where to get a token, under the name that the client used."""
-    server = addresses.login_server(request, registry.settings.login_servers)
+    server = addresses.login_server(request, settings.login_servers)
     return challenge.bearer(server, addresses.scheme(request), scope, error)
 
 
-def _detail(action: Action, repository: RepositoryName | None) -> list[dict[str, str]] | None:
+def _detail(
+    scope: Sequence[Action], repository: RepositoryName | None
+) -> list[dict[str, str]] | None:
     """What is missing, one entry an action, as ACR tells it."""
-    if action is Action.CATALOG:
+    if Action.CATALOG in scope:
         return [{"Type": "registry", "Name": "catalog", "Action": "*"}]
     if repository is None:
         return None
-    needed = _SCOPES.get(action, (action,))
-    return [{"Type": "repository", "Name": str(repository), "Action": each} for each in needed]
+    return [{"Type": "repository", "Name": str(repository), "Action": each} for each in scope]

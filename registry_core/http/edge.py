@@ -1,7 +1,7 @@
-"""The edge: what every request passes, in and out.
+"""The edge: what every request passes, in and out, whatever surface it goes to.
 
 In: a correlation id, sign-in, routing, permission. Out: errors as OCI bodies, the headers common
-to all answers, one log line. Nothing of a private registry can be told apart without sign-in.
+to all answers, one log line. Nothing of a private surface can be told apart without sign-in.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from registry_core.auth import basic
-from registry_core.auth.identity import Caller, Identity
+from registry_core.auth.identity import Caller
 from registry_core.auth.policy import decide
 from registry_core.errors import (
     InsufficientStorage,
@@ -27,23 +26,15 @@ from registry_core.errors import (
     RegistryError,
     Unauthorized,
     Unavailable,
-    UnknownRoute,
 )
-from registry_core.http import (
-    audit,
-    authentication,
-    base,
-    bodies,
-    cors,
-    oauth2,
-    request_log,
-    routes,
-    uploads,
-)
-from registry_core.http.authentication import authenticate, refusal
-from registry_core.http.exchange import Exchange, Query
-from registry_core.http.oauth2 import Attempt
+from registry_core.http import audit, bodies, cors, request_log
+from registry_core.http.authentication import authenticate, challenge_of, refusal
+from registry_core.http.context import Context
+from registry_core.http.journal import Journal
+from registry_core.http.query import Query
+from registry_core.http.surface import Route, Surface
 from registry_core.model.actions import Action
+from registry_core.model.change import Event, Operation, Origin
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
 from registry_core.storage.calls import adopt, traced
@@ -61,77 +52,25 @@ _COMMON_HEADERS = {  # Unless a handler has said otherwise.
 }
 
 
-@dataclass
-class _Facts:
-    """What will be recorded of a request, learnt on its way."""
-
-    kind: str = "unknown"
-    repository: str = ""
-    reference: str = ""
-    identity: Identity | None = None
-    is_foreign: bool = False
-    """Whether that is by the word of another region."""
-    attempt: Attempt | None = None
-    """A sign-in, where the request is one."""
-
-
-async def handle(registry: Registry, request: Request, path: str) -> Response:
-    """Answers a request to `/v2` plus `path`, whatever happens."""
-    return await _handle(registry, request, partial(_answer, registry, request, path))
-
-
-async def handle_oauth2(registry: Registry, request: Request, path: str) -> Response:
-    """Answers a request to `/oauth2` plus `path`, whatever happens."""
-    answer = partial(_answer_oauth2, registry, request, path)
-    return await _handle(registry, request, answer, methods=cors.SIGNING_IN)
-
-
-async def handle_unknown(registry: Registry, request: Request) -> Response:
-    """Answers a request to any other path: there is nothing, whoever asks."""
-    return await _handle(registry, request, _answer_unknown)
-
-
-async def _handle(
-    registry: Registry,
-    request: Request,
-    answer: Callable[[_Facts], Awaitable[Response]],
-    *,
-    methods: str = cors.READING,
-) -> Response:
+async def handle(registry: Registry, surface: Surface, request: Request, path: str) -> Response:
+    """Answers a request to the prefix of `surface` plus `path`, whatever happens."""
     started = time.monotonic()
-    correlation_id = _correlation_id(request)
-    facts = _Facts()
+    settings, journal, correlation_id = registry.settings, Journal(), _correlation_id(request)
     with traced() as trace:
         request.state.storage_calls = trace
-        try:
-            allowed = cors.preflight(request, registry.settings.cors_origins, methods)
-            response = allowed or await answer(facts)
-        except ClientDisconnect:
-            response = Response(status_code=499)
-        except RegistryError as error:
-            response = _error_response(error)
-        except NoRoom:
-            if registry.room.ran_out():
-                full = "storage is full: nothing can be written until it has room"
-                _LOGGER.error(full)  # noqa: TRY400 - nothing of ours failed, so no stack trace
-            response = _error_response(InsufficientStorage())
-        except StorageFault:
-            _LOGGER.warning("storage failed, correlation id %s", correlation_id, exc_info=True)
-            response = _error_response(Unavailable())
-        except Exception:
-            _LOGGER.exception("unhandled, correlation id %s", correlation_id)
-            detail = {"correlationId": correlation_id}
-            response = _error_response(InternalError(detail=detail))
+        passage = _Passage(registry, surface, request, path, correlation_id, journal)
+        response = await _answer(passage)
     for name, value in {**_COMMON_HEADERS, _CORRELATION_HEADER: correlation_id}.items():
         response.headers.setdefault(name, value)
-    cors.allow(response, request, registry.settings.cors_origins)
+    cors.allow(response, request, settings.cors_origins)
     duration = (time.monotonic() - started) * 1000
-    _audit(facts, audit.Facts(registry.settings, request, response, correlation_id, duration))
+    answered = audit.Answered(settings, request, response, correlation_id, duration)
+    audit.write(answered, journal)
     entry = request_log.Entry(
         method=request.method,
-        kind=facts.kind,
-        repository=facts.repository,
-        identity=facts.identity.name if facts.identity else "",
+        kind=journal.kind,
+        repository=journal.repository,
+        identity=journal.identity.name if journal.identity else "",
         status=response.status_code,
         trace=trace,
         started=started,
@@ -145,105 +84,165 @@ async def _handle(
     return _logged(response, entry)
 
 
-async def _answer(registry: Registry, request: Request, path: str, facts: _Facts) -> Response:
-    if found := basic.credentials(request.headers.get("authorization")):
-        facts.attempt = Attempt(found[0])
-    caller = await authenticate(registry, request)
-    if caller is not None:
-        caller = replace(caller, anybody=registry.anonymous.grants)
-        facts.identity, facts.is_foreign = caller.identity, caller.is_foreign
-        if facts.attempt:
-            facts.attempt.identity = caller.identity
-    target = _Target.of(path, request.method, facts)
-    if target.error is not None and caller is not None and caller.is_known:
-        raise target.error
-    if caller is None or not target.allows(caller):
-        also = _source(target, request)
-        raise refusal(registry, request, caller, target.action, target.name, also)
-    await registry.open()
-    exchange = Exchange(request, registry, caller, _query(request), target.params, target.name)
-    return await target.handler(exchange)
-
-
-def _source(target: _Target, request: Request) -> RepositoryName | None:
-    """The repository that a mount is to be from, which its sender has to be allowed as well.
-
-    Told at once: there are clients that ask for a token just once.
-    """
-    if target.handler is not uploads.post:
-        return None
+async def _answer(passage: _Passage) -> Response:
+    """The answer of the handler, or to whatever was raised instead."""
+    registry, correlation_id = passage.registry, passage.correlation_id
     try:
-        source = uploads.source(_query(request))
-    except RegistryError:
-        return None
-    return None if source == target.name else source
+        return passage.preflight() or await passage.answer()
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except RegistryError as error:
+        if isinstance(error, Unauthorized):
+            challenge = challenge_of(registry.settings, passage.request)
+            error.headers.setdefault("WWW-Authenticate", challenge)
+        return _error_response(error)
+    except NoRoom:
+        if registry.room.ran_out():
+            full = "storage is full: nothing can be written until it has room"
+            _LOGGER.error(full)  # noqa: TRY400 - nothing of ours failed, so no stack trace
+        return _error_response(InsufficientStorage())
+    except StorageFault:
+        _LOGGER.warning("storage failed, correlation id %s", correlation_id, exc_info=True)
+        return _error_response(Unavailable())
+    except Exception:
+        _LOGGER.exception("unhandled, correlation id %s", correlation_id)
+        return _error_response(InternalError(detail={"correlationId": correlation_id}))
 
 
-async def _answer_oauth2(
-    registry: Registry, request: Request, path: str, facts: _Facts
-) -> Response:
-    facts.kind, attempt = "oauth2", Attempt()
-    if oauth2.is_sign_in(path, request.method):
-        facts.attempt = attempt
-    try:
-        return await oauth2.answer(registry, request, path, attempt)
-    except Unauthorized as error:
-        error.headers["WWW-Authenticate"] = authentication.challenge_of(registry, request)
-        raise
-    finally:
-        facts.identity = attempt.identity
+@dataclass
+class _Passage:
+    """One request on its way in: who sends it, what it leads to, whether that is allowed."""
 
+    registry: Registry
+    surface: Surface
+    request: Request
+    path: str
+    correlation_id: str
+    journal: Journal
 
-async def _answer_unknown(_: _Facts) -> Response:
-    raise UnknownRoute
+    def preflight(self) -> Response | None:
+        """The answer to a browser that asks before it asks; None for any other request."""
+        origins = self.registry.settings.cors_origins
+        return cors.preflight(self.request, origins, self.surface.for_pages)
+
+    async def answer(self) -> Response:
+        """The handler's answer. Raises whatever keeps the request from it."""
+        caller = await self._caller()
+        target = self._target()
+        is_known = caller is not None and caller.is_known
+        if target.error is not None and (is_known or not self.surface.is_private):
+            raise target.error
+        if caller is None or target.route is None or not target.allows(caller):
+            settings, scope = self.registry.settings, target.scope
+            also = self._mount_source(target)
+            raise refusal(settings, self.request, caller, scope, target.name, also)
+        services = await self.registry.open()
+        context = Context(
+            request=self.request,
+            services=services,
+            caller=caller,
+            query=self._query(),
+            params=target.params,
+            name=target.name,
+            scope=target.scope,
+            origin=self._origin(),
+            journal=self.journal,
+        )
+        target.route.check_enabled(services.settings)
+        return await target.route.handler(context)
+
+    async def _caller(self) -> Caller | None:
+        """Who sends it; nobody yet, where that is left to the handler. None if proven wrongly."""
+        registry, journal = self.registry, self.journal
+        if not self.surface.is_private:
+            return registry.anonymous
+        if found := basic.credentials(self.request.headers.get("authorization")):
+            journal.user_name = found[0]
+        caller = await authenticate(registry, self.request)
+        if caller is None:
+            return None
+        journal.identity, journal.is_foreign = caller.identity, caller.is_foreign
+        return replace(caller, anybody=registry.anonymous.grants)
+
+    def _target(self) -> _Target:
+        """What it leads to: nobody is told an error before they have signed in."""
+        journal = self.journal
+        journal.kind = self.surface.kind
+        try:
+            # Once more than the host does: SDKs send ``library%2Fapp`` and ``sha256%3A…``.
+            found = self.surface.find(unquote(self.path))
+            journal.kind = found.kind
+            route = found.route(self.request.method)
+            if route.is_sign_in:
+                journal.user_name = ""
+            text = found.params.pop("name", None)
+            name = None if text is None else RepositoryName.parse(text)
+        except RegistryError as error:
+            return _Target(error=error)
+        target = _Target(route, name, found.params)
+        journal.repository = str(name or "")
+        journal.asked = target.asked(self._origin())
+        return target
+
+    def _origin(self) -> Origin:
+        identity = self.journal.identity
+        return Origin(identity.name if identity else "", self.correlation_id)
+
+    def _query(self) -> Query:
+        """As it was sent: an address put together again would have the client's `Host` in it."""
+        return self.surface.query(self.request.scope["query_string"].decode("latin-1"))
+
+    def _mount_source(self, target: _Target) -> RepositoryName | None:
+        """The repository that a mount is to be from, which its sender has to be allowed as well.
+
+        Told at once: there are clients that ask for a token just once.
+        """
+        if target.route is None or target.route.mounts_from is None:
+            return None
+        try:
+            source = target.route.mounts_from(self._query())
+        except RegistryError:
+            return None
+        return None if source == target.name else source
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What a path and a method lead to: an endpoint, or the error that is told who signed in."""
+    """What a path and a method lead to: a route, or the error that is told who signed in."""
 
-    action: Action = Action.SIGN_IN
+    route: Route | None = None
     name: RepositoryName | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
-    handler: routes.Handler = base.get
+    params: dict[str, str] = field(default_factory=dict)
     error: RegistryError | None = None
 
-    @classmethod
-    def of(cls, path: str, method: str, facts: _Facts) -> _Target:
-        """Whatever it is: nobody is told an error before they have signed in."""
-        try:
-            route, params = routes.find(unquote(path))
-            facts.kind = route.kind
-            facts.reference = params.get("reference") or params.get("digest") or ""
-            endpoint = routes.endpoint(route, method)
-            text = params.pop("name", None)
-            name = None if text is None else RepositoryName.parse(text)
-            facts.repository = str(name or "")
-        except RegistryError as error:
-            return cls(error=error)
-        return cls(endpoint.action, name, params, endpoint.handler)
+    @property
+    def scope(self) -> tuple[Action, ...]:
+        """The actions that a challenge asks a token for."""
+        return self.route.scope if self.route else ()
 
     def allows(self, caller: Caller) -> bool:
-        """Whether the caller may do it."""
-        return self.error is None and decide(caller, self.action, self.name).allowed
+        """Whether the caller may use the route."""
+        if self.route is None:
+            return False
+        action = self.route.action
+        return action is None or decide(caller, action, self.name).allowed
 
-
-def _audit(facts: _Facts, record: audit.Facts) -> None:
-    if facts.attempt is not None:
-        audit.login(record, facts.attempt.name, facts.attempt.identity)
-    audit.repository(
-        record,
-        facts.kind,
-        facts.repository,
-        facts.reference,
-        facts.identity,
-        is_foreign=facts.is_foreign,
-    )
-
-
-def _query(request: Request) -> Query:
-    """As it was sent: an address put together again would have the client's `Host` in it."""
-    return Query(request.scope["query_string"].decode("latin-1"))
+    def asked(self, origin: Origin) -> Event | None:
+        """What the route says is asked for, of what the path names; None if it says nothing."""
+        if self.route is None or self.route.audit is None:
+            return None
+        reference, operation = self.params.get("reference", ""), self.route.audit
+        is_digest = ":" in reference
+        if operation is Operation.DELETE and reference and not is_digest:
+            operation = Operation.UNTAG
+        return Event(
+            operation,
+            str(self.name or ""),
+            origin,
+            digest=reference if is_digest else self.params.get("digest", ""),
+            tag="" if is_digest else reference,
+            is_blob="digest" in self.params,
+        )
 
 
 def _error_response(error: RegistryError) -> Response:

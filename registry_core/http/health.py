@@ -41,8 +41,8 @@ class Health:
 
 async def _reachable(registry: Registry) -> bool:
     try:
-        await registry.open()
-        return await registry.system.schema_version() is not None
+        services = await registry.open()
+        return await services.system.schema_version() is not None
     except (AzureError, StorageFault, RegistryError, SchemaError):
         _LOGGER.warning("health check failed", exc_info=True)
         return False

@@ -8,115 +8,85 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from registry_core.auth import basic
+from registry_core.auth.bearer import ACCESS_LIFE, BearerInvalid
 from registry_core.auth.entra import EntraRefused
-from registry_core.auth.identity import Caller, Identity, IdentityKind
+from registry_core.auth.identity import Caller, IdentityKind
 from registry_core.auth.sign_in import NULL_GUID
-from registry_core.auth.tokens import ACCESS_LIFE, TokenInvalid
-from registry_core.errors import GrantUnsupported, Unauthorized, UnknownRoute, Unsupported
-from registry_core.http import authentication, bodies
-from registry_core.http.exchange import Query
+from registry_core.errors import GrantUnsupported, Unauthorized
+from registry_core.http import authentication, bodies, cors
+from registry_core.http.context import Context
+from registry_core.http.query import Query
+from registry_core.http.surface import Route, Surface
 from registry_core.model.scope import parse_scopes
-from registry_core.registry import Registry
 
 _MAX_FORM = 128 * 1024
 _FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass
-class Attempt:
-    """A sign-in, for the record."""
-
-    name: str = ""
-    """Who it says it is."""
-    identity: Identity | None = None
-    """Who it is."""
-
-
-async def answer(registry: Registry, request: Request, path: str, attempt: Attempt) -> Response:
-    """Answers a request to `/oauth2` plus `path`."""
-    endpoints = _ENDPOINTS.get(path.rstrip("/"))
-    if endpoints is None:
-        raise UnknownRoute
-    endpoint = endpoints.get(request.method)
-    if endpoint is None:
-        allowed = ", ".join(sorted(endpoints))
-        raise Unsupported(f"{request.method} is not supported here", headers={"Allow": allowed})
-    await registry.open()
-    return await endpoint(registry, request, attempt)
-
-
-def is_sign_in(path: str, method: str) -> bool:
-    """Whether somebody tries to sign in so: the keys are open to all, and other paths are none."""
-    path = path.rstrip("/")
-    return path != "/keys" and method in _ENDPOINTS.get(path, ())
-
-
-async def _get_token(registry: Registry, request: Request, attempt: Attempt) -> Response:
-    query = Query.of_form(request.scope["query_string"].decode("latin-1"))
-    header = request.headers.get("authorization")
+async def get_token(context: Context) -> Response:
+    """An access token, for the user name and password of Basic, or for anybody without them."""
+    query, header = context.query, context.request.headers.get("authorization")
     refresh_token = ""
     if header is None:
-        caller = _anonymous(registry)
+        caller = _anonymous(context)
     else:
         username, password = basic.credentials(header) or ("", "")
-        attempt.name = username
-        found = await authentication.sign_in(registry, request, username, password, fresh=True)
-        if found is None:
-            raise Unauthorized
-        caller = found
+        caller = await _signed_in(context, username, password)
         # For `az acr login` alone: docker stores it in the password's place.
         if username == NULL_GUID and query.get("offline_token") == "true":
             refresh_token = password if caller.not_after is None else ""
-    return await _token(registry, caller, query, attempt, refresh_token)
+    return await _token(context, caller, query, refresh_token)
 
 
-async def _post_token(registry: Registry, request: Request, attempt: Attempt) -> Response:
-    form = await _form(request)
+async def post_token(context: Context) -> Response:
+    """An access token, for a refresh token or a user name and password in a form."""
+    form = await _form(context.request)
     grant = form.get("grant_type")
     if grant == "refresh_token":
-        attempt.name = NULL_GUID
+        context.journal.user_name = NULL_GUID
         try:
-            caller = await registry.sign_in.refresh(form.get("refresh_token") or "")
-        except TokenInvalid as error:
+            caller = await context.services.sign_in.refresh(form.get("refresh_token") or "")
+        except BearerInvalid as error:
             raise Unauthorized from error
     elif grant == "password":
         username, password = form.get("username"), form.get("password")
-        attempt.name = username or ""
         if username is None and password is None:
-            caller = _anonymous(registry)
+            caller = _anonymous(context)
         else:
-            found = await authentication.sign_in(
-                registry, request, username or "", password or "", fresh=True
-            )
-            if found is None:
-                raise Unauthorized
-            caller = found
+            caller = await _signed_in(context, username or "", password or "")
     else:
         raise GrantUnsupported("grant_type is password or refresh_token")
-    return await _token(registry, caller, form, attempt)
+    return await _token(context, caller, form)
 
 
-def _anonymous(registry: Registry) -> Caller:
+def _anonymous(context: Context) -> Caller:
     """Who brings nothing, if that allows anything at all."""
-    anonymous = registry.anonymous
-    if not anonymous.grants.repositories:
+    if not context.caller.grants.repositories:
         raise Unauthorized
-    return anonymous
+    return context.caller
+
+
+async def _signed_in(context: Context, username: str, password: str) -> Caller:
+    """Who has this user name and password. Raises `Unauthorized`."""
+    context.journal.user_name = username
+    services, request = context.services, context.request
+    found = await authentication.sign_in(services, request, username, password, fresh=True)
+    if found is None:
+        raise Unauthorized
+    return found
 
 
 async def _token(
-    registry: Registry, caller: Caller, fields: Query, attempt: Attempt, refresh_token: str = ""
+    context: Context, caller: Caller, fields: Query, refresh_token: str = ""
 ) -> Response:
-    attempt.identity = caller.identity
-    _check_service(registry, fields)
-    token = await registry.sign_in.issue(caller, parse_scopes(fields.all("scope")))
+    context.journal.identity = caller.identity
+    _check_service(context, fields)
+    token = await context.services.sign_in.issue(caller, parse_scopes(fields.all("scope")))
     life = int(ACCESS_LIFE.total_seconds())
     if caller.not_after is not None:
         life = max(1, min(life, caller.not_after - int(time.time())))
@@ -127,30 +97,31 @@ async def _token(
     return JSONResponse(document)
 
 
-async def _post_exchange(registry: Registry, request: Request, attempt: Attempt) -> Response:
-    form = await _form(request)
-    _check_service(registry, form)
+async def post_exchange(context: Context) -> Response:
+    """A refresh token, for an access token of Entra ID."""
+    form = await _form(context.request)
+    _check_service(context, form)
     token = form.get("access_token")
     if form.get("grant_type") not in ("access_token", "access_token_refresh_token") or not token:
         raise GrantUnsupported("grant_type is access_token, with an access_token of Entra ID")
     try:
-        attempt.identity, refresh_token = await registry.sign_in.exchange(token)
+        identity, refresh_token = await context.services.sign_in.exchange(token)
     except EntraRefused as error:
         raise Unauthorized("retrieving permissions failed") from error
-    attempt.name = attempt.identity.name
+    context.journal.identity, context.journal.user_name = identity, identity.name
     return JSONResponse({"refresh_token": refresh_token})
 
 
-async def _get_keys(registry: Registry, _: Request, __: Attempt) -> Response:
+async def get_keys(context: Context) -> Response:
     """The public keys of this region's tokens (RFC 7517), for the others; open to all."""
-    published = await registry.signing_keys.published()
+    published = await context.services.signing_keys.published()
     headers = {"Cache-Control": "public, max-age=300"}
     return JSONResponse({"keys": [key.jwk for key in published]}, headers=headers)
 
 
-def _check_service(registry: Registry, fields: Query) -> None:
+def _check_service(context: Context, fields: Query) -> None:
     service = fields.get("service")
-    if service and service.lower() not in registry.settings.login_servers:
+    if service and service.lower() not in context.services.settings.login_servers:
         raise GrantUnsupported(
             "service is not a name of this registry (REGISTRY_LOGIN_SERVERS)",
             detail={"service": service[:200]},
@@ -165,9 +136,16 @@ async def _form(request: Request) -> Query:
     return Query.of_form(content.decode("latin-1"))
 
 
-_Endpoint = Callable[[Registry, Request, Attempt], Awaitable[Response]]
-_ENDPOINTS: dict[str, dict[str, _Endpoint]] = {
-    "/token": {"GET": _get_token, "POST": _post_token},
-    "/exchange": {"POST": _post_exchange},
-    "/keys": {"GET": _get_keys},
-}
+SURFACE = Surface(
+    "/oauth2",
+    (
+        Route("GET", "/token/*", "oauth2", None, get_token, is_sign_in=True),
+        Route("POST", "/token/*", "oauth2", None, post_token, is_sign_in=True),
+        Route("POST", "/exchange/*", "oauth2", None, post_exchange, is_sign_in=True),
+        Route("GET", "/keys/*", "oauth2", None, get_keys),
+    ),
+    is_private=False,
+    kind="oauth2",
+    query=Query.of_form,
+    for_pages=cors.SIGNING_IN,
+)

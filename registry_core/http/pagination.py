@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from registry_core.errors import PaginationNumberInvalid
-from registry_core.http.exchange import Query
+from registry_core.http.query import Query
 
 MAX_ENTRIES = 1000
 """The largest page; a larger `n` is clamped to it, and so is none (CVE-2023-2253)."""

@@ -73,6 +73,8 @@ Change = Push | Untag | DeleteManifests | DeleteRepository | SetAttributes
 class Operation(Enum):
     """What has happened, in the words of ACR's `ContainerRegistryRepositoryEvents`."""
 
+    PULL = "Pull"
+    """The one that changes nothing."""
     PUSH = "Push"
     UNTAG = "Untag"
     DELETE = "Delete"

@@ -165,7 +165,7 @@ def test_the_function_app_only_wires() -> None:
         ("storage.x", "from registry_core.auth.policy import decide"),
         ("storage.x", "from registry_core.registry import Registry"),
         ("storage.x", "try:\n    import starlette.requests as r\nexcept ImportError:\n    pass"),
-        ("auth.x", "from registry_core.http.exchange import Query"),
+        ("auth.x", "from registry_core.http.query import Query"),
         ("auth.x", "import azure.core.exceptions"),
         ("lifecycle.x", "from registry_core.registry import Registry"),
         ("lifecycle.x", "from registry_core.auth import basic"),

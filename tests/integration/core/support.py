@@ -14,10 +14,11 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from registry_core.auth.backoff import BackOff
+from registry_core.auth.throttle import Throttle
 from registry_core.blobs import rows as blob_rows
 from registry_core.http import edge
-from registry_core.registry import Registry
+from registry_core.http.surfaces import SURFACES
+from registry_core.registry import Registry, Services
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.rows import GONE
 from registry_core.settings import Settings
@@ -41,6 +42,7 @@ class Client:
 
     registry: Registry
     traces: list[CallTrace]
+    services: Services = field(init=False)
     may_read_back: bool = False
     """Whether an upload may read content: only where its state was lost on purpose."""
     http: httpx.AsyncClient = field(init=False)
@@ -167,7 +169,7 @@ async def pieces(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
 
 async def all_rows(client: Client, table: str, partition: str) -> dict[str, Row]:
     """Every row of a partition, by key."""
-    found = client.registry.connection.table(table)
+    found = client.services.connection.table(table)
     return {row.key: row for row in await found.query(partition, " ", "~")}
 
 
@@ -182,10 +184,11 @@ async def _at_once(_: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIterator[Client]:
+async def connect(
+    settings: Settings, hook: CallHook | None = None, throttle: Throttle | None = None
+) -> AsyncIterator[Client]:
     """A client of a new instance."""
-    registry = Registry(settings, hook)
-    registry.back_off = BackOff(sleep=_at_once)
+    registry = Registry(settings, hook, throttle or Throttle(sleep=_at_once))
     client = Client(registry, [])
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,9 +199,9 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
                 return {"type": "http.disconnect"}
 
         request = Request(scope, receive_or_disconnect)
-        surface, _, path = scope["path"].removeprefix("/").partition("/")
-        handle = edge.handle_oauth2 if surface == "oauth2" else edge.handle
-        response = await handle(registry, request, f"/{path}")
+        prefix, _, path = scope["path"].removeprefix("/").partition("/")
+        surface = next(each for each in SURFACES if each.prefix == f"/{prefix}")
+        response = await edge.handle(registry, surface, request, f"/{path}")
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(
@@ -217,7 +220,7 @@ async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIter
     ) as http:
         client.http = http
         try:
-            await registry.open()
+            client.services = await registry.open()
             yield client
         finally:
             await registry.close()

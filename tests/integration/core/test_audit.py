@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from typing import Any
 
 import pytest
 
+from registry_core.http.surface import Route
+from registry_core.http.surfaces import V2
+from registry_core.model.change import Operation
 from registry_core.settings import Settings
 from tests.integration.core.support import Client, digest_of
 from tests.integration.core.test_sign_in import SERVICE, Guest, basic
+from tests.routes import DIGEST, id_of, path_of
 
 LOGIN, REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"
 COMMON = {
@@ -72,6 +77,75 @@ async def test_what_is_done_to_a_repository_is_recorded(
     )
     assert pull["CorrelationId"] == answer.headers["x-ms-correlation-request-id"]
     assert found[-1]["Digest"] == image.digest
+
+
+async def test_whatever_way_a_blob_comes_it_is_recorded_once_and_what_only_begins_is_not(
+    client: Client, repository: str, records: Any
+) -> None:
+    content = secrets.token_bytes(64)
+    digest, path = digest_of(content), f"/v2/{repository}/blobs/uploads/"
+    mount = {"mount": digest, "from": repository}
+    for query, status in ((mount, 202), ({"digest": digest}, 201), (mount, 201)):
+        sent = content if "digest" in query else b""
+        answer = await client.send("POST", path, params=query, content=sent)
+        assert answer.status_code == status
+    other = f"{repository}/other"
+    answer = await client.send("POST", f"/v2/{other}/blobs/uploads/", params=mount)
+    assert answer.status_code == 201
+    await client.push_blob(other, content)
+    refused = await client.commit(await client.begin(other), digest_of(b"other"), content)
+    assert refused.status_code == 400
+    await client.send("DELETE", f"/v2/{other}/blobs/{digest}")
+
+    names = ("OperationName", "ArtifactType", "Repository", "Digest", "ResultType")
+    assert [tuple(line[name] for name in names) for line in records(REPOSITORY)] == [
+        ("Push", "Blob", repository, digest, "Succeeded"),
+        ("Push", "Blob", repository, digest, "Succeeded"),
+        ("Push", "Blob", other, digest, "Succeeded"),
+        ("Push", "Blob", other, digest, "Succeeded"),
+        ("Delete", "Blob", other, digest, "Succeeded"),
+    ]
+
+
+@pytest.mark.parametrize("route", V2.routes, ids=id_of)
+async def test_what_is_refused_is_recorded_as_its_row_in_the_table_says(
+    client: Client, repository: str, records: Any, route: Route
+) -> None:
+    """To somebody who has not signed in, and to the admin, where there is no repository."""
+    path = V2.prefix + path_of(route, name=repository)
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    headers = {"Content-Type": media_type} if route.method == "PUT" else {}
+    answer = await Guest(client).ask(route.method, path, headers=headers)
+    assert answer.status_code == 401
+    answers = [answer]
+    if route.audit:
+        answers.append(await client.send(route.method, path, headers=headers))
+    found = records(REPOSITORY)
+    if route.audit is None:
+        assert found == []
+        return
+    assert [line["ResultDescription"] for line in found] == [str(a.status_code) for a in answers]
+    assert [line["Identity"] for line in found] == ["anonymous", "admin"]
+    is_tag = "<reference>" in route.pattern
+    is_untag = is_tag and route.audit is Operation.DELETE
+    for line, answer in zip(found, answers, strict=True):
+        assert line["ResultType"] == "Failed"
+        assert line["CorrelationId"] == answer.headers["x-ms-correlation-request-id"]
+        assert line["OperationName"] == ("Untag" if is_untag else route.audit.value)
+        assert (line["Repository"], line["Size"]) == (repository, None)
+        assert (line["Tag"], line["Digest"]) == (("latest", "") if is_tag else ("", DIGEST))
+        assert line["ArtifactType"] == ("" if is_tag else "Blob")
+        assert line["MediaType"] == headers.get("Content-Type", "")
+
+
+async def test_a_push_that_its_content_refuses_is_recorded_as_failed(
+    client: Client, repository: str, records: Any
+) -> None:
+    answer = await client.put_manifest(repository, digest_of(b"x"), b"{}")
+    assert answer.status_code == 400
+    (line,) = records(REPOSITORY)
+    assert (line["OperationName"], line["ResultType"]) == ("Push", "Failed")
+    assert (line["Digest"], line["Tag"]) == (digest_of(b"x"), "")
 
 
 async def test_every_sign_in_is_recorded_whether_it_succeeds_or_not(

@@ -216,7 +216,7 @@ async def test_a_blob_that_a_manifest_being_pushed_has_claimed_is_not_deleted(
     client: Client, repository: str
 ) -> None:
     await client.push_image(repository, "v1")
-    table = client.registry.connection.table(repository_rows.TABLE)
+    table = client.services.connection.table(repository_rows.TABLE)
     locked = tables.merge("t:v1", WriteEnabled=False)
     await table.transact(repository_rows.partition(RepositoryName(repository)), [locked])
     image = Image.make()

@@ -8,19 +8,21 @@ from dataclasses import replace
 import pytest
 
 from registry_core.http import health
+from registry_core.http.surfaces import SURFACES
 from registry_core.registry import Registry
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage.calls import Fault, Refuse, StorageCall
-from tests.integration.core.support import Client, connect, digest_of, pieces
+from tests.integration.core.support import Client, connect, pieces
+from tests.routes import path_of
 
 PRIVATE = [
+    *dict.fromkeys(
+        surface.prefix + path_of(route)
+        for surface in SURFACES
+        if surface.is_private
+        for route in surface.routes
+    ),
     "/v2/",
-    "/v2/_catalog",
-    "/v2/team/app/tags/list",
-    "/v2/team/app/manifests/latest",
-    "/v2/team/app/blobs/" + digest_of(b""),
-    "/v2/team/app/referrers/" + digest_of(b""),
-    "/v2/team/app/blobs/uploads/",
     "/v2/NOT A NAME/manifests/latest",
     "/v2/no/such/route",
 ]
@@ -101,7 +103,7 @@ async def test_a_fault_of_our_own_is_500_with_the_correlation_id_and_no_more(
     def fail(*_: object) -> None:
         raise RuntimeError("inner secret")
 
-    monkeypatch.setattr(client.registry.manifests, "tags", fail)
+    monkeypatch.setattr(client.services.manifests, "tags", fail)
     headers = {"X-Ms-Correlation-Request-Id": "abc-123"}
     answer = await client.send("GET", f"/v2/{repository}/tags/list", headers=headers)
     assert answer.status_code == 500

@@ -158,7 +158,7 @@ async def test_a_page_of_referrers_with_one_that_is_left_out_still_leads_on(
         for number in range(7)
     ]
     hidden = sorted(pushed, key=lambda image: image.digest)[1]
-    table = client.registry.connection.table(repository_rows.TABLE)
+    table = client.services.connection.table(repository_rows.TABLE)
     row = repository_rows.manifest_key(Digest.parse(hidden.digest))
     await table.transact(
         repository_rows.partition(RepositoryName.parse(repository)),

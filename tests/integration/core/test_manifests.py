@@ -328,7 +328,7 @@ async def test_a_lock_forbids_with_405_what_it_is_for(
 ) -> None:
     await client.push_image(repository, "v1")
     newer = await client.push_image(repository, "v2")
-    table = client.registry.connection.table(repository_rows.TABLE)
+    table = client.services.connection.table(repository_rows.TABLE)
     partition = repository_rows.partition(RepositoryName(repository))
     await table.transact(partition, [merge(key, **{column: False})])
     if method == "PUT":
@@ -343,7 +343,7 @@ async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
     client: Client, repository: str
 ) -> None:
     image = await client.push_image(repository, "v1")
-    table = client.registry.connection.table(repository_rows.TABLE)
+    table = client.services.connection.table(repository_rows.TABLE)
     partition = repository_rows.partition(RepositoryName(repository))
     await table.transact(partition, [merge("t:v1", WriteEnabled=False)])
     assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
@@ -439,8 +439,8 @@ async def test_a_head_by_somebody_who_may_push_touches_an_old_manifest(
         image = await client.push_image(repository)
         before = (await rows(client, repository))[f"m:{image.digest}"]
         later = datetime.now(UTC) + timedelta(hours=2)
-        client.registry.manifests._now = lambda: later
-        client.registry.blobs._now = lambda: later
+        client.services.manifests._now = lambda: later
+        client.services.blobs._now = lambda: later
         head = await client.send("HEAD", f"/v2/{repository}/manifests/{image.digest}")
         assert head.status_code == 200
         after = (await rows(client, repository))[f"m:{image.digest}"]

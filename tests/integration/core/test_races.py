@@ -227,7 +227,7 @@ async def test_a_blob_with_more_requirement_rows_than_a_page_is_not_deleted_whil
     """A page of a query has 1,000 rows: the manifest that needs the blob comes after them."""
     image = await client.push_image(repository)
     layer = digest_of(image.layer)
-    table, name = client.registry.connection.table(blob_rows.TABLE), RepositoryName(repository)
+    table, name = client.services.connection.table(blob_rows.TABLE), RepositoryName(repository)
     dead = [Digest("sha256", f"{number:064x}") for number in range(1000)]
     for first in range(0, len(dead), 100):
         await table.transact(
@@ -352,7 +352,7 @@ async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doom
     assert (await client.commit(location, digest)).status_code == 201
     gone = await other.send("DELETE", f"/v2/{repository}/blobs/{digest}")
     assert gone.status_code == 202
-    table = client.registry.connection.table(blob_rows.TABLE)
+    table = client.services.connection.table(blob_rows.TABLE)
     blob = await table.get(digest, blob_rows.BLOB)
     assert blob is not None
     doomed = blob_rows.doomed(Location.parse(blob.text("Location")))
@@ -418,7 +418,7 @@ async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
     gate = Gate(client, lambda call: call.method == "POST" and call.depth == 3)
     push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
     await gate.reached.wait()
-    table = other.registry.connection.table(repository_rows.TABLE)
+    table = other.services.connection.table(repository_rows.TABLE)
     lock = [
         tables.merge(repository_rows.REPOSITORY, WriteEnabled=False),
         tables.delete(repository_rows.WRITABLE),

@@ -129,7 +129,7 @@ async def token_of(client: Client, username: str, password: str, *scopes: str) -
 
 async def kid_of(region: Region) -> str:
     """The id of the key that the region signs with."""
-    return (await region.client.registry.signing_keys.signing()).kid
+    return (await region.client.services.signing_keys.signing()).kid
 
 
 def admin_of(settings: Settings) -> AdminSettings:
@@ -154,7 +154,7 @@ async def test_a_token_of_one_region_is_accepted_by_the_other(
 async def test_a_repository_scoped_token_that_the_other_region_does_not_know_is_good_there(
     near: Region, far: Client, repository: str
 ) -> None:
-    access = Access(near.client.registry.connection, Cache(timedelta(0)))
+    access = Access(near.client.services.connection, Cache(timedelta(0)))
     name = "token-" + repository.replace("/", "-")
     password = await make_token(access, name, f"repositories/{repository}/content/read")
     await far.push_image(repository)
@@ -175,7 +175,7 @@ async def signed(near: Region, far: Client, settings: Settings, repository: str)
     admin = admin_of(settings)
     scope = f"repository:{repository}:pull"
     claims = claims_of(await token_of(near.client, admin.username, admin.passwords[0], scope))
-    key = await near.client.registry.signing_keys.signing()
+    key = await near.client.services.signing_keys.signing()
 
     async def sign(**changes: Any) -> Guest:
         changed = {name: value for name, value in (claims | changes).items() if value is not None}
@@ -261,7 +261,7 @@ async def test_what_is_published_is_public_and_no_secret(near: Region) -> None:
         assert set(key) == {"kty", "crv", "use", "alg", "kid", "x", "y"}
     assert "max-age" in answer.headers["cache-control"]
     # It verifies what the region signs, read as any other program would.
-    signed = await near.client.registry.signing_keys.signing()
+    signed = await near.client.services.signing_keys.signing()
     token = jwt.encode({"a": 1}, signed.private, "ES256")
     public = jwt.PyJWK(published[signed.kid]).key
     assert jwt.decode(token, public, algorithms=["ES256"]) == {"a": 1}
@@ -362,7 +362,7 @@ async def test_a_warm_region_verifies_anothers_token_without_a_storage_call(
     guest = Guest(far, f"Bearer {token}")
     assert (await guest.ask("GET", "/v2/")).status_code == 200
     before = far.registry.hook.total
-    far.registry.signing_keys._read = datetime.min.replace(tzinfo=UTC)  # As long after as can be.
+    far.services.signing_keys._read = datetime.min.replace(tzinfo=UTC)  # As long after as can be.
     assert (await guest.ask("GET", "/v2/")).status_code == 200
     assert far.registry.hook.total == before
 

@@ -81,7 +81,7 @@ class World:
         return await self.ask("PUT", path, content=content, headers=headers)
 
     async def lock(self, key: str, column: str) -> None:
-        table = self.client.registry.connection.table(repository_rows.TABLE)
+        table = self.client.services.connection.table(repository_rows.TABLE)
         partition = repository_rows.partition(RepositoryName(self.repository))
         await table.transact(partition, [merge(key, **{column: False})])
 

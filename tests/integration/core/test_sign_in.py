@@ -16,8 +16,10 @@ import jwt
 import pytest
 
 from registry_core.access import store
-from registry_core.access.store import Access, StoredToken, new_generation, new_password
-from registry_core.auth.backoff import BackOff
+from registry_core.access.generation import new_generation
+from registry_core.access.store import Access
+from registry_core.access.tokens import StoredToken, new_password
+from registry_core.auth.throttle import Throttle
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ScopeMap
 from registry_core.settings import AdminSettings, Settings
@@ -64,7 +66,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 @pytest.fixture
 def access(client: Client) -> Access:
-    return Access(client.registry.connection, Cache(timedelta(0)))
+    return Access(client.services.connection, Cache(timedelta(0)))
 
 
 @pytest.fixture
@@ -368,7 +370,7 @@ async def test_a_new_token_works_at_once_where_it_was_asked_for_in_vain_before(
 
 async def test_only_hashes_of_passwords_are_kept(client: Client, access: Access, name: str) -> None:
     password = await make_token(access, name, "repositories/*/content/read")
-    table = client.registry.connection.table(store.TABLE)
+    table = client.services.connection.table(store.TABLE)
     stored = [str(row.values) for row in await table.query("tokens", " ", "~")]
     assert stored
     assert not any(password in text for text in stored)
@@ -400,7 +402,7 @@ async def test_while_the_admin_account_is_off_its_tokens_are_no_good(
     guest = await admin.with_token()
     async with connect(settings) as instance:
         # Connected as the admin; then without.
-        instance.registry.sign_in._settings = replace(settings, admin=None)
+        instance.services.sign_in._settings = replace(settings, admin=None)
         answer = await Guest(instance, guest.authorization).ask("GET", "/v2/")
     assert answer.status_code == 401
 
@@ -451,8 +453,8 @@ async def test_whoever_guesses_waits_although_he_is_right_about_something_else(
 
     admin = settings.admin
     assert admin
-    async with open_to_all(settings, "public/*") as client:
-        client.registry.back_off = BackOff(sleep=wait)
+    settings = replace(settings, anonymous_pull=(RepositoryPattern("public/*"),))
+    async with connect(settings, throttle=Throttle(sleep=wait)) as client:
         wrong = Guest(client, basic(admin.username, "a guess of the password"))
         anybodys = (await Guest(client).token()).json()["access_token"]
         right = (
@@ -484,7 +486,7 @@ async def test_signing_in_takes_nothing_away_of_what_anybody_may(
     async with open_to_all(settings, f"{repository}/open") as client:
         public, mine = f"{repository}/open", f"{repository}/mine"
         image = await client.push_image(public)
-        access = Access(client.registry.connection, Cache(timedelta(0)))
+        access = Access(client.services.connection, Cache(timedelta(0)))
         actions = [f"repositories/{mine}/content/{verb}" for verb in ("read", "write")]
         password = await make_token(access, name, *actions)
         guest = Guest(client, basic(name, password))
@@ -638,7 +640,7 @@ def _changed(token: str, **claims: object) -> str:
 
 async def test_a_token_that_is_not_ours_is_nobodys(admin: Guest) -> None:
     token = (await admin.token("repository:a:pull")).json()["access_token"]
-    key = (await admin.client.registry.signing_keys.list())[0]
+    key = (await admin.client.services.signing_keys.list())[0]
     claims, headers = claims_of(token), {"kid": key.kid}
     public = key.public.public_numbers().x.to_bytes(32, "big")
     other = {**claims, "grant_type": "refresh_token"}

@@ -44,13 +44,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 async def connection(client: Client) -> AsyncIterator[Connection]:
     """A connection to storage where no key has been made yet, nor is one of these tests left."""
     await forget_keys(client)
-    yield client.registry.connection
+    yield client.services.connection
     client.registry.hook.plan = None
     await forget_keys(client)
 
 
 async def forget_keys(client: Client) -> None:
-    container = client.registry.connection.container(signing_keys.CONTAINER)
+    container = client.services.connection.container(signing_keys.CONTAINER)
     async for blob in container.list_blobs(name_starts_with="keys/tokens"):
         await container.delete_blob(blob.name)
 
@@ -308,7 +308,7 @@ async def test_an_instance_that_ends_in_a_rotation_leaves_it_to_another(
 @pytest.mark.usefixtures("connection")
 async def test_tokens_outlive_the_rotation_of_their_key(settings: Settings) -> None:
     async with connect(settings) as client:
-        before = await client.registry.signing_keys.signing()
-        await client.registry.signing_keys.rotate(max_age=timedelta(0))
-        assert (await client.registry.signing_keys.signing()).kid == before.kid
-        assert await client.registry.signing_keys.find(before.kid)
+        before = await client.services.signing_keys.signing()
+        await client.services.signing_keys.rotate(max_age=timedelta(0))
+        assert (await client.services.signing_keys.signing()).kid == before.kid
+        assert await client.services.signing_keys.find(before.kid)

@@ -41,7 +41,7 @@ async def test_instances_that_start_at_once_on_empty_storage_agree_on_the_key(
 
 async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(empty: Settings) -> None:
     async with connect(empty) as client:
-        table = client.registry.connection.table(catalog.TABLE)
+        table = client.services.connection.table(catalog.TABLE)
         await table.transact(system.SCHEMA_PARTITION, [merge(system.SCHEMA, Version=999)])
     registry = Registry(empty)
     try:

@@ -268,7 +268,7 @@ async def test_a_state_that_is_not_the_sessions_last_changes_nothing(
     stranger = (await client.patch(await client.begin(repository), b"xyz")).headers["location"]
     async with connect(replace(settings, upload_expiry=timedelta(seconds=1))) as impatient:
         expired = (await impatient.send("GET", last)).headers["location"]
-        impatient.registry.uploads.sealer._now = lambda: time.time() + 3600
+        impatient.services.uploads.sealer._now = lambda: time.time() + 3600
         # A fork goes on from a state that another request has left behind.
         states = {
             "replayed": first,

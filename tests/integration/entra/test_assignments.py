@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from devhost.processes.azurite import Azurite
-from registry_core.access.store import Access, RoleAssignment
+from registry_core.access.role_assignments import RoleAssignment
+from registry_core.access.store import Access
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
@@ -73,7 +74,7 @@ async def world(azurite: Azurite, issuer: EntraIssuer) -> AsyncIterator[World]:
         cache_ttl=timedelta(0),
     )
     async with connect(settings) as client:
-        yield World(client, issuer, Access(client.registry.connection, Cache(timedelta(0))))
+        yield World(client, issuer, Access(client.services.connection, Cache(timedelta(0))))
 
 
 async def test_a_user_may_do_what_is_assigned_to_them_and_to_their_groups(world: World) -> None:
@@ -117,7 +118,7 @@ async def test_a_region_that_takes_no_app_roles_takes_none_from_another_regions_
 async def test_an_app_role_that_is_not_known_here_allows_nothing(world: World) -> None:
     """A newer region may know more of them, and sign a refresh token with it."""
     identity = Identity(IdentityKind.ENTRA, "jo", str(uuid.uuid4()), world.issuer.tenant)
-    tokens = world.client.registry.sign_in._tokens
+    tokens = world.client.services.sign_in._tokens
     refresh_token = await tokens.issue_refresh(identity, groups=[], roles=["AcrPull", "Orbit"])
     assert await world.allowed(refresh_token, "repository:any/app:pull,push") == ["pull"]
 

@@ -160,7 +160,7 @@ async def _lock(client: Client, repository: str, target: str, *attributes: str) 
     if target != "repository":
         of = Digest.parse(target) if Digest.looks_like(target) else Tag(target)
     try:
-        await client.registry.locks.set(name, SetAttributes(dict.fromkeys(attributes, False), of))
+        await client.services.locks.set(name, SetAttributes(dict.fromkeys(attributes, False), of))
     except RegistryError as error:
         return Answer(error.status, error.code, {})
     return Answer(200, "", {})

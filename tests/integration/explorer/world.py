@@ -58,7 +58,7 @@ class World:
     @classmethod
     async def read(cls, client: Client, repository: str, digests: Iterable[str]) -> World:
         """The rows as they are now."""
-        connection = client.registry.connection
+        connection = client.services.connection
         name = RepositoryName(repository)
         blobs = connection.table(blob_rows.TABLE)
         needs = blob_rows.requirements(name)

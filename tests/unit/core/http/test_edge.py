@@ -3,6 +3,7 @@ import logging
 import re
 import uuid
 from base64 import b64encode
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,15 +12,18 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from registry_core import errors
-from registry_core.auth.backoff import BackOff
+from registry_core.auth.bearer import BearerInvalid
 from registry_core.auth.sign_in import anonymous_caller
-from registry_core.auth.tokens import TokenInvalid
-from registry_core.http import edge
+from registry_core.auth.throttle import Throttle
+from registry_core.http import edge, surfaces
 from registry_core.http.bodies import EarlyAnswer
+from registry_core.http.surface import Route, Surface
+from registry_core.model.actions import Action
 from registry_core.registry import Registry
 from registry_core.settings import Settings
 from registry_core.storage.faults import Ambiguous, NoRoom, RowMissing
 from registry_core.storage.room import Room
+from tests.routes import id_of, path_of
 from tests.unit.core.http.requests import Body, error_of, request
 
 PASSWORD = "vR7-kQ2_tW9-xZ4_bN6"
@@ -40,27 +44,29 @@ async def no_sleep(_: float) -> None:
     pass
 
 
-def registry(error: BaseException | None = None) -> Registry:
+def registry(error: BaseException | None = None, settings: Settings = SETTINGS) -> Registry:
     """A registry that opens at once, or fails to."""
+    throttle = Throttle(sleep=no_sleep)
 
-    async def open_() -> None:
+    async def open_() -> SimpleNamespace:
         if error:
             raise error
+        return SimpleNamespace(settings=settings, throttle=throttle, sign_in=sign_in)
 
     async def password(*_: str, fresh: bool, held_off: float) -> None:
         assert not fresh
         assert not held_off
 
     async def bearer(_: str) -> None:
-        raise TokenInvalid
+        raise BearerInvalid
 
+    sign_in = SimpleNamespace(password=password, bearer=bearer)
     stand_in: Any = SimpleNamespace(
-        settings=SETTINGS,
+        settings=settings,
         open=open_,
-        anonymous=anonymous_caller(SETTINGS),
-        back_off=BackOff(sleep=no_sleep),
+        anonymous=anonymous_caller(settings),
+        throttle=throttle,
         room=Room(),
-        sign_in=SimpleNamespace(password=password, bearer=bearer),
     )
     return cast("Registry", stand_in)
 
@@ -74,7 +80,8 @@ async def answer(
     body: Body | None = None,
 ) -> Response:
     sent = SIGNED_IN if headers is None else headers
-    return await edge.handle(registry(error), request(method, path, sent, body, query), path)
+    asked = request(method, path, sent, body, query)
+    return await edge.handle(registry(error), surfaces.V2, asked, path)
 
 
 async def test_whoever_is_signed_in_is_told_that_this_is_a_registry() -> None:
@@ -181,6 +188,44 @@ async def test_an_unexpected_failure_can_be_found_in_the_log_by_its_id(
     assert correlation_id in record.getMessage()
 
 
+@pytest.mark.parametrize("authorization", [None, "Basic x", SIGNED_IN["Authorization"]])
+@pytest.mark.parametrize(
+    ("surface", "path", "method", "status", "code"),
+    [
+        (surfaces.NOTHING, "/", "GET", 404, "NOT_FOUND"),
+        (surfaces.NOTHING, "/v2/", "PUT", 404, "NOT_FOUND"),
+        (surfaces.OAUTH2, "/nowhere", "GET", 404, "NOT_FOUND"),
+        (surfaces.OAUTH2, "/exchange", "GET", 405, "UNSUPPORTED"),
+    ],
+    ids=id_of,
+)
+async def test_a_public_surface_tells_everybody_what_it_has_not(
+    surface: Surface,
+    path: str,
+    method: str,
+    status: int,
+    code: str,
+    authorization: str | None,
+) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+    untouched = registry(AssertionError("storage was touched"))
+    response = await edge.handle(untouched, surface, request(method, path, headers), path)
+    assert error_of(response) == (status, code)
+    assert "WWW-Authenticate" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in surfaces.V2.routes if route.action is Action.DELETE], ids=id_of
+)
+async def test_while_deletion_is_switched_off_no_handler_of_one_is_called(route: Route) -> None:
+    path = path_of(route)
+    off = registry(settings=replace(SETTINGS, delete_enabled=False))
+    asked = request(route.method, path, SIGNED_IN)
+    response = await edge.handle(off, surfaces.V2, asked, path)
+    assert error_of(response) == (405, "UNSUPPORTED")
+    assert b"REGISTRY_DELETE_ENABLED" in bytes(response.body)
+
+
 async def test_a_client_that_has_gone_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     response = await answer("/", error=ClientDisconnect())
     assert response.status_code == 499
@@ -224,7 +269,8 @@ async def test_storage_without_room_is_said_in_the_answer_and_once_in_the_log(
 ) -> None:
     full = registry(NoRoom("disk"))
     for _ in range(3):
-        response = await edge.handle(full, request("GET", "/_catalog", SIGNED_IN), "/_catalog")
+        asked = request("GET", "/_catalog", SIGNED_IN)
+        response = await edge.handle(full, surfaces.V2, asked, "/_catalog")
         assert error_of(response) == (503, "UNAVAILABLE")
         assert b"storage is full" in bytes(response.body)
     told = [record for record in caplog.records if "storage is full" in record.getMessage()]

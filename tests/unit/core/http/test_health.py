@@ -26,11 +26,11 @@ class Storage:
             raise self.answer
         return self.answer
 
-    async def open(self) -> None:
-        return
+    async def open(self) -> SimpleNamespace:
+        return SimpleNamespace(system=self)
 
     def registry(self) -> Registry:
-        stand_in: Any = SimpleNamespace(open=self.open, system=self, room=self.room)
+        stand_in: Any = SimpleNamespace(open=self.open, room=self.room)
         return cast("Registry", stand_in)
 
 

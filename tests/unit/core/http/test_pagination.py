@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from registry_core.errors import PaginationNumberInvalid
 from registry_core.http import pagination
-from registry_core.http.exchange import Query
+from registry_core.http.query import Query
 
 PATH = "/v2/team/app/tags/list"
 

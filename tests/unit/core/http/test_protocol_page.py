@@ -6,25 +6,24 @@ import re
 from pathlib import Path
 
 from registry_core import errors
-from registry_core.http import routes
+from registry_core.http.surfaces import OAUTH2, SURFACES, V2
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "protocol.md").read_text()
 ROW = re.compile(r"^\| `([A-Z]+)` `/v2(/[^`]*)` \| (\w+) \|", re.MULTILINE)
+TOKEN_ROW = re.compile(r"^\| `([A-Z]+) /oauth2(/\w+)`", re.MULTILINE)
 
 
 def test_every_endpoint_is_documented_with_its_action_and_no_other() -> None:
     documented = {
-        (route.kind, method, action)
-        for method, path, action in ROW.findall(PAGE)
-        for route, _ in [routes.find(path)]
+        (V2.find(path).route(method), action) for method, path, action in ROW.findall(PAGE)
     }
-    served = {
-        (route.kind, method, str(endpoint.action))
-        for route in routes.ROUTES
-        for method, endpoint in route.endpoints.items()
-    }
-    assert documented == served
+    assert documented == {(route, str(route.action)) for route in V2.routes}
+
+
+def test_every_way_to_get_a_token_is_documented_and_no_other() -> None:
+    documented = {OAUTH2.find(path).route(method) for method, path in TOKEN_ROW.findall(PAGE)}
+    assert documented == set(OAUTH2.routes)
 
 
 def _all_errors(base: type[errors.RegistryError]) -> set[type[errors.RegistryError]]:
@@ -36,6 +35,6 @@ def test_every_error_code_is_documented_and_no_other() -> None:
     known = {error.code for error in _all_errors(errors.RegistryError)}
     spelt = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", PAGE))
     assert known <= spelt
-    methods = {method for route in routes.ROUTES for method in route.endpoints}
+    methods = {route.method for surface in SURFACES for route in surface.routes}
     settings = set(re.findall(r"`(REGISTRY_\w+)`", (DOCS / "settings.md").read_text()))
     assert spelt - known - methods - settings == set()

@@ -1,28 +1,11 @@
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_core.auth.identity import Caller, Identity, IdentityKind
 from registry_core.errors import RequestInvalid
-from registry_core.http.exchange import Exchange, Query
-from registry_core.model.actions import Action
-from registry_core.model.grants import Grants
-from registry_core.model.names import RepositoryName, RepositoryPattern
-
-NAME = RepositoryName("team/app")
-
-
-def exchange(name: RepositoryName | None) -> Exchange:
-    nothing: Any = None
-    identity = Identity(IdentityKind.TOKEN, "somebody")
-    pattern = RepositoryPattern("team/*")
-    grants = Grants.of([(pattern, [Action.PULL])])
-    could = Grants.of([(pattern, [Action.PULL, Action.PUSH])])
-    caller = Caller(identity, grants, could=could)
-    return Exchange(nothing, nothing, caller, Query(""), {}, name)
+from registry_core.http.query import Query
 
 
 @pytest.mark.parametrize(
@@ -73,16 +56,3 @@ def test_a_thousand_parameters_are_all_there() -> None:
 def test_a_query_of_endless_parameters_is_the_clients_fault(raw: str) -> None:
     with pytest.raises(RequestInvalid):
         Query(raw)
-
-
-def test_a_route_without_a_name_has_no_repository() -> None:
-    assert exchange(NAME).repository == NAME
-    with pytest.raises(LookupError):
-        _ = exchange(None).repository
-
-
-@pytest.mark.parametrize("action", Action)
-def test_what_the_sender_may_do_is_the_policys_to_say(action: Action) -> None:
-    assert exchange(NAME).may(action, NAME) is (action in (Action.PULL, Action.SIGN_IN))
-    assert exchange(NAME).could(action, NAME) is (action in (Action.PULL, Action.PUSH))
-    assert not exchange(NAME).could(action, RepositoryName("other"))

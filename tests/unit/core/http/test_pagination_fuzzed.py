@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from registry_core.errors import PaginationNumberInvalid, RequestInvalid
 from registry_core.http import pagination
-from registry_core.http.exchange import Query
+from registry_core.http.query import Query
 from tests.unit.core.grammars import mutated
 
 MANY = settings(max_examples=200)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from registry_core.http.exchange import Exchange
+from registry_core.http.context import Context
 
 
-async def get(_: Exchange) -> Response:
+async def get(_: Context) -> Response:
     """Whoever gets here is signed in."""
     return JSONResponse({})

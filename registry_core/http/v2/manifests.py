@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from registry_core.errors import DigestInvalid, TooManyTags, Unsupported
+from registry_core.errors import DigestInvalid, TooManyTags
 from registry_core.http import bodies
-from registry_core.http.exchange import Exchange
+from registry_core.http.context import Context
 from registry_core.http.negotiation import check_accepted
 from registry_core.http.preconditions import (
     IMMUTABLE,
@@ -27,14 +27,14 @@ from registry_core.model.names import Reference, Tag, parse_known_reference, par
 from registry_core.repositories.plan import MAX_TAGS
 
 
-async def head(exchange: Exchange) -> Response:
+async def head(context: Context) -> Response:
     """Digest, media type and size."""
-    reference = parse_known_reference(exchange.params["reference"])
-    relied_on = exchange.may(Action.PUSH, exchange.repository)
-    found = await exchange.registry.manifests.summary(
-        exchange.repository, reference, relied_on=relied_on
+    reference = parse_known_reference(context.params["reference"])
+    relied_on = context.may(Action.PUSH, context.repository)
+    found = await context.services.manifests.summary(
+        context.repository, reference, relied_on=relied_on
     )
-    request, headers = exchange.request, _headers(reference, found.digest)
+    request, headers = context.request, _headers(reference, found.digest)
     check_accepted(request, found.media_type)
     if not_modified(request, found.digest):
         return unchanged(headers)
@@ -42,24 +42,24 @@ async def head(exchange: Exchange) -> Response:
     return Response(headers=headers, media_type=found.media_type)
 
 
-async def get(exchange: Exchange) -> Response:
+async def get(context: Context) -> Response:
     """The manifest, byte for byte as it was pushed; never converted to another type."""
-    reference = parse_known_reference(exchange.params["reference"])
-    request, manifests = exchange.request, exchange.registry.manifests
+    reference = parse_known_reference(context.params["reference"])
+    request, manifests = context.request, context.services.manifests
     if "if-none-match" in request.headers:
-        found = await manifests.summary(exchange.repository, reference, relied_on=False)
+        found = await manifests.summary(context.repository, reference, relied_on=False)
         if not_modified(request, found.digest):
             check_accepted(request, found.media_type)
             return unchanged(_headers(reference, found.digest))
-    digest, media_type, content = await manifests.get(exchange.repository, reference)
+    digest, media_type, content = await manifests.get(context.repository, reference)
     check_accepted(request, media_type)
     return Response(content, headers=_headers(reference, digest), media_type=media_type)
 
 
-async def put(exchange: Exchange) -> Response:
+async def put(context: Context) -> Response:
     """Stores a manifest whose blobs are there, under a tag or its digest, and `tag=`s."""
-    reference = parse_reference(exchange.params["reference"])
-    tags = [Tag.parse(text) for text in exchange.query.all("tag")]
+    reference = parse_reference(context.params["reference"])
+    tags = [Tag.parse(text) for text in context.query.all("tag")]
     algorithm = "sha256"
     if isinstance(reference, Tag):
         tags.insert(0, reference)
@@ -68,39 +68,39 @@ async def put(exchange: Exchange) -> Response:
     tags = list(dict.fromkeys(tags))
     if len(tags) > MAX_TAGS:
         raise TooManyTags(f"at most {MAX_TAGS} tags can be set at once")
-    content = await bodies.read_limited(exchange.request, MAX_MANIFEST_BYTES, "the manifest")
-    manifest = Manifest.parse(content, exchange.request.headers.get("content-type"), algorithm)
+    content = await bodies.read_limited(context.request, MAX_MANIFEST_BYTES, "the manifest")
+    manifest = Manifest.parse(content, context.request.headers.get("content-type"), algorithm)
     if isinstance(reference, Digest) and reference != manifest.digest:
         raise DigestInvalid(
             "the manifest's digest is another",
             detail={"digest": str(reference), "computed": str(manifest.digest)},
         )
-    change = Push(manifest, tuple(tags))
-    await exchange.registry.pushes.push(exchange.repository, change)
+    change = Push(manifest, tuple(tags), context.origin)
+    context.record(await context.services.pushes.push(context.repository, change))
     response = Response(
         status_code=201,
         headers={
-            "Location": f"/v2/{exchange.repository}/manifests/{manifest.digest}",
+            "Location": f"/v2/{context.repository}/manifests/{manifest.digest}",
             "Docker-Content-Digest": str(manifest.digest),
         },
     )
     if manifest.subject:
         response.headers["OCI-Subject"] = str(manifest.subject.digest)
-    for tag in dict.fromkeys(exchange.query.all("tag")):
+    for tag in dict.fromkeys(context.query.all("tag")):
         response.headers.append("OCI-Tag", tag)
     return response
 
 
-async def delete(exchange: Exchange) -> Response:
+async def delete(context: Context) -> Response:
     """By digest the manifest goes with its tags, by tag just the tag."""
-    if not exchange.registry.settings.delete_enabled:
-        raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
-    reference = parse_known_reference(exchange.params["reference"])
-    deletions = exchange.registry.deletions
+    reference = parse_known_reference(context.params["reference"])
+    deletions = context.services.deletions
     if isinstance(reference, Tag):
-        await deletions.untag(exchange.repository, Untag(reference))
+        events = await deletions.untag(context.repository, Untag(reference, context.origin))
     else:
-        await deletions.delete_manifest(exchange.repository, DeleteManifests((reference,)))
+        change = DeleteManifests((reference,), context.origin)
+        events = await deletions.delete_manifest(context.repository, change)
+    context.record(events)
     return Response(status_code=202)
 
 

@@ -7,12 +7,10 @@ import asyncio
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from registry_core.blobs.rows import Link
-from registry_core.errors import Unsupported
 from registry_core.http import addresses
-from registry_core.http.exchange import Exchange
+from registry_core.http.context import Context
 from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
 from registry_core.model.actions import Action
-from registry_core.model.change import Origin
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import ByteRange, parse_read_range
 from registry_core.storage.pacing import Group
@@ -20,59 +18,58 @@ from registry_core.storage.pacing import Group
 _CONTENT_TYPE = "application/octet-stream"
 
 
-async def head(exchange: Exchange) -> Response:
+async def head(context: Context) -> Response:
     """Whether the repository has the blob, and its size. Never redirected."""
-    digest = Digest.parse(exchange.params["digest"])
-    relied_on = exchange.may(Action.PUSH, exchange.repository)
-    link = await exchange.registry.blobs.link(exchange.repository, digest, relied_on=relied_on)
+    digest = Digest.parse(context.params["digest"])
+    relied_on = context.may(Action.PUSH, context.repository)
+    link = await context.services.blobs.link(context.repository, digest, relied_on=relied_on)
     headers = _headers(digest)
-    if not_modified(exchange.request, digest):
+    if not_modified(context.request, digest):
         return unchanged(headers)
     headers["Content-Length"] = str(link.size)
     return Response(headers=headers, media_type=_CONTENT_TYPE)
 
 
-async def get(exchange: Exchange) -> Response:
+async def get(context: Context) -> Response:
     """The blob's bytes: a 307 to storage for a few minutes, or streamed through here.
 
     The last bytes (`Range: bytes=-5`) are streamed always: Blob Storage knows no such range.
     """
-    digest = Digest.parse(exchange.params["digest"])
-    registry = exchange.registry
+    digest = Digest.parse(context.params["digest"])
+    services = context.services
     async with Group() as group:
         link, _ = await asyncio.gather(
-            group.start(registry.blobs.link(exchange.repository, digest)),
-            group.start(registry.manifests.check_readable(exchange.repository)),
+            group.start(services.blobs.link(context.repository, digest)),
+            group.start(services.manifests.check_readable(context.repository)),
         )
-    if not_modified(exchange.request, digest):
+    if not_modified(context.request, digest):
         return unchanged(_headers(digest))
     # 416 from here, whoever would send the bytes.
-    asked = parse_read_range(exchange.request.headers.get("range"), link.size)
-    if registry.settings.blob_redirect and not (asked and asked.is_suffix):
+    asked = parse_read_range(context.request.headers.get("range"), link.size)
+    if services.settings.blob_redirect and not (asked and asked.is_suffix):
         headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
-        called = addresses.called(exchange.request, registry.settings.login_servers)
-        address = await registry.signer.url(link.location, called)
+        called = addresses.called(context.request, services.settings.login_servers)
+        address = await services.signer.url(link.location, called)
         return RedirectResponse(address, 307, headers)
-    return _stream(exchange, digest, link, asked)
+    return _stream(context, digest, link, asked)
 
 
-def _stream(exchange: Exchange, digest: Digest, link: Link, asked: ByteRange | None) -> Response:
+def _stream(context: Context, digest: Digest, link: Link, asked: ByteRange | None) -> Response:
     headers = _headers(digest)
     start, length, status = 0, link.size, 200
     if asked is not None:
         start, length, status = asked.start, asked.length, 206
         headers["Content-Range"] = f"bytes {asked.start}-{asked.end}/{link.size}"
     headers["Content-Length"] = str(length)
-    body = exchange.registry.content.read(link.location, start, length)
+    body = context.services.content.read(link.location, start, length)
     return StreamingResponse(body, status, headers, media_type=_CONTENT_TYPE)
 
 
-async def delete(exchange: Exchange) -> Response:
+async def delete(context: Context) -> Response:
     """Takes the blob from the repository; 405 while a manifest needs it."""
-    if not exchange.registry.settings.delete_enabled:
-        raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
-    digest = Digest.parse(exchange.params["digest"])
-    await exchange.registry.deletions.delete_blob(exchange.repository, digest, Origin())
+    digest = Digest.parse(context.params["digest"])
+    deletions = context.services.deletions
+    context.record(await deletions.delete_blob(context.repository, digest, context.origin))
     return Response(status_code=202)
 
 

@@ -60,11 +60,11 @@ class RefreshToken:
     app_roles: frozenset[str]
 
 
-class TokenInvalid(Exception):
+class BearerInvalid(Exception):
     """The token is none of ours, or is good no more; the reason holds nothing of it."""
 
 
-class Tokens:
+class BearerTokens:
     """Issues and verifies the tokens of one registry, whose names are `login_servers`."""
 
     def __init__(
@@ -121,7 +121,7 @@ class Tokens:
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers={"kid": key.kid})
 
     async def verify_access(self, token: str) -> AccessToken:
-        """What an access token says. Raises `TokenInvalid`."""
+        """What an access token says. Raises `BearerInvalid`."""
         claims, key = await self._verify(token, _ACCESS, ACCESS_LIFE)
         with _understood():
             return AccessToken(
@@ -133,7 +133,7 @@ class Tokens:
             )
 
     async def verify_refresh(self, token: str) -> RefreshToken:
-        """What a refresh token says. Raises `TokenInvalid`."""
+        """What a refresh token says. Raises `BearerInvalid`."""
         claims, _ = await self._verify(token, _REFRESH, REFRESH_LIFE)
         with _understood():
             groups, app_roles = (frozenset(claims.get(name, ())) for name in ("groups", "roles"))
@@ -147,17 +147,17 @@ class Tokens:
         Answers the claims, and the key; None if it is another region's.
         """
         if len(token) > MAX_LENGTH:
-            raise TokenInvalid("the token is too long")
+            raise BearerInvalid("the token is too long")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str) or len(kid) > 64:
-                raise TokenInvalid("the token names no key")
+                raise BearerInvalid("the token names no key")
             key = self._keys.in_memory(kid)
             if key is None and not self._peers.knows(kid):
                 key = await self._keys.find(kid)
             public = key.public if key else await self._peers.find(kid)
             if public is None:
-                raise TokenInvalid("the token's key is not known")
+                raise BearerInvalid("the token's key is not known")
             claims = jwt.decode(
                 token,
                 public,
@@ -172,10 +172,10 @@ class Tokens:
                 },
             )
         except jwt.PyJWTError as error:
-            raise TokenInvalid(type(error).__name__) from error
+            raise BearerInvalid(type(error).__name__) from error
         self._check_times(claims, life)
         if claims.get("grant_type") != kind:
-            raise TokenInvalid(f"the token is no {kind.replace('_', ' ')}")
+            raise BearerInvalid(f"the token is no {kind.replace('_', ' ')}")
         return claims, key
 
     def _check_times(self, claims: Mapping[str, Any], life: timedelta) -> None:
@@ -186,22 +186,22 @@ class Tokens:
         now = self._now().timestamp()
         latest = (self._now() + life + _LEEWAY).timestamp()
         if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
-            raise TokenInvalid("the token's times are none")
+            raise BearerInvalid("the token's times are none")
         if now >= claims["exp"]:
-            raise TokenInvalid("the token has expired")
+            raise BearerInvalid("the token has expired")
         if now < claims["nbf"]:
-            raise TokenInvalid("the token is not good yet")
+            raise BearerInvalid("the token is not good yet")
         if claims["exp"] > latest:
-            raise TokenInvalid("the token is good for too long")
+            raise BearerInvalid("the token is good for too long")
 
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Raises `TokenInvalid` for claims of another shape: another region may be ahead of this."""
+    """Raises `BearerInvalid` for claims of another shape: another region may be ahead of this."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, NameInvalid) as error:
-        raise TokenInvalid("the token's claims are not understood") from error
+        raise BearerInvalid("the token's claims are not understood") from error
 
 
 def _identity_of(claims: Mapping[str, Any]) -> Identity:

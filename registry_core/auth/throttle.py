@@ -25,7 +25,7 @@ _MAX_SOURCES = 10_000
 _MAX_WAITING = 50
 
 
-class BackOff:
+class Throttle:
     """Counts wrong passwords by source, on one instance."""
 
     def __init__(

@@ -1,0 +1,59 @@
+"""What a handler is given: the request, who sent it, what it names, and the services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from registry_core.auth.identity import Caller
+from registry_core.auth.policy import decide
+from registry_core.http.journal import Journal
+from registry_core.http.query import Query
+from registry_core.model.actions import Action
+from registry_core.model.change import Event, Origin
+from registry_core.model.names import RepositoryName
+
+if TYPE_CHECKING:
+    from registry_core.registry import Services
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request on its way through a handler."""
+
+    request: Request
+    services: Services
+    caller: Caller
+    """Who sent it. Where a surface lets a handler find that out, nobody yet."""
+    query: Query
+    params: Mapping[str, str]
+    """What the route's pattern found, the repository aside."""
+    name: RepositoryName | None
+    """The repository that the path names, if it names one."""
+    scope: tuple[Action, ...]
+    """The actions that the route's challenge asks a token for."""
+    origin: Origin
+    """By whom, and by which request, a change is wanted."""
+    journal: Journal
+
+    @property
+    def repository(self) -> RepositoryName:
+        """The repository that the path names; only on routes that name one."""
+        if self.name is None:
+            raise LookupError("the route names no repository")
+        return self.name
+
+    def could(self, action: Action, repository: RepositoryName) -> bool:
+        """Whether the sender could get a token that allows it."""
+        return action in self.caller.could.on(repository)
+
+    def may(self, action: Action, repository: RepositoryName) -> bool:
+        """Whether the sender may do `action` on `repository`."""
+        return decide(self.caller, action, repository).allowed
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Takes what a change has told to the audit log."""
+        self.journal.events.extend(events)

@@ -1,0 +1,111 @@
+"""Which records a request leaves, by what its route says and what its change tells."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from registry_core.auth.identity import Identity, IdentityKind
+from registry_core.http import audit
+from registry_core.http.journal import Journal
+from registry_core.model.change import Event, Operation, Origin
+from registry_core.settings import Settings, StorageSettings
+from tests.unit.core.http.requests import request
+
+ORIGIN = Origin("jo", "request-1")
+SETTINGS = Settings(storage=StorageSettings("UseDevelopmentStorage=true"))
+DIGEST = "sha256:" + "1" * 64
+PULL, PUSH, UNTAG, DELETE = (
+    Event(operation, "team/app", ORIGIN, tag="v1")
+    for operation in (Operation.PULL, Operation.PUSH, Operation.UNTAG, Operation.DELETE)
+)
+
+
+@pytest.fixture
+def written(caplog: pytest.LogCaptureFixture) -> Any:
+    """Writes the records of a request and gives them."""
+    caplog.set_level(logging.INFO, logger="slipway.audit")
+
+    def of(journal: Journal, status: int, headers: dict[str, str] | None = None) -> Any:
+        caplog.clear()
+        sent = request("PUT", headers={"Content-Type": "a/manifest"})
+        response = Response(b"12345", status, headers)
+        audit.write(audit.Answered(SETTINGS, sent, response, "request-1", 1.0), journal)
+        return [json.loads(record.getMessage()) for record in caplog.records]
+
+    return of
+
+
+def test_each_event_that_a_change_tells_is_a_record_in_order(written: Any) -> None:
+    identity = Identity(IdentityKind.ENTRA, "jo", "id", "a tenant")
+    events = [UNTAG, DELETE, Event(Operation.PUSH, "team/b", ORIGIN, DIGEST, is_blob=True)]
+    found = written(Journal(asked=PUSH, events=events, identity=identity), 201)
+    assert [line["OperationName"] for line in found] == ["Untag", "Delete", "Push"]
+    assert [line["Repository"] for line in found] == ["team/app", "team/app", "team/b"]
+    assert [line["ArtifactType"] for line in found] == ["", "", "Blob"]
+    assert (found[2]["Digest"], found[2]["Tag"], found[2]["Size"]) == (DIGEST, "", None)
+    assert {line["Identity"] for line in found} == {"jo"}
+    assert {line["UserTenantId"] for line in found} == {"a tenant"}
+    assert {line["CorrelationId"] for line in found} == {"request-1"}
+
+
+@pytest.mark.parametrize("asked", [PUSH, UNTAG, DELETE], ids=lambda event: event.operation.value)
+def test_a_change_that_succeeds_is_told_by_its_events_alone(written: Any, asked: Event) -> None:
+    assert written(Journal(asked=asked), 202) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 499, 500, 503])
+@pytest.mark.parametrize("asked", [PUSH, UNTAG, DELETE], ids=lambda event: event.operation.value)
+def test_a_change_that_is_refused_is_recorded_as_it_was_asked_for(
+    written: Any, asked: Event, status: int
+) -> None:
+    (line,) = written(Journal(asked=asked), status, {"Content-Type": "application/json"})
+    assert (line["ResultType"], line["ResultDescription"]) == ("Failed", str(status))
+    assert (line["OperationName"], line["Tag"]) == (asked.operation.value, "v1")
+    assert line["MediaType"] == ("a/manifest" if asked is PUSH else "")
+
+
+def test_of_a_change_that_got_no_further_both_what_happened_and_the_failure_are_recorded(
+    written: Any,
+) -> None:
+    found = written(Journal(asked=DELETE, events=[UNTAG]), 503)
+    told = [(line["OperationName"], line["ResultType"]) for line in found]
+    assert told == [("Untag", "Succeeded"), ("Delete", "Failed")]
+
+
+@pytest.mark.parametrize(
+    ("status", "digest", "media_type", "size"),
+    [
+        (200, DIGEST, "a/b", 5),
+        (206, DIGEST, "a/b", 5),
+        (304, DIGEST, "a/b", None),
+        (307, DIGEST, "a/b", None),
+        (404, "", "", None),
+        (503, "", "", None),
+    ],
+)
+def test_a_pull_is_recorded_with_what_its_answer_says(
+    written: Any, status: int, digest: str, media_type: str, size: int | None
+) -> None:
+    headers = {"Content-Type": "a/b", "Docker-Content-Digest": digest}
+    if not digest:
+        del headers["Docker-Content-Digest"]
+    (line,) = written(Journal(asked=PULL), status, headers | {"Content-Length": "5"})
+    assert (line["OperationName"], line["Tag"]) == ("Pull", "v1")
+    assert (line["Digest"], line["MediaType"], line["Size"]) == (digest, media_type, size)
+
+
+def test_what_asks_for_nothing_that_is_recorded_leaves_no_record(written: Any) -> None:
+    assert written(Journal(), 200) == written(Journal(), 404) == []
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_sign_in_is_recorded_with_the_name_that_it_claims_or_proves(
+    written: Any, status: int
+) -> None:
+    proven = Identity(IdentityKind.TOKEN, "reader") if status == 200 else None
+    (line,) = written(Journal(user_name="n" * 300, identity=proven), status)
+    assert (line["Category"], line["OperationName"]) == ("ContainerRegistryLoginEvents", "Login")
+    assert line["Identity"] == ("reader" if proven else "n" * 256)

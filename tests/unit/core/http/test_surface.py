@@ -1,0 +1,82 @@
+import re
+
+import pytest
+from starlette.responses import Response
+
+from registry_core.errors import UnknownRoute, Unsupported
+from registry_core.http.context import Context
+from registry_core.http.surface import Route, Surface
+from registry_core.http.surfaces import NOTHING, OAUTH2, SURFACES, V2
+from registry_core.model.actions import Action
+from tests.routes import EXAMPLES, id_of, paths_of
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ROUTES = [(surface, route) for surface in SURFACES for route in surface.routes]
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
+def test_every_path_of_a_route_leads_to_it_and_to_no_other_before_it(
+    surface: Surface, route: Route
+) -> None:
+    for path in paths_of(route, EXAMPLES):
+        found = surface.find(path)
+        assert found.route(route.method) is route
+        assert found.kind == route.kind
+        names = re.findall(r"<(\w+)>", route.pattern)
+        assert found.params == {name: EXAMPLES[name] for name in names}
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
+def test_any_other_method_is_405_with_those_that_the_path_has(
+    surface: Surface, route: Route
+) -> None:
+    has = {each.method for each in surface.routes if each.pattern == route.pattern}
+    found = surface.find(next(paths_of(route, EXAMPLES)))
+    for method in set(METHODS) - has:
+        with pytest.raises(Unsupported) as raised:
+            found.route(method)
+        assert raised.value.headers == {"Allow": ", ".join(sorted(has))}
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=id_of)
+def test_no_method_of_a_path_is_there_twice(surface: Surface) -> None:
+    pairs = [(route.method, route.pattern) for route in surface.routes]
+    assert len(set(pairs)) == len(pairs)
+    kinds = {(route.pattern, route.kind) for route in surface.routes}
+    assert len({pattern for pattern, _ in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
+def test_a_route_is_open_to_all_only_on_a_surface_by_which_one_signs_in(
+    surface: Surface, route: Route
+) -> None:
+    assert (route.action is None) is (surface is OAUTH2)
+    assert surface.is_private is (surface is V2)
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
+def test_what_a_challenge_asks_for_allows_the_route(surface: Surface, route: Route) -> None:
+    if surface.is_private:
+        assert route.action in route.scope
+    else:
+        assert route.scope == ()
+
+
+def test_whoever_pushes_is_told_to_ask_for_pull_as_well() -> None:
+    async def handler(_: Context) -> Response:
+        return Response()
+
+    route = Route("PUT", "/<name>", "x", Action.PUSH, handler)
+    assert route.scope == (Action.PULL, Action.PUSH)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v2/", "/oauth2/token", "/favicon.ico"])
+def test_where_there_is_nothing_every_path_is_unknown(path: str) -> None:
+    with pytest.raises(UnknownRoute):
+        NOTHING.find(path)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/tokens", "/token/x", "/x/token", "/keys/1", "token"])
+def test_any_other_path_of_oauth2_is_unknown(path: str) -> None:
+    with pytest.raises(UnknownRoute):
+        OAUTH2.find(path)
