@@ -22,8 +22,9 @@ from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.rows import live
 from registry_core.settings import Settings
 from registry_core.storage import keys
-from registry_core.storage.calls import CallHook, CallTrace
+from registry_core.storage.calls import CallTrace
 from registry_core.storage.tables import Row
+from tests.interference.hook import InterferingHook
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -40,7 +41,8 @@ class Client:
     """Sends requests to one instance of the registry, signed in as the administrator."""
 
     registry: Registry
-    traces: list[CallTrace]
+    hook: InterferingHook
+    traces: list[CallTrace] = field(default_factory=list)
     may_read_back: bool = False
     """Whether an upload may read content: only where its state was lost on purpose."""
     http: httpx.AsyncClient = field(init=False)
@@ -182,11 +184,12 @@ async def _at_once(_: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connect(settings: Settings, hook: CallHook | None = None) -> AsyncIterator[Client]:
+async def connect(settings: Settings) -> AsyncIterator[Client]:
     """A client of a new instance."""
+    hook = InterferingHook()
     registry = Registry(settings, hook)
     registry.back_off = BackOff(sleep=_at_once)
-    client = Client(registry, [])
+    client = Client(registry, hook)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_or_disconnect() -> Message:

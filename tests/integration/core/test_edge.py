@@ -10,8 +10,8 @@ import pytest
 from registry_core.http import health
 from registry_core.registry import Registry
 from registry_core.settings import Settings, StorageSettings
-from registry_core.storage.calls import Fault, Refuse, StorageCall
 from tests.integration.core.support import Client, connect, digest_of, pieces
+from tests.interference.kinds import Interference, Refuse, SeenCall
 
 PRIVATE = [
     "/v2/",
@@ -86,10 +86,10 @@ async def test_a_method_that_a_route_does_not_have_is_405_and_names_those_it_has
 async def test_storage_out_of_reach_is_503_with_retry_after(
     client: Client, repository: str
 ) -> None:
-    def plan(_: StorageCall) -> Fault:
+    def plan(_: SeenCall) -> Interference:
         return Refuse()
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     answer = await client.send("GET", f"/v2/{repository}/manifests/latest")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (503, "UNAVAILABLE")
     assert int(answer.headers["retry-after"]) > 0

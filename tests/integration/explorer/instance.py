@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
 from registry_core.storage import keys, objects, pacing, tables
-from registry_core.storage.calls import CallHook, Fault, StorageCall
 from registry_core.storage.faults import RowMissing
-from registry_core.storage.operations import Operation
 from tests.integration.core.support import Client, connect
+from tests.interference.kinds import Interference, SeenCall
+from tests.interference.operations import Operation
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class _Inline(ThreadPoolExecutor):
         return future
 
 
-class _Gate(Fault):
+class _Gate(Interference):
     """Holds every call until it is its turn."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class _Gate(Fault):
         self.under_way = 0
         self._announced = 0
 
-    async def before(self, call: StorageCall) -> None:
+    async def before(self, call: SeenCall) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._announced += 1
         number = self._announced
@@ -92,7 +92,7 @@ class _Gate(Fault):
             self.pending.pop(number, None)
             raise
 
-    async def after(self, _: StorageCall) -> None:
+    async def after(self, _: SeenCall) -> None:
         self.under_way -= 1
 
     def release(self, number: int) -> None:
@@ -116,10 +116,10 @@ async def _quiet(gate: _Gate) -> None:
 async def _serve(pipe: Connection, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Inline())
-    hook, gate = CallHook(), _Gate()
+    gate = _Gate()
     commands: asyncio.Queue[Any] = asyncio.Queue()
-    async with connect(settings, hook) as client:
-        hook.plan = lambda _: gate
+    async with connect(settings) as client:
+        client.hook.plan = lambda _: gate
         loop.add_reader(pipe.fileno(), lambda: commands.put_nowait(pipe.recv()))
         task: asyncio.Task[Answer] | None = None
         pipe.send(None)
@@ -135,7 +135,7 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
             await _quiet(gate)
             answer = task.result() if task and task.done() else None
             pipe.send(Report(tuple(call for call, _ in gate.pending.values()), answer))
-        hook.plan = None
+        client.hook.plan = None
         loop.remove_reader(pipe.fileno())
 
 
