@@ -55,6 +55,11 @@ class System:
             )
         return upload_keys or await self._make_upload_keys()
 
+    async def is_there(self) -> bool:
+        """Whether tables and blobs answer, and hold a registry. One round."""
+        known, upload_keys = await asyncio.gather(self.schema_version(), self._read_upload_keys())
+        return known is not None and upload_keys is not None
+
     async def schema_version(self) -> int | None:
         """The version that storage was written by; None if nothing is there."""
         try:

@@ -45,17 +45,20 @@ async def get(exchange: Exchange) -> Response:
         called = addresses.called(exchange.request, registry.settings.login_servers)
         address = await registry.signer.url(link.location, called)
         return RedirectResponse(address, 307, headers)
-    return _stream(exchange, digest, link, asked)
+    return await _stream(exchange, digest, link, asked)
 
 
-def _stream(exchange: Exchange, digest: Digest, link: Link, asked: ByteRange | None) -> Response:
+async def _stream(
+    exchange: Exchange, digest: Digest, link: Link, asked: ByteRange | None
+) -> Response:
+    # Storage that does not answer is told by the status, not by a body that breaks off.
     headers = _headers(digest)
     start, length, status = 0, link.size, 200
     if asked is not None:
         start, length, status = asked.start, asked.length, 206
         headers["Content-Range"] = f"bytes {asked.start}-{asked.end}/{link.size}"
     headers["Content-Length"] = str(length)
-    body = exchange.registry.content.read(link.location, start, length)
+    body = await exchange.registry.content.open(link.location, start, length)
     return StreamingResponse(body, status, headers, media_type=_CONTENT_TYPE)
 
 

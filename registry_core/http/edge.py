@@ -46,6 +46,7 @@ from registry_core.http.oauth2 import Attempt
 from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
+from registry_core.storage.budget import Budget, budgeted, resume
 from registry_core.storage.calls import adopt, traced
 from registry_core.storage.faults import NoRoom, StorageFault
 
@@ -101,7 +102,8 @@ async def _handle(
     started = time.monotonic()
     correlation_id = _correlation_id(request)
     facts = _Facts()
-    with traced() as trace:
+    limits = registry.settings.limits
+    with traced() as trace, budgeted(Budget(limits.request, call_seconds=limits.call)) as budget:
         request.state.storage_calls = trace
         try:
             allowed = cors.preflight(request, registry.settings.cors_origins, methods)
@@ -142,7 +144,7 @@ async def _handle(
         response = bodies.EarlyAnswer(response, request)
     elif request.method in _WRITES and registry.room.is_out:
         registry.room.is_back()
-    return _logged(response, entry)
+    return _logged(response, entry, budget)
 
 
 async def _answer(registry: Registry, request: Request, path: str, facts: _Facts) -> Response:
@@ -257,7 +259,7 @@ def _correlation_id(request: Request) -> str:
     return given if _CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
 
 
-def _logged(response: Response, entry: request_log.Entry) -> Response:
+def _logged(response: Response, entry: request_log.Entry, budget: Budget) -> Response:
     """Writes the log line: now, or when a streamed body has ended."""
     if not isinstance(response, StreamingResponse):
         entry.write(len(response.body))
@@ -266,6 +268,7 @@ def _logged(response: Response, entry: request_log.Entry) -> Response:
 
     async def counted() -> AsyncIterator[bytes]:
         adopt(entry.trace)
+        resume(budget)
         sent = 0
         try:
             async for chunk in body:

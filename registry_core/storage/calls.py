@@ -15,11 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
+from registry_core.errors import Unavailable
+from registry_core.storage.budget import current
+
 Response = PipelineResponse[Any, Any]
 Send = Callable[[PipelineRequest[Any]], Awaitable[Response]]
+
+_READS = frozenset({"GET", "HEAD"})
+_SLOWEST = 1024 * 1024
+"""How many bytes a second storage may be counted on to take."""
 
 
 @dataclass
@@ -131,23 +139,49 @@ class CallHook:
 
 
 class CallPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Counts each call, in its trace and in the hook, and sends it through the hook."""
+    """Counts each call, in its trace and in the hook, and sends it through the hook, in time."""
 
     def __init__(self, hook: CallHook) -> None:
         super().__init__()
         self._hook = hook
 
     async def send(self, request: PipelineRequest[Any]) -> Response:
-        """Sends the request on."""
+        """Sends the request on.
+
+        Raises `Unavailable` if the budget has no time left: the SDK repeats the call no more.
+        """
+        if current().left <= 0:
+            raise Unavailable
         self._hook.total += 1
         trace = _current.get() or CallTrace()
         call = trace.begin(request.http_request.method, request.http_request.url)
         try:
-            response = await self._hook.around(call, request, self.next.send)
+            response = await self._hook.around(call, request, self._send_in_time)
             call.status = response.http_response.status_code
             return response
         finally:
             trace.end(call)
+
+    async def _send_in_time(self, request: PipelineRequest[Any]) -> Response:
+        """Hands the call to storage, and raises what no answer in time is to the SDK.
+
+        The transport's own limits are for reading. Where storage takes no bytes, a call that sends
+        some would never end.
+        """
+        budget = current()
+        seconds = budget.call_seconds + _body_size(request) / _SLOWEST
+        request.context.options["read_timeout"] = budget.call_seconds
+        try:
+            async with budget.limited(seconds):
+                return await self.next.send(request)
+        except TimeoutError as error:
+            if budget.left <= 0 and request.http_request.method in _READS:
+                raise Unavailable from error
+            raise ServiceResponseTimeoutError("no answer in time", error=error) from error
+
+
+def _body_size(request: PipelineRequest[Any]) -> int:
+    return int(request.http_request.headers.get("Content-Length") or 0)
 
 
 def _service(host: str, path: str) -> str:

@@ -14,6 +14,7 @@ from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from registry_core.settings import StorageSettings, connection_values
+from registry_core.storage.budget import CALL_SECONDS
 from registry_core.storage.calls import CallHook
 from registry_core.storage.tables import Table
 
@@ -22,7 +23,6 @@ READ_BLOCK = 4 * 1024 * 1024
 READ_BACK_OFF_SECONDS = 1
 """How long a read waits before it is tried again, the first time; there are two more."""
 _CONNECT_SECONDS = 5
-_READ_SECONDS = 60
 
 
 class Connection:
@@ -36,7 +36,7 @@ class Connection:
         self._credential: AsyncTokenCredential | None = None
         common: dict[str, Any] = {
             "connection_timeout": _CONNECT_SECONDS,
-            "read_timeout": _READ_SECONDS,
+            "read_timeout": CALL_SECONDS,
         }
         blob_options: dict[str, Any] = common | {
             "_additional_pipeline_policies": [hook.policy()],

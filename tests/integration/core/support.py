@@ -184,8 +184,8 @@ async def _at_once(_: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[Client]:
-    """A client of a new instance."""
+async def connect(settings: Settings, *, is_cold: bool = False) -> AsyncIterator[Client]:
+    """A client of a new instance, which has opened its storage unless it `is_cold`."""
     hook = InterferingHook()
     registry = Registry(settings, hook)
     registry.back_off = BackOff(sleep=_at_once)
@@ -220,7 +220,8 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
     ) as http:
         client.http = http
         try:
-            await registry.open()
+            if not is_cold:
+                await registry.open()
             yield client
         finally:
             await registry.close()

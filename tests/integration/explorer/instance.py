@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
-from registry_core.storage import keys, objects, pacing, tables
+from registry_core.storage import budget, keys, pacing, tables
 from registry_core.storage.faults import RowMissing
 from tests.integration.core.support import Client, connect
 from tests.interference.kinds import Interference, SeenCall
@@ -179,5 +179,5 @@ def run(pipe: Connection, settings: Settings, is_careless: bool) -> None:
     if is_careless:
         _forget_versions()
     pacing._BACK_OFF_SECONDS = 0
-    objects._BACKOFF_SECONDS = 0
+    budget._BACK_OFF_SECONDS = 0
     asyncio.run(_serve(pipe, settings))
