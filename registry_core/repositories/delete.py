@@ -13,6 +13,7 @@ from registry_core.model.attributes import Attributes
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.threads import beside
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalogue
 from registry_core.repositories.read import ManifestReader
@@ -154,7 +155,7 @@ class ManifestDelete:
             self._repositories.query(partition, tagged, keys.end_of(tagged), ()),
             self._is_last(partition),
         )
-        references = References.read(content)
+        references = await beside(len(content), References.read, content)
         names = [tag_row.key.removeprefix(tagged) for tag_row in tag_rows]
         blobs = [*references.blobs, *[digest] * bool(stored.location)]
         tags, needs, children = await asyncio.gather(

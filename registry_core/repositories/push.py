@@ -20,6 +20,7 @@ from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Manifest, Platform, parse_platform
 from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.threads import beside
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalogue
 from registry_core.repositories.rows import GONE, INLINE_BYTES, MANIFEST_FACTS, StoredTag, live
@@ -196,7 +197,8 @@ class ManifestPush:
         config = known.config
         if live(known.manifest) or config is None or config.size > _MAX_CONFIG_BYTES:
             return Platform()
-        return parse_platform(await self._content.read_all(config.location, config.size))
+        content = await self._content.read_all(config.location, config.size)
+        return await beside(len(content), parse_platform, content)
 
     async def _store_large(
         self, repository: RepositoryName, manifest: Manifest, known: _Known

@@ -18,6 +18,7 @@ from registry_core.model.names import (
     RepositoryName,
     Tag,
 )
+from registry_core.model.threads import beside
 from registry_core.repositories import catalog
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.rows import GONE, StoredManifest, StoredTag, live
@@ -240,9 +241,11 @@ class ManifestReader:
             if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
                 if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
                     return Page(descriptors, looked_at)
-                manifests_read += bool(row.values.get("AnnotationsInManifest"))
+                is_large = bool(row.values.get("AnnotationsInManifest"))
+                manifests_read += is_large
                 descriptor = await self._referrer(repository, row)
-                size += len(json.dumps(descriptor))
+                weight = _PAGE_BYTES if is_large else 0
+                size += len(await beside(weight, json.dumps, descriptor))
                 if descriptors and size > _PAGE_BYTES:
                     return Page(descriptors, looked_at)
                 descriptors += [descriptor] if descriptor else []
@@ -260,5 +263,6 @@ class ManifestReader:
                 _, _, content = await self.get(repository, Digest.parse(descriptor["digest"]))
             except (ManifestUnknown, DisallowedOperation):
                 return None
-            descriptor["annotations"] = json.loads(content)["annotations"]
+            document = await beside(len(content), json.loads, content)
+            descriptor["annotations"] = document["annotations"]
         return descriptor
