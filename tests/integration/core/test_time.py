@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.pipeline import PipelineRequest
 
 from devhost.processes.azurite import Azurite
@@ -235,6 +236,29 @@ async def test_a_cold_instance_answers_in_time_and_opens_its_storage_later(
         assert (await cold.send("GET", "/v2/")).status_code == 200
 
 
+class SilentCredential:
+    """An endpoint of a managed identity that accepts connections and never answers."""
+
+    async def get_token(self, *_: str, **_options: object) -> AccessToken:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.rule("T1")
+async def test_an_identity_whose_tokens_never_come_is_503_in_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_identity", lambda _: SilentCredential())
+    storage = StorageSettings(blob_uri="https://127.0.0.1:1/a", table_uri="https://127.0.0.1:1/a")
+    own = replace(settings, storage=storage, limits=LIMITS)
+    async with connect(own, is_cold=True) as cold, within(REQUEST_SECONDS):
+        answer = await cold.send("GET", "/v2/")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
 @pytest.mark.rule("T4")
 @pytest.mark.parametrize("stopped", STOPPED)
 async def test_a_warm_instance_whose_storage_stops_tells_so_in_time(
@@ -282,6 +306,28 @@ async def test_an_upload_takes_as_long_as_its_client_while_storage_takes_its_blo
 
 
 @pytest.mark.rule("T2")
+@pytest.mark.parametrize("kind", ["blob", "manifest"])
+async def test_a_small_body_takes_as_long_as_its_client(
+    client: Client, repository: str, kind: str
+) -> None:
+    """It comes whole before storage is asked for anything."""
+    image = await client.push_image(repository, "v1")
+
+    async def slowly(content: bytes) -> AsyncIterator[bytes]:
+        async for piece in pieces(content, 100):
+            spend(0.6)
+            yield piece
+
+    if kind == "blob":
+        url = f"/v2/{repository}/blobs/uploads/?digest={digest_of(CONTENT)}"
+        answer = await client.send("POST", url, content=slowly(CONTENT))
+    else:
+        url, headers = f"/v2/{repository}/manifests/v2", {"Content-Type": OCI_MANIFEST}
+        answer = await client.send("PUT", url, content=slowly(image.manifest), headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.rule("T2")
 async def test_a_client_that_sends_slowly_is_told_at_once_that_storage_takes_nothing(
     stoppable: Stoppable, repository: str
 ) -> None:
@@ -302,6 +348,8 @@ async def test_a_client_that_sends_slowly_is_told_at_once_that_storage_takes_not
         has_ended = True
         stoppable.proxies["blobs"].thaw()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    # Each but the last has taken all of its time, of which the budget has two and a half.
+    assert slow.trace.count <= 3
 
 
 def spend(part: float) -> None:
