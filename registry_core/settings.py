@@ -125,6 +125,18 @@ class KeepWarmSettings:
 
 
 @dataclass(frozen=True)
+class TimeLimits:
+    """How long storage may keep the registry waiting, in seconds. No setting of the environment."""
+
+    request: float = 25.0
+    """For a request that moves no bytes of content, and between bytes that move."""
+    call: float = 10.0
+    """For one storage call; for one that sends content, a second more for each MiB."""
+    health: float = 4.0
+    """For `/healthz`."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that operators can set."""
 
@@ -157,6 +169,8 @@ class Settings:
     """`REGISTRY_KEEP_WARM`; None is off."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
+    limits: TimeLimits = TimeLimits()
+    """Not for operators: they follow from what clients and Azure's front end wait for."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

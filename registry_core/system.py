@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 
 from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
+from registry_core.errors import Unavailable
 from registry_core.repositories import catalog
 from registry_core.repositories import rows as repository_rows
 from registry_core.storage import tables
@@ -27,7 +28,7 @@ _UPLOAD_KEYS = "keys/upload-state.json"
 _KEY_BYTES = 32
 
 
-class SchemaError(Exception):
+class SchemaError(Unavailable):
     """Storage was written by a version that this code does not know; it touches nothing."""
 
 
@@ -54,6 +55,11 @@ class System:
                 "deploy the release that wrote it, or a later one"
             )
         return upload_keys or await self._make_upload_keys()
+
+    async def is_there(self) -> bool:
+        """Whether tables and blobs answer, and hold a registry. One round."""
+        known, upload_keys = await asyncio.gather(self.schema_version(), self._read_upload_keys())
+        return known is not None and upload_keys is not None
 
     async def schema_version(self) -> int | None:
         """The version that storage was written by; None if nothing is there."""

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from registry_core.errors import Unavailable
 from registry_core.storage import tables
+from registry_core.storage.budget import Budget, attempts, budgeted
 from registry_core.storage.calls import traced
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
@@ -204,7 +205,8 @@ class SigningKeys:
 
         Whether one was added. Done twice, the second time changes nothing.
         """
-        for _ in range(_ATTEMPTS):
+        busy = "the signing keys are being changed by others; try again"
+        async for _ in attempts(busy, most=_ATTEMPTS):
             version = await self._refresh()
             now = self._now()
             is_old = _is_old(self._known, now, max_age)
@@ -218,7 +220,7 @@ class SigningKeys:
                 self._known = tuple(kept)
                 _LOGGER.info("the keys that sign tokens were rotated, there are %d", len(kept))
                 return is_old
-        raise Unavailable("the signing keys are being changed by others; try again")
+        raise AssertionError("unreachable")
 
     def _rotate_if_overdue(self, now: datetime) -> None:
         """Begins what the timer should have done a day ago, at most once between two reads."""
@@ -232,8 +234,8 @@ class SigningKeys:
         """Rotates for nobody who waits: where it fails, the next read tries again."""
         _LOGGER.warning("the keys that sign tokens were not rotated in time: does the timer run?")
         try:
-            # Its storage calls are none of the request's.
-            with traced():
+            # Neither its storage calls nor its time are the request's.
+            with traced(), budgeted(Budget(_PATIENCE_SECONDS)):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     await self.rotate()
         except (Unavailable, StorageFault, TimeoutError):

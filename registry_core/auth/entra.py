@@ -20,9 +20,11 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from registry_core.auth.fetch import FETCH_SECONDS
 from registry_core.auth.oidc import ALGORITHM, IssuerKeys
 from registry_core.errors import TooManyRequests, Unavailable
 from registry_core.settings import EntraSettings
+from registry_core.storage.budget import Budget, budgeted, current
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -33,6 +35,7 @@ _LEEWAY_SECONDS = 60
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RIGHT_SECONDS, _WRONG_SECONDS = 300.0, 30.0
 _MAX_OUTCOMES = 1000
+_ASKING_SECONDS = 30.0
 _V1_ISSUER = "https://sts.windows.net/{tenant}/"
 _MICROSOFT = re.compile(r"login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)")
 
@@ -185,7 +188,11 @@ class Entra:
             task = asyncio.create_task(self._ask(app_id, secret))
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
-        outcome = await asyncio.shield(task)
+        try:
+            async with asyncio.timeout(current().left):
+                outcome = await asyncio.shield(task)
+        except TimeoutError:
+            raise Unavailable("Entra ID cannot be reached; try again") from None
         self._outcomes[key] = outcome
         self._outcomes.move_to_end(key)
         while len(self._outcomes) > _MAX_OUTCOMES:
@@ -193,10 +200,11 @@ class Entra:
         return outcome
 
     async def _ask(self, app_id: str, secret: str) -> _Outcome:
-        token = await self._client_credentials(app_id, secret)
-        if token is None:
-            return _Outcome(None, self._now() + _WRONG_SECONDS)
-        return _Outcome(await self.verify(token.token), self._now() + _RIGHT_SECONDS)
+        with budgeted(Budget(_ASKING_SECONDS)):  # The answer is for others as well.
+            token = await self._client_credentials(app_id, secret)
+            if token is None:
+                return _Outcome(None, self._now() + _WRONG_SECONDS)
+            return _Outcome(await self.verify(token.token), self._now() + _RIGHT_SECONDS)
 
     async def _client_credentials(self, app_id: str, secret: str) -> AccessToken | None:
         """An access token of Entra ID; None if it refuses."""
@@ -217,6 +225,8 @@ class Entra:
             authority=self._settings.authority,
             disable_instance_discovery=not _MICROSOFT.fullmatch(authority),
             retry_total=1,
+            connection_timeout=FETCH_SECONDS,
+            read_timeout=FETCH_SECONDS,
         )
         audience = self._settings.audiences[0].rstrip("/")
         try:

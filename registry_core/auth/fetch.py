@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_TIMEOUT_SECONDS = 5.0
+from registry_core.storage.budget import current
+
+FETCH_SECONDS = 5.0
+"""The longest that a fetch may take."""
 _MAX_BYTES = 1024 * 1024
 
 
 async def fetch_json(uri: str) -> dict[str, Any]:
-    """The object at `uri`, of at most 1 MiB; no redirects are followed.
+    """The object at `uri`, of at most 1 MiB, within 5 s and the budget; redirects are not followed.
 
     Raises OSError and TimeoutError if it cannot be reached, ValueError and TypeError if what is
     there is no such document.
@@ -18,7 +21,10 @@ async def fetch_json(uri: str) -> dict[str, Any]:
     # Slow to import, and needed only by those who sign in with Entra ID or have other regions.
     import aiohttp  # noqa: PLC0415
 
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    seconds = min(FETCH_SECONDS, current().left)
+    if seconds <= 0:
+        raise TimeoutError
+    timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,

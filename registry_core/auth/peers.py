@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from registry_core.auth.fetch import fetch_json
 from registry_core.auth.jwks import public_keys
+from registry_core.storage.budget import Budget, budgeted, current
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -54,10 +55,14 @@ class PeerKeys:
         return next((peer for peer in self._peers if kid in peer.keys), None)
 
     async def _ask_all_for(self, kid: str) -> None:
-        """Waits until one of the peers tells of this key, or all have answered or not."""
+        """Waits until one of the peers tells of this key, or all have answered or not, in time."""
         asking = {task for peer in self._peers if (task := peer.ask())}
         while asking and not self._owner(kid):
-            _, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+            done, asking = await asyncio.wait(
+                asking, timeout=current().left, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return
 
 
 class _Peer:
@@ -95,7 +100,8 @@ class _Peer:
 
     async def _ask(self) -> None:
         try:
-            document = await fetch_json(f"https://{self._host}/oauth2/keys")
+            with budgeted(Budget(float("inf"))):  # The answer is for others as well.
+                document = await fetch_json(f"https://{self._host}/oauth2/keys")
             self._keys = public_keys(document, ALGORITHM)
             self._answered = self._now()
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:

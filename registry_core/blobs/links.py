@@ -33,6 +33,8 @@ _PUSH_OVER = timedelta(minutes=15)
 """A push that protected a blob this long ago has ended, whatever clocks say: it may take ten."""
 _GOING_FOR = timedelta(minutes=2)
 """Longer than a deletion may take: a link that says so for as long belongs to one that has died."""
+_ATTEMPTS = 8
+"""Storage that gives no answer so often is failing; nothing else here is tried again for long."""
 _MAX_HOLDERS = 100
 _CHECKED_AT_ONCE = 32
 
@@ -125,7 +127,7 @@ class Links:
         """
         partition = str(digest)
         columns = {**Link(location, size).columns, "Created": self._time()}
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 changes = [
                     tables.insert(rows.BLOB, **columns),
@@ -170,7 +172,7 @@ class Links:
             found, _ = await asyncio.gather(
                 group.start(self._read(source, digest)), group.start(_awaited(allow()))
             )
-        async for attempt in attempts():
+        async for attempt in attempts(most=_ATTEMPTS):
             if attempt:
                 found = await self._read(source, digest)
             if found is None:
@@ -200,7 +202,7 @@ class Links:
         repeat.
         """
         partition, needed = str(digest), rows.requirement(repository, manifest)
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             if known is None and required:
                 return None
             changes = [tables.upsert(needed)]
@@ -227,7 +229,7 @@ class Links:
             tables.merge(rows.link(repository), Touched=self._time(), **{rows.GOING: ""}),
             tables.upsert(rows.requirement(repository, manifest)),
         ]
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 await self._table.transact(str(digest), changes)
                 return True
@@ -285,7 +287,7 @@ class Links:
         """
         partition, key = str(digest), rows.link(repository)
         lost_answer = False
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             # The link is read first: a push that protects the blob after this changes it.
             row = await self._table.get(partition, key, rows.LINK_COLUMNS)
             if row is None:

@@ -20,6 +20,7 @@ from registry_core.blobs.upload_state import StateSealer, UploadState
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
+from registry_core.storage.budget import attempts, budgeted, current
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.objects import (
     APPEND_BLOCK,
@@ -31,6 +32,8 @@ from registry_core.storage.objects import (
 
 CATCH_UP_BYTES = 256 * 1024 * 1024
 """The most content that a request other than the commit reads back to hash it."""
+_CANCELLATIONS = 3
+"""How often a cancellation is sent to an upload that goes on meanwhile."""
 _NONCE, _DIGEST, _CANCELLED = "nonce", "digest", "cancelled"
 
 
@@ -159,7 +162,7 @@ class Uploads:
         tombstone = {_NONCE: state.nonce.hex(), _CANCELLED: "true"}
         etag = state.etag
         unsure = False
-        for _ in range(3):
+        async for _ in attempts(most=_CANCELLATIONS):
             try:
                 if etag:
                     await self._content.empty(name, tombstone, etag)
@@ -174,7 +177,6 @@ class Uploads:
                 if unsure and dict(found.metadata) == tombstone:
                     return
                 etag = self._current(state, found).etag
-        raise Unavailable
 
     async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> bool:
         """A whole blob of less than a block: hashed first, then written by one Put Blob.
@@ -272,7 +274,7 @@ class _Flow:
         """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
         hashed: asyncio.Task[tuple[bytes, ...]] | None = None
         try:
-            async for block in blocks:
+            while (block := await self._next(blocks)) is not None:
                 if hashed is not None:  # A hash takes one block after another.
                     await hashed
                 # Not only when the block's turn has come: storage waits for that moment, and the
@@ -285,8 +287,26 @@ class _Flow:
             await self._settle()
         return self.state
 
+    async def _next(self, blocks: AsyncIterator[memoryview]) -> memoryview | None:
+        """The next block, None at the end; or what the append under way raises meanwhile.
+
+        A client that sends slowly is told at once that storage does not take its bytes.
+        """
+        block = asyncio.ensure_future(_next_of(blocks))
+        try:
+            waiting = {block, self.under_way} if self.under_way else {block}
+            while not block.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if self.under_way in done and self.under_way.exception():
+                    await self._finish()
+            return block.result()
+        finally:
+            block.cancel()
+            await asyncio.gather(block, return_exceptions=True)
+
     async def _append(self, block: memoryview, hashed: asyncio.Task[tuple[bytes, ...]]) -> None:
-        etag = await self._append_block(block)
+        with budgeted(current().anew()):  # However slowly the client sends the next block.
+            etag = await self._append_block(block)
         self.state = self.state.at(self.state.offset + len(block), etag, await hashed)
 
     def _hash(self, block: memoryview) -> tuple[bytes, ...]:
@@ -310,6 +330,7 @@ class _Flow:
         task, self.under_way = self.under_way, None
         if task is not None:
             await task
+            current().renew()
 
     async def _settle(self) -> None:
         """When the body broke off: lets the append under way end, so that its outcome is known."""
@@ -345,6 +366,10 @@ async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None
                 buffer, filled = next(buffers), 0
     if filled:
         yield buffer[:filled]
+
+
+async def _next_of(blocks: AsyncIterator[memoryview]) -> memoryview | None:
+    return await anext(blocks, None)
 
 
 async def _chain(first: memoryview, rest: AsyncIterator[memoryview]) -> AsyncIterator[memoryview]:

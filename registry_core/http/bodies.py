@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from registry_core.errors import LengthInvalid, SizeInvalid
+from registry_core.storage.budget import current
 
 _DRAIN_BYTES = 16 * 1024 * 1024
 _DRAIN_SECONDS = 5
@@ -59,6 +60,7 @@ def received(request: Request) -> int:
 async def _counted(request: Request) -> AsyncIterator[bytes]:
     request.state.is_reading = True
     async for chunk in request.stream():
+        current().renew()  # Waiting for a client is not waiting for storage.
         request.state.received_bytes = received(request) + len(chunk)
         yield chunk
 

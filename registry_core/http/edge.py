@@ -37,6 +37,7 @@ from registry_core.model.actions import Action
 from registry_core.model.change import Event, Operation, Origin
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry
+from registry_core.storage.budget import Budget, budgeted, resume
 from registry_core.storage.calls import adopt, traced
 from registry_core.storage.faults import NoRoom, StorageFault
 
@@ -56,7 +57,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
     """Answers a request to the prefix of `surface` plus `path`, whatever happens."""
     started = time.monotonic()
     settings, journal, correlation_id = registry.settings, Journal(), _correlation_id(request)
-    with traced() as trace:
+    limits = settings.limits
+    with traced() as trace, budgeted(Budget(limits.request, call_seconds=limits.call)) as budget:
         request.state.storage_calls = trace
         passage = _Passage(registry, surface, request, path, correlation_id, journal)
         response = await _answer(passage)
@@ -81,7 +83,7 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         response = bodies.EarlyAnswer(response, request)
     elif request.method in _WRITES and registry.room.is_out:
         registry.room.is_back()
-    return _logged(response, entry)
+    return _logged(response, entry, budget)
 
 
 async def _answer(passage: _Passage) -> Response:
@@ -256,7 +258,7 @@ def _correlation_id(request: Request) -> str:
     return given if _CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
 
 
-def _logged(response: Response, entry: request_log.Entry) -> Response:
+def _logged(response: Response, entry: request_log.Entry, budget: Budget) -> Response:
     """Writes the log line: now, or when a streamed body has ended."""
     if not isinstance(response, StreamingResponse):
         entry.write(len(response.body))
@@ -265,6 +267,7 @@ def _logged(response: Response, entry: request_log.Entry) -> Response:
 
     async def counted() -> AsyncIterator[bytes]:
         adopt(entry.trace)
+        resume(budget)
         sent = 0
         try:
             async for chunk in body:

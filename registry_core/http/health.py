@@ -16,6 +16,7 @@ from registry_core.system import SchemaError
 
 _LOGGER = logging.getLogger("slipway")
 _REMEMBER_SECONDS = 5.0
+_UNREACHABLE = "storage unreachable"
 
 
 class Health:
@@ -24,25 +25,30 @@ class Health:
     def __init__(self) -> None:
         self._until = 0.0
         self._asking = asyncio.Lock()
-        self._healthy = False
+        self._fault = ""
+        """What keeps the registry from working, in a line; empty if nothing does."""
 
     async def get(self, registry: Registry) -> Response:
-        """200 `ok`, or 503."""
+        """200 `ok`, or 503 and why."""
         async with self._asking:
             if time.monotonic() >= self._until:
-                self._healthy = await _reachable(registry)
+                self._fault = await _fault(registry)
                 self._until = time.monotonic() + _REMEMBER_SECONDS
-        if self._healthy and registry.room.is_out:
+        if self._fault:
+            return PlainTextResponse(f"{self._fault}\n", 503, {"Retry-After": "5"})
+        if registry.room.is_out:
             return PlainTextResponse("storage full\n", 503, {"Retry-After": "60"})
-        if self._healthy:
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse("storage unreachable\n", 503, {"Retry-After": "5"})
+        return PlainTextResponse("ok\n")
 
 
-async def _reachable(registry: Registry) -> bool:
+async def _fault(registry: Registry) -> str:
     try:
-        services = await registry.open()
-        return await services.system.schema_version() is not None
-    except (AzureError, StorageFault, RegistryError, SchemaError):
+        async with asyncio.timeout(registry.settings.limits.health):
+            services = await registry.open()
+            return "" if await services.system.is_there() else _UNREACHABLE
+    except SchemaError as error:
+        _LOGGER.error("%s", error.text)  # noqa: TRY400 - nothing failed, so no stack trace
+        return error.text
+    except (AzureError, StorageFault, RegistryError, TimeoutError):
         _LOGGER.warning("health check failed", exc_info=True)
-        return False
+        return _UNREACHABLE

@@ -18,6 +18,7 @@ from registry_core.storage.tables import Row, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
+_ATTEMPTS = 8
 
 
 def entry_key(name: RepositoryName) -> str:
@@ -36,7 +37,7 @@ class Catalog:
 
     async def enter(self, repository: RepositoryName) -> None:
         """Has the repository listed. Changes the version of an entry that is there."""
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             entered = tables.time_value(self._now())
             entry = tables.merge_or_insert(entry_key(repository), Pushed=entered)
             try:
@@ -53,7 +54,7 @@ class Catalog:
     async def leave(self, repository: RepositoryName, version: str) -> None:
         """Removes the entry of a repository that has gone, if nobody has entered it since."""
         entry = tables.delete(entry_key(repository), version)
-        async for _ in attempts():
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 await self._table.transact(PARTITION, [entry])
                 return

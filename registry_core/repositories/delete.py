@@ -14,6 +14,7 @@ from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.media_types import INDEXES
 from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
@@ -164,7 +165,7 @@ class Deletions:
         if manifest.media_type.lower() not in INDEXES:
             return ()
         content = await self._manifests.content(manifest)
-        return (await asyncio.to_thread(References.read, content)).children
+        return (await beside(len(content), References.read, content)).children
 
     async def _is_last(self, repository: RepositoryName, key: str) -> bool:
         return not await self._executor.holds_another(repository, {key})

@@ -36,6 +36,8 @@ from registry_core.storage.tables import Row, RowChange, Table
 
 CHANGE_DEADLINE = timedelta(minutes=10)
 """A change that has run longer gives up. Tombstones stay for three times as long."""
+_MAX_LOST_ANSWERS = 6
+"""Storage that gives no answer so often is failing."""
 _SECONDS_LEFT = 3.0
 """What is done in parts begins no other with less of its time left."""
 _BUSY = "the repository is being changed by others all the time; try again"
@@ -134,6 +136,7 @@ class Executor:
         deadline = time.monotonic() + CHANGE_DEADLINE.total_seconds()
         partition, also = rows.partition(name), frozenset[str]()
         lost: Made[R] | None = None
+        lost_answers = 0
         found = found or await read(also)
         async with self._turns.take(partition):
             async for attempt in attempts(_BUSY):
@@ -153,8 +156,10 @@ class Executor:
                     also |= made.keys
                 except ConditionFailed:
                     continue
-                except Ambiguous:
-                    lost = Made(found, made, {})
+                except Ambiguous as fault:
+                    lost, lost_answers = Made(found, made, {}), lost_answers + 1
+                    if lost_answers == _MAX_LOST_ANSWERS:
+                        raise Unavailable from fault
         raise AssertionError("unreachable")
 
     async def _apply(self, partition: str, made: Plan) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnkno
 from registry_core.model.attributes import Attributes, Target, Use
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
+from registry_core.model.threads import beside
 from registry_core.repositories import rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.read import Manifests
@@ -96,9 +97,11 @@ class Listings:
             if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
                 if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
                     return Page(descriptors, looked_at)
-                manifests_read += bool(row.values.get("AnnotationsInManifest"))
+                is_large = bool(row.values.get("AnnotationsInManifest"))
+                manifests_read += is_large
                 descriptor = await self._referrer(repository, row)
-                size += len(json.dumps(descriptor))
+                weight = _PAGE_BYTES if is_large else 0
+                size += len(await beside(weight, json.dumps, descriptor))
                 if descriptors and size > _PAGE_BYTES:
                     return Page(descriptors, looked_at)
                 descriptors += [descriptor] if descriptor else []
@@ -116,7 +119,8 @@ class Listings:
                 _, _, content = await self._manifests.get(repository, rows.last_digest(row.key))
             except (ManifestUnknown, DisallowedOperation):
                 return None
-            descriptor["annotations"] = json.loads(content)["annotations"]
+            document = await beside(len(content), json.loads, content)
+            descriptor["annotations"] = document["annotations"]
         return descriptor
 
 

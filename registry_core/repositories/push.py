@@ -23,6 +23,7 @@ from registry_core.model.change import Event, Push
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Platform, parse_platform
 from registry_core.model.names import RepositoryName
+from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
@@ -181,7 +182,8 @@ class _Push:
             return Platform()
         if link.size > _MAX_CONFIG_BYTES:
             return Platform()
-        return parse_platform(await self._registry.content.read_all(link.location, link.size))
+        content = await self._registry.content.read_all(link.location, link.size)
+        return await beside(len(content), parse_platform, content)
 
     async def _protect(self, blob: Descriptor) -> StoredBlob:
         """Records that the manifest needs a blob, and where that lies at this moment."""

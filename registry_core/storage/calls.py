@@ -1,4 +1,4 @@
-"""The storage-call hook: counts every call to storage, and can fail, delay or drop any of them.
+"""The storage-call hook: counts every call to storage, and is the place to stand before each.
 
 `CallPolicy` stands at the end of the pipeline of every Azure client, behind the SDK's retries, so
 each attempt on the wire is one call. The calls made on behalf of one request are gathered in a
@@ -12,22 +12,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import (
-    ServiceRequestError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
+from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
-from registry_core.storage.operations import Operation, operations_of
+from registry_core.errors import Unavailable
+from registry_core.storage.budget import current
 
 Response = PipelineResponse[Any, Any]
 Send = Callable[[PipelineRequest[Any]], Awaitable[Response]]
+
+_READS = frozenset({"GET", "HEAD"})
+_SLOWEST = 1024 * 1024
+"""How many bytes a second storage may be counted on to take."""
 
 
 @dataclass
@@ -46,12 +46,8 @@ class StorageCall:
     """How many calls of the trace had to end one after another before this could begin, plus 1."""
     status: int | None = None
     """The HTTP status answered; None while under way or if no answer came."""
-    operations: tuple[Operation, ...] = ()
-    """What it reads or writes; told only while faults are planned."""
 
     def __str__(self) -> str:
-        if self.operations:
-            return ", ".join(map(str, self.operations))
         return f"{self.method} {self.service}:{self.path}{'?' + self.query if self.query else ''}"
 
 
@@ -121,102 +117,21 @@ def adopt(trace: CallTrace) -> None:
     _current.set(trace)
 
 
-class Fault:
-    """What happens to a call; the base class lets it pass. Test code derives its own."""
-
-    async def before(self, call: StorageCall, /) -> None:
-        """Runs before the call goes out; what it raises is the call's outcome, unapplied."""
-
-    async def forward(self, request: PipelineRequest[Any], send: Send, /) -> Response:
-        """Hands the call to storage."""
-        return await send(request)
-
-    async def after(self, call: StorageCall, /) -> None:
-        """Runs when the answer has come; what it raises replaces it: applied, but unseen."""
-
-
-@dataclass
-class Refuse(Fault):
-    """The connection fails before storage sees the call."""
-
-    async def before(self, call: StorageCall) -> None:
-        """Raises what a refused connection raises."""
-        raise ServiceRequestError(f"injected: no connection for {call}")
-
-
-@dataclass
-class Drop(Fault):
-    """Storage applies the call, and its answer is lost."""
-
-    async def after(self, call: StorageCall) -> None:
-        """Raises what a connection raises that breaks off before the answer."""
-        raise ServiceResponseError(f"injected: answer lost of {call}")
-
-
-@dataclass
-class Divert(Fault):
-    """Another server answers in storage's place, say with a status that storage may give."""
-
-    url: str
-
-    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
-        """Sends the call to the other server."""
-        request.http_request.url = self.url
-        return await send(request)
-
-
-@dataclass
-class Postpone(Fault):
-    """The caller gives up waiting, and storage applies the call later: at `deliver`."""
-
-    _delivery: Callable[[], Awaitable[Response]] | None = None
-
-    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
-        """Raises what a timeout raises, and keeps the call."""
-        self._delivery = partial(send, request)
-        raise ServiceResponseTimeoutError("injected: no answer in time")
-
-    async def deliver(self) -> int | None:
-        """Has storage apply the call now, once; the status it answered, None if none was kept."""
-        delivery, self._delivery = self._delivery, None
-        return (await delivery()).http_response.status_code if delivery else None
-
-
-@dataclass
-class Hold(Fault):
-    """The call waits for `before_gate` to go out, and its answer for `after_gate` to be seen."""
-
-    before_gate: Callable[[], Awaitable[Any]] | None = None
-    after_gate: Callable[[], Awaitable[Any]] | None = None
-
-    async def before(self, _: StorageCall) -> None:
-        """Waits before the call goes out."""
-        if self.before_gate:
-            await self.before_gate()
-
-    async def after(self, _: StorageCall) -> None:
-        """Waits before the answer is seen."""
-        if self.after_gate:
-            await self.after_gate()
-
-
 class CallHook:
-    """One per process: hands each call to its trace and to the faults that are planned for it."""
+    """One per process. What derives from it may do something to a call, or to its answer."""
 
     def __init__(self) -> None:
         self.total = 0
         """Calls since the process began, retries included."""
-        self.plan: Callable[[StorageCall], Fault | None] | None = None
-        """Asked before every call; None in production."""
 
-    def fail_nth(self, number: int, fault: Fault) -> None:
-        """Plans `fault` for the `number`th call of any trace, counted from 1, once."""
-        pending = [fault]
-
-        def plan(call: StorageCall) -> Fault | None:
-            return pending.pop() if call.number == number and pending else None
-
-        self.plan = plan
+    async def around(
+        self,
+        call: StorageCall,  # noqa: ARG002 - for those who derive from this class
+        request: PipelineRequest[Any],
+        send: Send,
+    ) -> Response:
+        """Hands a call to storage by `send`, and answers what storage answered."""
+        return await send(request)
 
     def policy(self) -> CallPolicy:
         """A policy for the end of one client's pipeline."""
@@ -224,41 +139,49 @@ class CallHook:
 
 
 class CallPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Reports each call to the hook, and lets it interfere."""
+    """Counts each call, in its trace and in the hook, and sends it through the hook, in time."""
 
     def __init__(self, hook: CallHook) -> None:
         super().__init__()
         self._hook = hook
 
     async def send(self, request: PipelineRequest[Any]) -> Response:
-        """Sends the request on, between the hook's `before` and `after`."""
+        """Sends the request on.
+
+        Raises `Unavailable` if the budget has no time left: the SDK repeats the call no more.
+        """
+        if current().left <= 0:
+            raise Unavailable
         self._hook.total += 1
         trace = _current.get() or CallTrace()
         call = trace.begin(request.http_request.method, request.http_request.url)
-        fault = None
-        if self._hook.plan:
-            call.operations = operations_of(request.http_request)
-            fault = self._hook.plan(call)
         try:
-            if not fault:
-                response: Response = await self.next.send(request)
-                call.status = response.http_response.status_code
-                return response
-            await fault.before(call)
-            response = await fault.forward(request, self.next.send)
+            response = await self._hook.around(call, request, self._send_in_time)
             call.status = response.http_response.status_code
-            await _settle(response)
-            await fault.after(call)
             return response
         finally:
             trace.end(call)
 
+    async def _send_in_time(self, request: PipelineRequest[Any]) -> Response:
+        """Hands the call to storage, and raises what no answer in time is to the SDK.
 
-async def _settle(response: Response) -> None:
-    """Reads the answer whole where it can be, so that a dropped one leaves its connection clean."""
-    answer = response.http_response
-    if not getattr(answer, "is_stream_consumed", True):
-        await answer.read()
+        The transport's own limits are for reading. Where storage takes no bytes, a call that sends
+        some would never end.
+        """
+        budget = current()
+        seconds = budget.call_seconds + _body_size(request) / _SLOWEST
+        request.context.options["read_timeout"] = budget.call_seconds
+        try:
+            async with budget.limited(seconds):
+                return await self.next.send(request)
+        except TimeoutError as error:
+            if budget.left <= 0 and request.http_request.method in _READS:
+                raise Unavailable from error
+            raise ServiceResponseTimeoutError("no answer in time", error=error) from error
+
+
+def _body_size(request: PipelineRequest[Any]) -> int:
+    return int(request.http_request.headers.get("Content-Length") or 0)
 
 
 def _service(host: str, path: str) -> str:

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.credentials import AccessToken, AzureNamedKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ClientAuthenticationError, ResourceExistsError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from registry_core.settings import StorageSettings, connection_values
+from registry_core.storage.budget import CALL_SECONDS, current
 from registry_core.storage.calls import CallHook
 from registry_core.storage.tables import Table
 
@@ -22,7 +23,6 @@ READ_BLOCK = 4 * 1024 * 1024
 READ_BACK_OFF_SECONDS = 1
 """How long a read waits before it is tried again, the first time; there are two more."""
 _CONNECT_SECONDS = 5
-_READ_SECONDS = 60
 
 
 class Connection:
@@ -36,7 +36,7 @@ class Connection:
         self._credential: AsyncTokenCredential | None = None
         common: dict[str, Any] = {
             "connection_timeout": _CONNECT_SECONDS,
-            "read_timeout": _READ_SECONDS,
+            "read_timeout": CALL_SECONDS,
         }
         blob_options: dict[str, Any] = common | {
             "_additional_pipeline_policies": [hook.policy()],
@@ -62,7 +62,7 @@ class Connection:
         else:
             blob_uri, table_uri = settings.blob_uri, settings.table_uri
             self._credential = _identity(settings)
-            blob_credential = table_credential = self._credential
+            blob_credential = table_credential = _TimelyCredential(self._credential)
         self.blob_service = BlobServiceClient(
             blob_uri, credential=blob_credential, transport=_transport(common), **blob_options
         )
@@ -127,6 +127,25 @@ class _OnceTransport(AioHttpTransport):  # type: ignore[misc]
 
 def _transport(options: dict[str, Any]) -> AioHttpTransport:
     return _OnceTransport(**options)
+
+
+class _TimelyCredential:
+    """Gives what signs storage calls in as long as one of these may take.
+
+    What issues tokens can hang as storage can, and an SDK asks it for minutes.
+    """
+
+    def __init__(self, credential: AsyncTokenCredential) -> None:
+        self._credential = credential
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """As the credential does. Raises `ClientAuthenticationError` after that time."""
+        budget = current()
+        try:
+            async with budget.limited(budget.call_seconds):
+                return await self._credential.get_token(*scopes, **options)
+        except TimeoutError as error:
+            raise ClientAuthenticationError("no token in time") from error
 
 
 def _identity(settings: StorageSettings) -> AsyncTokenCredential:

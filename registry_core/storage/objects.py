@@ -6,16 +6,16 @@ copied or renamed.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from azure.core import MatchConditions
 from azure.storage.blob import BlobType
-from azure.storage.blob.aio import BlobClient
+from azure.storage.blob.aio import BlobClient, StorageStreamDownloader
 
 from registry_core.errors import SizeInvalid
+from registry_core.storage.budget import attempts, current
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import (
     NO_RETRY,
@@ -34,7 +34,7 @@ _PIECE = 1024 * 1024
 """How many bytes of a block the transport is given at a time. Of what it cannot send at once it
 makes a copy; yet each piece waits its turn on the event loop, while storage waits for it."""
 _ATTEMPTS = 4
-_BACKOFF_SECONDS = 0.25
+"""How often a write is sent whose answers are lost."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Objects:
         """Creates an empty append blob that must not exist; answers its ETag.
 
         A lost answer is resolved by the metadata: the object is ours, or there is none and the
-        call is sent again. Raises `RowExists`, and `Ambiguous` when storage stays unreachable.
+        call is sent again. Raises `RowExists`, and `Unavailable` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
 
@@ -112,7 +112,7 @@ class Objects:
         It is ours if it has this size and this metadata, which nobody else's has.
         """
         unsure = False
-        for attempt in range(_ATTEMPTS):
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 with translated():
                     return str((await send())["etag"])
@@ -123,9 +123,8 @@ class Objects:
                 found = await self.state(name)
                 if found and found.size == size and dict(found.metadata) == dict(metadata):
                     return found.etag
-                if found or attempt + 1 == _ATTEMPTS:
+                if found:
                     raise
-                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     async def append(self, name: str, data: memoryview, offset: int, etag: str) -> str:
@@ -134,11 +133,11 @@ class Objects:
         A lost answer is resolved by reading back: the bytes at `offset` are ours, or there are
         none and the append is sent again. Once sent again, it can be refused because the first
         one was applied late: that is resolved in the same way. Raises `AppendRefused`, and
-        `Ambiguous` when storage stays unreachable.
+        `Unavailable` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
         unsure = False
-        for attempt in range(_ATTEMPTS):
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 with translated():
                     answer = await client.append_block(
@@ -162,9 +161,6 @@ class Objects:
                 applied = await self._resolve(name, data, offset, etag)
                 if applied:
                     return applied
-                if attempt + 1 == _ATTEMPTS:
-                    raise
-                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     async def _resolve(self, name: str, data: memoryview, offset: int, etag: str) -> str | None:
@@ -190,7 +186,7 @@ class Objects:
         """Writes an object that must not exist in one call. Raises `RowExists`.
 
         A lost answer is resolved by size and metadata: the object is ours, or there is none and the
-        call is sent again. Raises `Ambiguous` when storage stays unreachable.
+        call is sent again. Raises `Unavailable` when storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
 
@@ -220,11 +216,11 @@ class Objects:
         """Replaces the metadata of version `etag`; the ETag answered outdates all before it.
 
         After a lost answer it is sent again if the object is still that version. Raises
-        `ConditionFailed`, also where the lost one was applied; `RowMissing`; and `Ambiguous` when
+        `ConditionFailed`, also where the lost one was applied; `RowMissing`; and `Unavailable` when
         storage stays unreachable.
         """
         client = self._container.get_blob_client(name)
-        for attempt in range(_ATTEMPTS):
+        async for _ in attempts(most=_ATTEMPTS):
             try:
                 with translated():
                     answer = await client.set_blob_metadata(
@@ -235,16 +231,16 @@ class Objects:
                     )
                 return str(answer["etag"])
             except Ambiguous:
-                if attempt + 1 == _ATTEMPTS:
-                    raise
                 found = await self.state(name)
                 if found is None or found.etag != etag:
                     raise ConditionFailed("it has been changed meanwhile") from None
-                await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     async def empty(self, name: str, metadata: Mapping[str, str], etag: str) -> None:
-        """Replaces version `etag` by an empty append blob. Raises as `set_metadata` does."""
+        """Replaces version `etag` by an empty append blob; sent once.
+
+        Raises `ConditionFailed`, `RowMissing` and `Ambiguous`.
+        """
         with translated():
             await self._container.get_blob_client(name).create_append_blob(
                 metadata=dict(metadata),
@@ -261,8 +257,15 @@ class Objects:
         Raises `RowMissing` if the object is not there, `ConditionFailed` if it is another version
         than `if_match` or has no byte at `offset`.
         """
+        async for chunk in await self.open(location, offset, length, if_match):
+            yield chunk
+
+    async def open(
+        self, location: Location, offset: int, length: int, if_match: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """As `read`, and raises what it raises before the first chunk: that one is there then."""
         if length <= 0:
-            return
+            return _chunks(None)
         options: dict[str, Any] = (
             {"etag": if_match, "match_condition": MatchConditions.IfNotModified} if if_match else {}
         )
@@ -270,15 +273,25 @@ class Objects:
             stream = await self.client(location).download_blob(
                 offset=offset, length=length, max_concurrency=1, **options
             )
-            async for chunk in stream.chunks():
-                yield chunk
+        return _chunks(stream)
 
     async def read_all(self, location: Location, size: int) -> bytes:
         """The whole object, of `size` bytes. Only for what is known to be small."""
         return b"".join([chunk async for chunk in self.read(location, 0, size)])
 
 
+async def _chunks(stream: StorageStreamDownloader[bytes] | None) -> AsyncIterator[bytes]:
+    """What storage sends. Each chunk begins the budget anew, whoever takes how long to take it."""
+    if stream is None:
+        return
+    with reading():
+        async for chunk in stream.chunks():
+            yield chunk
+            current().renew()
+
+
 async def _pieces(data: memoryview) -> AsyncIterator[memoryview]:
     """`data` as a body that shares its memory, and is sent as fast as the connection takes it."""
     for start in range(0, len(data), _PIECE):
         yield data[start : start + _PIECE]
+        current().renew()

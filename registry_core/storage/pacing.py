@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from collections.abc import Awaitable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 _PARALLEL = 32
-_BACK_OFF_SECONDS = 0.05
-_LONGEST_BACK_OFF_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -62,13 +59,3 @@ async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
         begun = [group.start(work(*item)) for item in itertools.islice(left, _PARALLEL)]
         await asyncio.gather(*begun)
     return [outcomes[index] for index in range(len(outcomes))]
-
-
-async def back_off(attempt: int) -> None:
-    """Waits before a conflict is tried again: longer each time, up to a second.
-
-    A random part of that, so that those who met do not meet again ("full jitter", AWS Builders'
-    Library, "Timeouts, retries, and backoff with jitter").
-    """
-    longest = min(_BACK_OFF_SECONDS * 2**attempt, _LONGEST_BACK_OFF_SECONDS)
-    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - spreads load, keeps no secret

@@ -1,4 +1,4 @@
-"""The rules of the protocol in `docs/architecture.md`, and the tests that are marked with them."""
+"""The rules that the pages of `docs/` name, and the tests that are marked with them."""
 
 import ast
 import itertools
@@ -12,7 +12,9 @@ RULE = re.compile(r"^- \*\*([A-Z]\d)\*\* ", re.MULTILINE)
 
 
 def _described() -> list[str]:
-    return RULE.findall((ROOT / "docs" / "architecture.md").read_text())
+    """The names of all rules. Each belongs to one page."""
+    pages = sorted((ROOT / "docs").rglob("*.md"))
+    return [rule for page in pages for rule in RULE.findall(page.read_text())]
 
 
 def _named_in(tests: Path) -> Iterator[tuple[str, bool]]:

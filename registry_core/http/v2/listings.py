@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import JSONResponse, Response
 
 from registry_core.http import pagination
@@ -65,4 +67,7 @@ async def referrers(context: Context) -> Response:
         "mediaType": media_types.OCI_INDEX,
         "manifests": entries,
     }
-    return JSONResponse(index, headers=headers, media_type=media_types.OCI_INDEX)
+    # Up to 3 MiB.
+    return await asyncio.to_thread(
+        JSONResponse, index, headers=headers, media_type=media_types.OCI_INDEX
+    )

@@ -24,6 +24,7 @@ from registry_core.model.change import DeleteManifests, Push, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import MAX_MANIFEST_BYTES, Manifest
 from registry_core.model.names import Reference, Tag, parse_known_reference, parse_reference
+from registry_core.model.threads import beside
 from registry_core.repositories.plan import MAX_TAGS
 
 
@@ -69,7 +70,8 @@ async def put(context: Context) -> Response:
     if len(tags) > MAX_TAGS:
         raise TooManyTags(f"at most {MAX_TAGS} tags can be set at once")
     content = await bodies.read_limited(context.request, MAX_MANIFEST_BYTES, "the manifest")
-    manifest = Manifest.parse(content, context.request.headers.get("content-type"), algorithm)
+    content_type = context.request.headers.get("content-type")
+    manifest = await beside(len(content), Manifest.parse, content, content_type, algorithm)
     if isinstance(reference, Digest) and reference != manifest.digest:
         raise DigestInvalid(
             "the manifest's digest is another",

@@ -14,7 +14,8 @@ from pathlib import Path
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
-from registry_core.storage.calls import Fault, StorageCall
+from tests.interference.hook import InterferingHook
+from tests.interference.kinds import Interference, SeenCall
 
 _ROOT = Path(__file__).resolve().parents[3]
 _specification = importlib.util.spec_from_file_location("slipway", _ROOT / "function_app.py")
@@ -29,13 +30,13 @@ _sentence: ContextVar[str] = ContextVar("sentence", default="")
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
-class Death(Fault):
+class Death(Interference):
     """Kills the process, and with it whatever else is under way."""
 
-    async def before(self, call: StorageCall) -> None:
+    async def before(self, call: SeenCall) -> None:
         self._execute(f"before {call.number}")
 
-    async def after(self, call: StorageCall) -> None:
+    async def after(self, call: SeenCall) -> None:
         self._execute(f"after {call.number}")
 
     def _execute(self, moment: str) -> None:
@@ -44,7 +45,8 @@ class Death(Fault):
 
 
 _death = Death()
-_slipway.registry.hook.plan = lambda _: _death if _sentence.get() else None
+_slipway.registry.hook = _hook = InterferingHook()
+_hook.plan = lambda _: _death if _sentence.get() else None
 
 
 @app.function_name("registry_v2")

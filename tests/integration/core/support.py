@@ -23,8 +23,9 @@ from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.rows import GONE
 from registry_core.settings import Settings
 from registry_core.storage import keys
-from registry_core.storage.calls import CallHook, CallTrace
+from registry_core.storage.calls import CallTrace
 from registry_core.storage.tables import Row
+from tests.interference.hook import InterferingHook
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -41,7 +42,8 @@ class Client:
     """Sends requests to one instance of the registry, signed in as the administrator."""
 
     registry: Registry
-    traces: list[CallTrace]
+    hook: InterferingHook
+    traces: list[CallTrace] = field(default_factory=list)
     services: Services = field(init=False)
     may_read_back: bool = False
     """Whether an upload may read content: only where its state was lost on purpose."""
@@ -185,11 +187,12 @@ async def _at_once(_: float) -> None:
 
 @contextlib.asynccontextmanager
 async def connect(
-    settings: Settings, hook: CallHook | None = None, throttle: Throttle | None = None
+    settings: Settings, *, is_cold: bool = False, throttle: Throttle | None = None
 ) -> AsyncIterator[Client]:
-    """A client of a new instance."""
+    """A client of a new instance, which has opened its storage unless it `is_cold`."""
+    hook = InterferingHook()
     registry = Registry(settings, hook, throttle or Throttle(sleep=_at_once))
-    client = Client(registry, [])
+    client = Client(registry, hook)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_or_disconnect() -> Message:
@@ -220,7 +223,8 @@ async def connect(
     ) as http:
         client.http = http
         try:
-            client.services = await registry.open()
+            if not is_cold:
+                client.services = await registry.open()
             yield client
         finally:
             await registry.close()

@@ -11,8 +11,8 @@ from registry_core.http import health
 from registry_core.http.surfaces import SURFACES
 from registry_core.registry import Registry
 from registry_core.settings import Settings, StorageSettings
-from registry_core.storage.calls import Fault, Refuse, StorageCall
 from tests.integration.core.support import Client, connect, pieces
+from tests.interference.kinds import Interference, Refuse, SeenCall
 from tests.routes import path_of
 
 PRIVATE = [
@@ -88,10 +88,10 @@ async def test_a_method_that_a_route_does_not_have_is_405_and_names_those_it_has
 async def test_storage_out_of_reach_is_503_with_retry_after(
     client: Client, repository: str
 ) -> None:
-    def plan(_: StorageCall) -> Fault:
+    def plan(_: SeenCall) -> Interference:
         return Refuse()
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     answer = await client.send("GET", f"/v2/{repository}/manifests/latest")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (503, "UNAVAILABLE")
     assert int(answer.headers["retry-after"]) > 0

@@ -15,10 +15,10 @@ import pytest
 
 from registry_core.settings import Settings
 from registry_core.storage import connection
-from registry_core.storage.calls import Divert, Drop, Fault, Refuse
 from tests.integration.core.support import OCI_INDEX as INDEX
 from tests.integration.core.support import Client, Image, connect, digest_of, index_of
 from tests.integration.explorer.world import Artifact, World
+from tests.interference.kinds import Divert, Drop, Interference, Refuse
 
 pytestmark = [pytest.mark.rule("U4", "F1")]
 
@@ -238,7 +238,7 @@ STATUSES = {
 DONE: dict[Act, int] = {deleted_tag: 404, deleted_manifest: 404, deleted_blob: 404, cancel: 404}
 
 
-def fault_of(name: str, impostor: str) -> Fault:
+def fault_of(name: str, impostor: str) -> Interference:
     if name == "never-sent":
         return Refuse()
     if name == "answer-lost":
@@ -258,9 +258,9 @@ async def test_a_call_of_storage_that_fails_fails_no_more_than_its_request(
     for number in range(1, MAX_CALLS):
         stage = await Stage.set(other, f"{repository}{number}", act)
         acting = Stage(client, stage.repository, stage.old, stage.new, stage.large, stage.location)
-        client.registry.hook.fail_nth(number, fault_of(fault, impostor))
+        client.hook.plan_nth(number, fault_of(fault, impostor))
         answer = await act(acting)
-        client.registry.hook.plan = None
+        client.hook.plan = None
         calls = client.trace.count
         if answer.status_code >= 400:
             # 416 tells where the upload stands: of a spurious 412 nobody could know better.

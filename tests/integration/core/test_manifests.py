@@ -12,7 +12,6 @@ import pytest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
-from registry_core.storage.calls import Drop, Fault, Refuse
 from registry_core.storage.tables import merge
 from tests.integration.core.support import (
     OCI_CONFIG,
@@ -27,6 +26,7 @@ from tests.integration.core.support import (
     index_of,
     rows,
 )
+from tests.interference.kinds import Drop, Interference, Refuse
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -397,7 +397,7 @@ async def test_a_push_and_a_deletion_at_once_leave_the_image_whole_or_gone(
 @pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
 @pytest.mark.parametrize("operation", ["push", "retag", "untag", "delete"])
 async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
-    client: Client, other: Client, repository: str, operation: str, fault: Fault
+    client: Client, other: Client, repository: str, operation: str, fault: Interference
 ) -> None:
     for number in range(1, 40):
         name = f"{repository}/n{number}"
@@ -406,14 +406,14 @@ async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
             await client.push_blob(name, blob)
         if operation != "push":
             assert (await client.put_manifest(name, "v1", image.manifest)).status_code == 201
-        client.registry.hook.fail_nth(number, fault)
+        client.hook.plan_nth(number, fault)
         if operation in ("push", "retag"):
             tag = "v1" if operation == "push" else "v2"
             answer = await client.put_manifest(name, tag, image.manifest)
         else:
             reference = "v1" if operation == "untag" else image.digest
             answer = await client.send("DELETE", f"/v2/{name}/manifests/{reference}")
-        client.registry.hook.plan = None
+        client.hook.plan = None
         assert answer.status_code in (201, 202, 503), answer.text
         stored = await rows(other, name)
         manifest_there = f"m:{image.digest}" in stored

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from registry_core.blobs import hashing
-from registry_core.storage.calls import Fault, StorageCall
 from registry_core.storage.objects import APPEND_BLOCK
 from tests.integration.core.support import Client, digest_of
+from tests.interference.kinds import Interference, SeenCall
 from tests.patience import PATIENCE
 
 PIECE = 65_536
@@ -19,7 +19,7 @@ TURNS = 1000
 """Of the event loop, for everything that could go on to do so."""
 
 
-class Flow(Fault):
+class Flow(Interference):
     """An upload whose appends are held until a block more is received, and the reverse.
 
     The client keeps the last piece of block n+1 back until append n has begun; append n does not
@@ -38,7 +38,7 @@ class Flow(Fault):
         self._begun[0].set()
         self._appending = self._appended = 0
 
-    def plan(self, call: StorageCall) -> Fault | None:
+    def plan(self, call: SeenCall) -> Interference | None:
         return self if "comp=appendblock" in call.query else None
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -53,14 +53,14 @@ class Flow(Fault):
                 self._received[block].set()
             yield piece
 
-    async def before(self, _: StorageCall) -> None:
+    async def before(self, _: SeenCall) -> None:
         self._appending += 1
         self.trace.append(f"append {self._appending} begins")
         self._begun[self._appending].set()
         if not self._answered:
             await self._hold()
 
-    async def after(self, _: StorageCall) -> None:
+    async def after(self, _: SeenCall) -> None:
         if self._answered:
             await self._hold()
         self.trace.append(f"append {self._appending} ends")
@@ -79,7 +79,7 @@ async def test_block_n_plus_1_is_received_while_block_n_is_appended_and_no_more(
 ) -> None:
     flow = Flow(answered=answered)
     location = await client.begin(repository)
-    client.registry.hook.plan = flow.plan
+    client.hook.plan = flow.plan
     async with asyncio.timeout(PATIENCE):
         uploaded = await client.patch(location, flow.body())
     assert flow.trace == [

@@ -14,7 +14,6 @@ from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog
 from registry_core.repositories import rows as repository_rows
 from registry_core.storage import keys, tables
-from registry_core.storage.calls import Drop, Fault, Hold, Postpone, StorageCall
 from registry_core.storage.objects import APPEND_BLOCK, Location
 from tests.integration.core.support import (
     OCI_INDEX,
@@ -25,24 +24,25 @@ from tests.integration.core.support import (
     index_of,
     rows,
 )
+from tests.interference.kinds import Drop, Hold, Interference, Postpone, SeenCall
 
 
 class Gate:
     """Holds the first call of an instance that matches, until it is opened."""
 
-    def __init__(self, client: Client, matches: Callable[[StorageCall], bool]) -> None:
+    def __init__(self, client: Client, matches: Callable[[SeenCall], bool]) -> None:
         self.reached, self._open = asyncio.Event(), asyncio.Event()
 
         async def wait() -> None:
             self.reached.set()
             await self._open.wait()
 
-        def plan(call: StorageCall) -> Fault | None:
+        def plan(call: SeenCall) -> Interference | None:
             if not self.reached.is_set() and matches(call):
                 return Hold(before_gate=wait)
             return None
 
-        client.registry.hook.plan = plan
+        client.hook.plan = plan
 
     def open(self) -> None:
         self._open.set()
@@ -118,14 +118,14 @@ async def test_a_push_applied_late_does_not_bring_a_deleted_manifest_back(
     late = Postpone()
     first = True
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         nonlocal first
         if first and any(operation.first == "t:v1" for operation in call.operations[1:]):
             first = False
             return late
         return None
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
     url = f"/v2/{repository}/manifests/{image.digest}"
     assert (await other.send("DELETE", url)).status_code == 202
@@ -168,9 +168,9 @@ async def test_an_index_pushed_while_its_deletion_cleans_up_keeps_its_child_rows
     digest = digest_of(index)
     tagged = f"{digest}?" + "&".join(f"tag=t{number}" for number in range(15))
     assert (await client.put_manifest(repository, tagged, index, OCI_INDEX)).status_code == 201
-    posts: list[StorageCall] = []
+    posts: list[SeenCall] = []
 
-    def is_clean_up(call: StorageCall) -> bool:
+    def is_clean_up(call: SeenCall) -> bool:
         if call.method == "POST":
             posts.append(call)
         return len(posts) == 2 and call.method == "POST"
@@ -266,15 +266,15 @@ async def test_an_append_applied_late_is_found_out_and_the_upload_goes_on(
     client.may_read_back = True
     location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
     late = Postpone()
-    appends: list[StorageCall] = []
+    appends: list[SeenCall] = []
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         if call.operations[0].action == "appendblock":
             appends.append(call)
             return late if len(appends) == 1 else Hold(before_gate=late.deliver)
         return None
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     answer = await client.patch(location, b"defg")
     assert answer.status_code == 202, (answer.status_code, answer.headers.get("range"))
     assert [call.status for call in appends] == [None, 412]
@@ -309,15 +309,15 @@ async def test_a_deletion_whose_answer_was_lost_is_finished(
     image = await client.push_image(repository)
     url = f"/v2/{repository}/manifests/{image.digest}"
     assert (await client.send("GET", url)).status_code == 200
-    dropped: list[StorageCall] = []
+    dropped: list[SeenCall] = []
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         if call.method == "POST" and not dropped:
             dropped.append(call)
             return Drop()
         return None
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     assert (await client.send("DELETE", url)).status_code == 202
     again = (await client.send("GET", url)).status_code
     entries = await all_rows(client, catalog.TABLE, catalog.PARTITION)
@@ -399,7 +399,7 @@ async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_i
         await go_on.wait()
 
     gates = [Hold(after_gate=wait)]
-    client.registry.hook.plan = lambda _: gates.pop() if gates else None
+    client.hook.plan = lambda _: gates.pop() if gates else None
     read = asyncio.create_task(client.send("GET", url))
     await seen.wait()
     assert (await client.send("DELETE", url)).status_code == 202

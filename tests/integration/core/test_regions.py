@@ -312,7 +312,7 @@ async def test_a_peer_that_is_down_costs_its_own_tokens_and_nothing_else(
 async def test_a_peer_that_never_answers_keeps_no_token_of_another_waiting(
     near: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_TIMEOUT_SECONDS", 2 * PATIENCE)  # Who waits for it waits too long.
+    monkeypatch.setattr(fetch, "FETCH_SECONDS", 2 * PATIENCE)  # Who waits for it waits too long.
     ahead = 0.0
     with socket.create_server(("127.0.0.1", 0)) as silent:
         keys = PeerKeys([f"localhost:{silent.getsockname()[1]}", near.host], lambda: ahead)
@@ -370,7 +370,7 @@ async def test_a_warm_region_verifies_anothers_token_without_a_storage_call(
 async def test_tokens_of_a_peer_that_falls_silent_wait_for_one_patience_together(
     near: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_TIMEOUT_SECONDS", 2 * PATIENCE)  # Who waits for it waits too long.
+    monkeypatch.setattr(fetch, "FETCH_SECONDS", 2 * PATIENCE)  # Who waits for it waits too long.
     ahead = 0.0
     keys = PeerKeys([near.host], lambda: ahead)
     kid = await kid_of(near)

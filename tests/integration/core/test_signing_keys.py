@@ -12,9 +12,10 @@ from registry_core.access import signing_keys
 from registry_core.access.signing_keys import SigningKeys
 from registry_core.errors import Unavailable
 from registry_core.settings import Settings
-from registry_core.storage.calls import Divert, Fault, Hold, StorageCall, traced
+from registry_core.storage.calls import traced
 from registry_core.storage.connection import Connection
 from tests.integration.core.support import Client, connect
+from tests.interference.kinds import Divert, Hold, Interference, SeenCall
 from tests.patience import PATIENCE
 
 
@@ -45,7 +46,7 @@ async def connection(client: Client) -> AsyncIterator[Connection]:
     """A connection to storage where no key has been made yet, nor is one of these tests left."""
     await forget_keys(client)
     yield client.services.connection
-    client.registry.hook.plan = None
+    client.hook.plan = None
     await forget_keys(client)
 
 
@@ -152,14 +153,14 @@ async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_w
     kid = (await SigningKeys(connection).signing()).kid
     before = client.registry.hook.total
 
-    def plan(_: StorageCall) -> Fault:
+    def plan(_: SeenCall) -> Interference:
         return Divert("http://127.0.0.1:9/")
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     failed = await asyncio.gather(*(signing.find(kid) for _ in range(20)), return_exceptions=True)
     assert {type(each) for each in failed} == {Unavailable}
     assert client.registry.hook.total - before == 3  # One read, as often as the SDK tries.
-    client.registry.hook.plan = None
+    client.hook.plan = None
     clock.time += timedelta(seconds=2)
     assert await signing.find(kid)
 
@@ -170,10 +171,10 @@ async def test_storage_that_does_not_answer_keeps_a_token_waiting_for_seconds_an
     monkeypatch.setattr("registry_core.access.signing_keys._PATIENCE_SECONDS", 0.2)
     signing = SigningKeys(connection)
 
-    def plan(_: StorageCall) -> Fault:
+    def plan(_: SeenCall) -> Interference:
         return Hold(asyncio.Event().wait)
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(Unavailable):
             await signing.find("unknown")
@@ -240,10 +241,10 @@ async def test_no_request_waits_for_a_rotation_or_is_charged_for_it(
     clock.time += timedelta(days=40)
     may_write = asyncio.Event()
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         return Hold(may_write.wait) if call.method == "PUT" else None
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     with traced() as trace:
         await signing.signing()
         may_write.set()
@@ -260,20 +261,20 @@ async def test_a_rotation_that_fails_fails_no_request_and_is_tried_with_the_next
     clock.time += timedelta(days=40)
     refused = 0
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         nonlocal refused
         if call.method != "PUT":
             return None
         refused += 1
         return Divert("http://127.0.0.1:9/")
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     for _ in range(3):
         assert (await signing.signing()).kid == first.kid
         await ended(signing)
     assert refused == 1
     assert "could not be rotated" in caplog.text
-    client.registry.hook.plan = None
+    client.hook.plan = None
     clock.time += timedelta(minutes=16)
     assert (await signing.signing()).kid == first.kid
     await ended(signing)
@@ -292,14 +293,14 @@ async def test_an_instance_that_ends_in_a_rotation_leaves_it_to_another(
         reached.set()
         await asyncio.Event().wait()
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         return Hold(forever) if call.method == "PUT" else None
 
-    client.registry.hook.plan = plan
+    client.hook.plan = plan
     await ending.signing()
     await reached.wait()
     await ending.close()
-    client.registry.hook.plan = None
+    client.hook.plan = None
     await other.signing()
     await ended(other)
     assert len(await other.list()) == 2

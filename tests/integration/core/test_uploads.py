@@ -13,9 +13,9 @@ import pytest
 
 from registry_core.blobs import hashing
 from registry_core.settings import Settings
-from registry_core.storage.calls import Drop, Fault, Refuse, StorageCall
 from registry_core.storage.objects import APPEND_BLOCK
 from tests.integration.core.support import Client, connect, digest_of, pieces
+from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
 
 MIB = 1024 * 1024
 
@@ -378,19 +378,19 @@ async def test_a_session_hops_between_instances_at_every_request(
     assert (await client.commit(location, digest_of(content))).status_code == 201
 
 
-class Once(Fault):
+class Once(Interference):
     """Plans a fault for the first call that `matches`."""
 
-    def __init__(self, client: Client, method: str, query: str, fault: Fault) -> None:
+    def __init__(self, client: Client, method: str, query: str, fault: Interference) -> None:
         self.hits = 0
 
-        def plan(call: StorageCall) -> Fault | None:
+        def plan(call: SeenCall) -> Interference | None:
             if call.method == method and query in call.query and not self.hits:
                 self.hits += 1
                 return fault
             return None
 
-        client.registry.hook.plan = plan
+        client.hook.plan = plan
 
 
 async def push_once(client: Client, repository: str, content: bytes) -> httpx.Response:
@@ -408,7 +408,7 @@ async def push_once(client: Client, repository: str, content: bytes) -> httpx.Re
     ids=["append", "set-metadata", "create", "commit-transaction"],
 )
 async def test_one_lost_call_never_corrupts_an_upload(
-    client: Client, repository: str, method: str, query: str, fault: Fault
+    client: Client, repository: str, method: str, query: str, fault: Interference
 ) -> None:
     client.may_read_back = isinstance(fault, Drop)
     content = secrets.token_bytes(APPEND_BLOCK + 10)
@@ -444,14 +444,14 @@ async def test_a_body_shorter_than_announced_is_refused(client: Client, reposito
 @pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "committed"])
 async def test_a_connection_that_storage_closed_fails_neither_a_small_blob_nor_a_commit(
-    client: Client, repository: str, fault: Fault, streamed: bool
+    client: Client, repository: str, fault: Interference, streamed: bool
 ) -> None:
     """Storage closes connections that were idle, and the next call finds that out."""
     content = secrets.token_bytes(1000)
     digest, location = digest_of(content), await client.begin(repository)
     if streamed:
         location = (await client.patch(location, content)).headers["location"]
-    client.registry.hook.fail_nth(1, fault)
+    client.hook.plan_nth(1, fault)
     answer = await client.commit(location, digest, b"" if streamed else content)
     assert answer.status_code == 201
     assert await content_of(client, repository, digest) == content

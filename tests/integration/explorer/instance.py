@@ -19,10 +19,10 @@ from registry_core.model.change import SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.settings import Settings
-from registry_core.storage import budget, objects, tables
-from registry_core.storage.calls import CallHook, Fault, StorageCall
-from registry_core.storage.operations import Operation
+from registry_core.storage import budget, tables
 from tests.integration.core.support import Client, connect
+from tests.interference.kinds import Interference, SeenCall
+from tests.interference.operations import Operation
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class _Inline(ThreadPoolExecutor):
         return future
 
 
-class _Gate(Fault):
+class _Gate(Interference):
     """Holds every call until it is its turn."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _Gate(Fault):
         self.under_way = 0
         self._announced = 0
 
-    async def before(self, call: StorageCall) -> None:
+    async def before(self, call: SeenCall) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._announced += 1
         number = self._announced
@@ -94,7 +94,7 @@ class _Gate(Fault):
             self.pending.pop(number, None)
             raise
 
-    async def after(self, _: StorageCall) -> None:
+    async def after(self, _: SeenCall) -> None:
         self.under_way -= 1
 
     def release(self, number: int) -> None:
@@ -118,10 +118,10 @@ async def _quiet(gate: _Gate) -> None:
 async def _serve(pipe: Connection, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Inline())
-    hook, gate = CallHook(), _Gate()
+    gate = _Gate()
     commands: asyncio.Queue[Any] = asyncio.Queue()
-    async with connect(settings, hook) as client:
-        hook.plan = lambda _: gate
+    async with connect(settings) as client:
+        client.hook.plan = lambda _: gate
         loop.add_reader(pipe.fileno(), lambda: commands.put_nowait(pipe.recv()))
         task: asyncio.Task[Answer] | None = None
         pipe.send(None)
@@ -137,7 +137,7 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
             await _quiet(gate)
             answer = task.result() if task and task.done() else None
             pipe.send(Report(tuple(call for call, _ in gate.pending.values()), answer))
-        hook.plan = None
+        client.hook.plan = None
         loop.remove_reader(pipe.fileno())
 
 
@@ -181,5 +181,4 @@ def run(pipe: Connection, settings: Settings, is_careless: bool) -> None:
     if is_careless:
         _forget_versions()
     budget._BACK_OFF_SECONDS = 0
-    objects._BACKOFF_SECONDS = 0
     asyncio.run(_serve(pipe, settings))

@@ -11,10 +11,10 @@ from typing import Self
 
 from registry_core.settings import Settings
 from registry_core.storage import keys
-from registry_core.storage.operations import Operation
 from tests.integration.explorer import instance
 from tests.integration.explorer.instance import Answer, Report, Request
 from tests.integration.explorer.search import Event
+from tests.interference.operations import Operation
 
 _TIMES = re.compile(r"^([MT]):\d{19}")
 _IDS = re.compile(r"[0-9a-f]{8}([-,][0-9a-f]{4}){3}[-,][0-9a-f]{12}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from registry_core.storage.operations import Operation
+from tests.interference.operations import Operation
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry_core.storage.operations import Operation
 from tests.integration.explorer.search import Event, Explorer
+from tests.interference.operations import Operation
 
 #: A step is a set of calls made at once; a call reads or writes one of the cells.
 Call = tuple[str, int]

@@ -1,7 +1,4 @@
-"""What one storage call reads or writes: the rows and objects that its request names.
-
-Only tests and fault plans ask for it; production calls are counted, not taken apart.
-"""
+"""What one storage call reads or writes: the rows and objects that its request names."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
-from registry_core.storage.operations import Operation, operations_of
+from tests.interference.operations import Operation, operations_of
 
 ACCOUNT = "https://acct.table.core.windows.net"
 AZURITE = "http://127.0.0.1:10000/devstoreaccount1"

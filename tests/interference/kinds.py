@@ -1,0 +1,101 @@
+"""Interferences: what a test does to a storage call on its way out, or to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from azure.core.exceptions import (
+    ServiceRequestError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.pipeline import PipelineRequest
+
+from registry_core.storage.calls import Response, Send, StorageCall
+from tests.interference.operations import Operation
+
+
+@dataclass
+class SeenCall(StorageCall):
+    """A storage call with what it reads or writes."""
+
+    operations: tuple[Operation, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.operations)) or super().__str__()
+
+
+class Interference:
+    """What happens to a call; the base class lets it pass."""
+
+    async def before(self, call: SeenCall, /) -> None:
+        """Runs before the call goes out; what it raises is the call's outcome, unapplied."""
+
+    async def forward(self, request: PipelineRequest[Any], send: Send, /) -> Response:
+        """Hands the call to storage."""
+        return await send(request)
+
+    async def after(self, call: SeenCall, /) -> None:
+        """Runs when the answer has come; what it raises replaces it: applied, but unseen."""
+
+
+@dataclass
+class Refuse(Interference):
+    """The connection fails before storage sees the call."""
+
+    async def before(self, call: SeenCall) -> None:
+        raise ServiceRequestError(f"interference: no connection for {call}")
+
+
+@dataclass
+class Drop(Interference):
+    """Storage applies the call, and its answer is lost."""
+
+    async def after(self, call: SeenCall) -> None:
+        raise ServiceResponseError(f"interference: answer lost of {call}")
+
+
+@dataclass
+class Divert(Interference):
+    """Another server answers in storage's place, say with a status that storage may give."""
+
+    url: str
+
+    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
+        request.http_request.url = self.url
+        return await send(request)
+
+
+@dataclass
+class Postpone(Interference):
+    """The caller gives up waiting, and storage applies the call later: at `deliver`."""
+
+    _delivery: Callable[[], Awaitable[Response]] | None = None
+
+    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
+        self._delivery = partial(send, request)
+        raise ServiceResponseTimeoutError("interference: no answer in time")
+
+    async def deliver(self) -> int | None:
+        """Has storage apply the call now, once; the status it answered, None if none was kept."""
+        delivery, self._delivery = self._delivery, None
+        return (await delivery()).http_response.status_code if delivery else None
+
+
+@dataclass
+class Hold(Interference):
+    """The call waits for `before_gate` to go out, and its answer for `after_gate` to be seen."""
+
+    before_gate: Callable[[], Awaitable[Any]] | None = None
+    after_gate: Callable[[], Awaitable[Any]] | None = None
+
+    async def before(self, _: SeenCall) -> None:
+        if self.before_gate:
+            await self.before_gate()
+
+    async def after(self, _: SeenCall) -> None:
+        if self.after_gate:
+            await self.after_gate()
