@@ -157,7 +157,11 @@ class QueueProcessor:
                 )
             except AzureError as error:
                 if _is_lost(error):
-                    _log.warning("%s: message %s is lost", self._function.name, message.id)
+                    _log.warning(
+                        "%s: message %s now belongs to another receiver",
+                        self._function.name,
+                        message.id,
+                    )
                     return
                 pause = half / 5
             else:

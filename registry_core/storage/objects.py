@@ -152,8 +152,8 @@ class Objects:
                     return str(answer["etag"])
             except Full as fault:
                 raise SizeInvalid(
-                    f"a blob of {offset} bytes already has as many parts as storage takes "
-                    "(50,000): send larger chunks"
+                    f"the blob has the most parts that storage allows (50,000) after {offset} "
+                    "bytes: send it again in larger chunks"
                 ) from fault
             except (ConditionFailed, RowMissing, Ambiguous) as fault:
                 if not unsure and not isinstance(fault, Ambiguous):
@@ -171,7 +171,7 @@ class Objects:
         """The ETag after our append if it was applied, None if not. Raises `AppendRefused`."""
         found = await self.state(name)
         if found is None:
-            raise AppendRefused("the object has gone")
+            raise AppendRefused("the object no longer exists")
         if found.size == offset and found.etag == etag:
             return None
         if found.size == offset + len(data):
@@ -239,7 +239,7 @@ class Objects:
                     raise
                 found = await self.state(name)
                 if found is None or found.etag != etag:
-                    raise ConditionFailed("it has been changed meanwhile") from None
+                    raise ConditionFailed("it was changed meanwhile") from None
                 await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
