@@ -83,7 +83,7 @@ def _number(kind: type[int | float], least: float, most: float = 1e12) -> Callab
     def parse(text: str) -> float:
         value = kind(text)
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"from {least:,.15g} to {most:,.15g}")
+            raise argparse.ArgumentTypeError(f"use a number from {least:,.15g} to {most:,.15g}")
         return value
 
     parse.__name__ = "number"

@@ -223,7 +223,7 @@ def _unless_lost(message: "QueueMessage") -> Iterator[None]:
     except AzureError as error:
         if not _is_lost(error):
             raise
-        _log.warning("message %s is lost to another host", message.id)
+        _log.warning("message %s now belongs to another host", message.id)
 
 
 def _is_lost(error: AzureError) -> bool:

@@ -120,8 +120,8 @@ def test_a_queue_has_a_name_and_a_connection(
 @pytest.mark.parametrize(
     ("name", "connection", "complaint"),
     [
-        ("a", "Work", "'a' is no name for a queue"),
-        ("a--b", "Work", "'a--b' is no name for a queue"),
+        ("a", "Work", "'a' is not a valid name for a queue"),
+        ("a--b", "Work", "'a--b' is not a valid name for a queue"),
         ("jobs", "Malformed", "[Cc]onnection string"),
         ("jobs", "Nowhere", "the connection Nowhere is not set"),
         ("jobs", "ByIdentity", r"uses an identity \(ByIdentity__queueServiceUri\)"),
