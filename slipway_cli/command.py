@@ -97,7 +97,7 @@ def add_expiry(parser: argparse.ArgumentParser) -> None:
         "--expiration-in-days",
         type=int,
         metavar="DAYS",
-        help="the password expires after so many days (default: never)",
+        help="the password expires after this number of days (default: never)",
     )
     group.add_argument(
         "--expiration",
