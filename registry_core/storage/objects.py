@@ -152,8 +152,8 @@ class Objects:
                     return str(answer["etag"])
             except Full as fault:
                 raise SizeInvalid(
-                    f"the blob has the most parts that storage allows (50,000) after {offset} "
-                    "bytes: send it again in larger chunks"
+                    f"the blob has 50,000 parts after {offset} bytes, and storage allows no more: "
+                    "send it again in larger chunks"
                 ) from fault
             except (ConditionFailed, RowMissing, Ambiguous) as fault:
                 if not unsure and not isinstance(fault, Ambiguous):
