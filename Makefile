@@ -33,15 +33,15 @@ SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhos
 .DELETE_ON_ERROR:
 .PHONY: help setup run cert check test test-quick test-all e2e package release bench format lock clean
 
-help: ## Say what there is to make
+help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they do it themselves)
+setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they also do this themselves)
 
 run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
 
-cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/ (NAMES=build.example.com for more)
+cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/ (NAMES=build.example.com adds names)
 	@$(BIN)/python -m devhost.cert
 
 check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, and the Bicep templates
@@ -50,10 +50,10 @@ check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, an
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/pytest tests/unit/test_layering.py tests/infra
 
-test-quick: $(PYTHON_READY) $(NODE_READY) ## Run the unit tests and a few integration tests: in less than a minute
+test-quick: $(PYTHON_READY) $(NODE_READY) ## Run the unit tests and a few integration tests, in less than a minute
 	$(BIN)/pytest $(PARALLEL) -m "not long" $(QUICK)
 
-test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests but those that take long, also the engine's on Python 3.13: in minutes
+test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests except the long ones, with the engine tests on Python 3.13, in some minutes
 	$(BIN)/pytest $(PARALLEL) -m "not long" $(TESTS)
 	$(call test_engine,-m "not long")
 
@@ -64,14 +64,14 @@ test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests, with m
 
 e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
-	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "There are no such tests yet."; fi
+	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "tests/e2e does not exist."; fi
 
 # $(call test_engine,OPTIONS): the tests of the production engine.
 ifdef ENGINE_PYTHON
 test_engine = .venv-engine/bin/pytest $(1) tests/engine
 else
 define test_engine
-@echo "SKIPPED the tests of the production engine (tests/engine): there is no Python 3.13 that can make"
+@echo "SKIPPED the tests of the production engine (tests/engine): they need a Python 3.13 that can make"
 @echo "virtual environments. Install one, or name it: make $@ ENGINE_PYTHON=/path/to/python3.13"
 endef
 endif
@@ -79,7 +79,7 @@ endif
 package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
 	@$(PYTHON) infra/package.py
 
-release: ## Commit and tag a version (VERSION=0.1.0), and begin the next; nothing is published
+release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
@@ -89,7 +89,7 @@ format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requirements allow (UPGRADE= keeps what will do)
+lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the requirements allow (UPGRADE= changes only what is needed)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
 	compile() { "$$tools/bin/uv" pip compile --generate-hashes $(UPGRADE) --quiet --custom-compile-command "make lock" "$$@"; }; \
@@ -101,19 +101,19 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Choose the newest versions that the requi
 	compile --universal --python-version 3.13 --output-file requirements/engine.txt requirements/engine.in
 	$(BIN)/python -m devhost.processes.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
-clean: ## Remove what was installed or cached; .data and .certs stay
+clean: ## Remove installed and cached files; .data and .certs stay
 	rm -rf .venv .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Python 3.11 or later is needed, and $(PYTHON) is not. Name another: make PYTHON=python3.13" >&2; exit 1; }
+		echo "$(PYTHON) is too old: Python 3.11 or later is needed. Name another: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu, install python3-venv." >&2; exit 1; }
 	@now=$$($(PYTHON) -V); was=$$(sed -n 's/^version *= */Python /p' .venv/pyvenv.cfg 2>/dev/null || true); \
-	if ! ls .venv/.ready-* >/dev/null 2>&1; then echo "Installing Python packages into .venv, once: a minute or two"; \
-	elif [ "$$was" != "$$now" ]; then echo "Making .venv anew: it was made by $$was, and this is $$now"; \
-	else echo "Making .venv anew: requirements/dev.txt has changed"; fi
+	if ! ls .venv/.ready-* >/dev/null 2>&1; then echo "Installing Python packages into .venv; this takes a minute or two"; \
+	elif [ "$$was" != "$$now" ]; then echo "Making .venv again: it was made by $$was, and this is $$now"; \
+	else echo "Making .venv again: requirements/dev.txt has changed"; fi
 	@# The interpreter behind $(PYTHON), which may itself be the one in the .venv about to be replaced.
 	@set -e; python=$$($(PYTHON) -c 'import sys; print(sys._base_executable)'); rm -rf .venv; "$$python" -m venv .venv
 	@$(call install,.venv,dev)
@@ -153,7 +153,7 @@ $(ENGINE_READY):
 # What Azure's remote build makes of the package: an environment with nothing but the worker's
 # engine, and beside it what requirements.txt names, where the worker looks for it.
 $(PACKAGE_READY):
-	@echo "Installing what requirements.txt names into .venv-package"
+	@echo "Installing the packages of requirements.txt into .venv-package"
 	@$(ENGINE_PYTHON) -m venv --clear .venv-package
 	@.venv-package/bin/pip install --disable-pip-version-check azure-functions-runtime
 	@.venv-package/bin/pip install --disable-pip-version-check --target .venv-package/site-packages --requirement requirements.txt

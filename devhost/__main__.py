@@ -13,18 +13,19 @@ _ENVIRONMENT = """
 environment:
   PORT                        port to serve on (7071); 0 picks a free one
   HOST                        address to listen on (127.0.0.1)
-  DATA_DIR                    where the admin password, the status of timers and Azurite's data are
-                              kept (.data)
+  DATA_DIR                    folder for Azurite's data, the admin password and the status of
+                              timers (.data)
   AZURITE_BLOB_PORT, AZURITE_QUEUE_PORT, AZURITE_TABLE_PORT
                               Azurite's ports (10000 to 10002, or others if these are taken)
-  TLS_CERT, TLS_KEY           certificate and key (PEM) to serve https with, also for Azurite;
+  TLS_CERT, TLS_KEY           certificate and key (PEM) to serve https, also from Azurite;
                               `make cert` makes them
   RegistryStorage             storage to use instead of starting Azurite
-  REGISTRY_*                  the registry's own settings; what is given here wins
+  REGISTRY_*                  settings of the registry; they win over local.settings.json
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
                               largest request body in bytes (2 GiB)
-  LOG_FORMAT, LOG_LEVEL       text (at a terminal) or json (elsewhere); DEBUG, INFO, WARNING, ERROR
-  any other                   setting that a trigger names: %SCHEDULE%, or its connection string
+  LOG_FORMAT                  text or json (text at a terminal, otherwise json)
+  LOG_LEVEL                   DEBUG, INFO, WARNING or ERROR
+  others                      settings that a trigger names, such as %SCHEDULE% or a connection
 """
 
 
@@ -33,8 +34,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m devhost",
         description=(
-            "Serve the function app on this machine, on storage emulated by Azurite: "
-            "its HTTP, timer and queue triggers."
+            "Run the function app on this machine: its HTTP, timer and queue triggers. Azurite "
+            "emulates the storage."
         ),
         epilog=_ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,7 +43,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port to serve on; 0 picks a free one")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument(
-        "--app-dir", type=Path, default=Path.cwd(), help="where function_app.py is (here)"
+        "--app-dir",
+        type=Path,
+        default=Path.cwd(),
+        help="folder of function_app.py (the current folder)",
     )
     arguments = parser.parse_args()
     try:

@@ -43,11 +43,11 @@ def welcome(
         f"  docker push {registry}/hello-world",
         f"  docker pull {registry}/hello-world",
         "",
-        "  (for hello-world, any image that `docker images` lists will do)",
+        "  (instead of hello-world, use any image that `docker images` lists)",
         "",
     ]
     if storage is None:
-        lines.append("Storage is what RegistryStorage names; no emulator was started.")
+        lines.append("The storage is the one that RegistryStorage names; no emulator was started.")
     else:
         # Without a slash, a shell would look for it on the PATH.
         file_ = storage if "/" in str(storage) else f"./{storage}"
@@ -68,4 +68,4 @@ def _triggers(app: FunctionApp, now: datetime) -> Iterator[str]:
     for queue in app.queues:
         yield f"Queue {queue.queue_name}: {queue.function.name}"
     if app.not_run:
-        yield f"Not run here, their triggers not being imitated: {', '.join(app.not_run)}"
+        yield f"Not run here, because their triggers are not supported: {', '.join(app.not_run)}"

@@ -1,6 +1,6 @@
-"""A certificate authority for this machine, and a certificate from it for `localhost` and more.
+"""Make a certificate authority for this machine, and a server certificate for `localhost`.
 
-What is there and still valid is kept: clients that trust the authority once go on trusting it.
+Files that exist and are still valid are kept, so clients have to trust the authority only once.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _alternative(name: str) -> x509.GeneralName:
     except ValueError:
         if not _HOST_NAME.fullmatch(name):
             raise CertificateError(
-                f"NAMES has {name!r}, which is no host name or address; without a port: "
+                f"NAMES: {name!r} is not a host name or an address. Leave out the port, as in "
                 "NAMES=registry.example.com,192.0.2.1"
             ) from None
         return x509.DNSName(name.lower())
@@ -220,12 +220,12 @@ Serve over TLS:
   export TLS_CERT={directory.certificate} TLS_KEY={directory.key}{others}
   make run
 
-Have docker trust the certificate authority (no restart is needed):
+Make docker trust the certificate authority (docker needs no restart):
   sudo mkdir -p /etc/docker/certs.d/{server}
   sudo cp {authority} /etc/docker/certs.d/{server}/ca.crt
 
-The same for containerd and nerdctl, under /etc/containerd/certs.d; for podman, skopeo and
-buildah, under /etc/containers/certs.d. For all programs of a Debian or Ubuntu system:
+For containerd and nerdctl, use /etc/containerd/certs.d instead; for podman, skopeo and buildah,
+/etc/containers/certs.d. To make all programs of a Debian or Ubuntu system trust it:
   sudo cp {authority} /usr/local/share/ca-certificates/slipway-development.crt
   sudo update-ca-certificates"""
 
@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m devhost.cert",
         description=__doc__,
-        epilog="environment: NAMES, more names and addresses of the server, parted by commas; PORT",
+        epilog="environment: NAMES, more names and addresses, separated by commas; PORT",
     )
     parser.add_argument(
         "--directory", type=Path, default=Path(".certs"), help="where to keep the files (.certs)"

@@ -100,7 +100,7 @@ def _chosen(
     for choice in choices:
         if text.lower() == choice.lower():
             return choice
-    raise DevhostError(f"{name} is one of {', '.join(choices)}, not {text!r}")
+    raise DevhostError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -72,7 +72,7 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
         )
         _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
-            raise AzuriteError(f"Azurite ended by itself; its last words are in {azurite.log}")
+            raise AzuriteError(f"Azurite stopped by itself; its last messages are in {azurite.log}")
 
 
 def _noted(azurite: Azurite, data_dir: Path) -> Path:
@@ -168,7 +168,7 @@ def _azurite(location: Path, options: Options, *, usual: bool) -> Azurite:
         elif port and not is_free(port):
             name = f"AZURITE_{service.upper()}_PORT"
             raise PortInUseError(
-                f"port {port}, given as {name}, is in use. Choose another, or leave {name} out."
+                f"{name}: port {port} is in use. Choose another, or do not set {name}."
             )
         else:
             ports[service] = port
@@ -202,7 +202,7 @@ def _only_user(location: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DevhostError(
-                f"another development host uses {location}. "
+                f"another development host already uses {location}. "
                 "Stop it, or choose another directory: DATA_DIR=.data2 make run"
             ) from None
         yield

@@ -116,13 +116,13 @@ def check_names(environment: Mapping[str, str], options: Options) -> Iterator[st
         return
     if options.is_wildcard and not environment.get("REGISTRY_LOGIN_SERVERS"):
         raise DevhostError(
-            f"HOST={options.host} serves other machines, which have to be told a name that leads "
-            f"here. Set REGISTRY_LOGIN_SERVERS=<name>:{options.port}; see docs/team-server.md"
+            f"HOST={options.host} serves other machines, which need a name for this one. "
+            f"Set REGISTRY_LOGIN_SERVERS=<name>:{options.port}; see docs/team-server.md"
         )
     if options.certificate is None:
         yield (
-            "Other machines sign in by https alone. Set TLS_CERT and TLS_KEY, or have a proxy "
-            "speak it; see docs/team-server.md"
+            "Other machines can sign in only over https. Set TLS_CERT and TLS_KEY, or use a "
+            "proxy with https; see docs/team-server.md"
         )
 
 
@@ -190,7 +190,7 @@ def _file(value: str | None) -> Path | None:
     path = Path(value).resolve()
     if not path.is_file():
         raise CertificateError(
-            f"there is no file {value}; `make cert` makes a certificate for local use"
+            f"the file {value} does not exist; `make cert` makes a certificate for local use"
         )
     return path
 

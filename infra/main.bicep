@@ -10,11 +10,11 @@ targetScope = 'subscription'
 @maxLength(40)
 param environmentName string
 
-@description('The regions, the first being the home of what they share. Each gets its own app and storage.')
+@description('The regions. Each gets its own app and storage; what they share is in the first.')
 @minLength(1)
 param locations array
 
-@description('The registry\'s name, letters and digits alone: without a hyphen `az acr -n` reaches it. The first app is <name>.azurewebsites.net.')
+@description('The registry\'s name: letters and digits only, so that `az acr -n` can reach it. The first app is <name>.azurewebsites.net.')
 @minLength(5)
 @maxLength(34)
 param registryName string = 'slipway${uniqueString(subscription().id, environmentName)}'
@@ -28,7 +28,7 @@ param tags object = {}
 @description('Whether service principals, users and managed identities of the tenant can sign in.')
 param entraSignIn bool = true
 
-@description('The audiences that an Entra access token may be for, parted by commas; empty for Azure Container Registry\'s and Azure Resource Manager\'s.')
+@description('The audiences that the registry accepts in an Entra access token, separated by commas. Empty: those of Azure Container Registry and Azure Resource Manager.')
 param entraAudiences string = ''
 
 @description('Whether the admin account can sign in.')
@@ -37,27 +37,27 @@ param adminUserEnabled bool = false
 @description('The admin account\'s name.')
 param adminUsername string = 'admin'
 
-@description('The admin account\'s password, of at least 16 characters.')
+@description('The admin account\'s password, at least 16 characters.')
 @secure()
 param adminPassword string = ''
 
-@description('A second password of the admin account that is as good, so that either can be replaced.')
+@description('A second password of the admin account. Both work, so you can replace one while clients use the other.')
 @secure()
 param adminPassword2 string = ''
 
-@description('Keep the admin account\'s passwords in a Key Vault in each region, and refer to them; else they are app settings.')
+@description('Keep the admin account\'s passwords in a Key Vault in each region. Otherwise they are app settings.')
 param adminPasswordsInKeyVault bool = true
 
-@description('Use the password that an earlier deployment put into the Key Vault of each region. Without one there, the app would not start.')
+@description('Use the passwords that an earlier deployment put into the Key Vault of each region. If there are none, the app does not start.')
 param keepAdminPassword bool = false
 
-@description('What anybody may pull: on, off, or repositories parted by commas (docs,public/*).')
+@description('What anybody may pull without sign-in: on (everything), off (nothing), or repositories separated by commas (docs,public/*).')
 param anonymousPull string = 'off'
 
-@description('Object id of who manages tokens and roles with the command line: gets data access to the registry\'s storage. Empty for nobody.')
+@description('Object id of the operator, who manages tokens and roles with the command line and gets data access to the registry\'s storage. Empty: nobody.')
 param operatorPrincipalId string = ''
 
-@description('What the operator is.')
+@description('The type of the operator\'s identity.')
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param operatorPrincipalType string = 'User'
 
@@ -72,7 +72,7 @@ param blobRedirect string = 'on'
 @allowed(['on', 'off'])
 param deleteEnabled string = 'on'
 
-@description('How long what no manifest needs is kept; at least 1h.')
+@description('How long a blob is kept that no manifest uses; at least 1h.')
 param gcGrace string = '24h'
 
 @description('How long an upload session waits for its next bytes.')
@@ -81,7 +81,7 @@ param uploadExpiry string = '7d'
 @description('How long an instance may answer a read from its memory.')
 param cacheTtl string = '60s'
 
-@description('How many proxies in front of the app add to X-Forwarded-For; the Functions front end is one.')
+@description('The number of proxies in front of the app that add to X-Forwarded-For. The Functions front end is one of them.')
 @minValue(0)
 @maxValue(4)
 param trustedProxies int = 1
@@ -98,24 +98,24 @@ param instanceMemoryMB int = 2048
 @maxValue(100)
 param perInstanceConcurrency int = 4
 
-@description('How many instances a region may start. Below 40 it is no hard limit for HTTP.')
+@description('The most instances that a region may start. Below 40, HTTP can get some more.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 100
 
-@description('How many instances a region keeps running for HTTP; 0 scales to zero.')
+@description('The number of instances that a region keeps running for HTTP; 0 scales to zero.')
 @minValue(0)
 @maxValue(100)
 param alwaysReadyInstances int = 0
 
-@description('When to ask the app for /healthz, so that an instance stays: an NCRONTAB schedule in UTC (0 */4 6-17 * * 1-5), or off.')
+@description('When a timer calls /healthz to keep an instance running: an NCRONTAB schedule in UTC (0 */4 6-17 * * 1-5), or off.')
 param keepWarm string = 'off'
 
-@description('How instances are replaced on a new package or changed settings: all at once, ending what they do (Recreate), or one batch after the other (RollingUpdate, a preview).')
+@description('How a deployment replaces the instances: all at once, which interrupts requests (Recreate), or in batches (RollingUpdate, a preview).')
 @allowed(['Recreate', 'RollingUpdate'])
 param siteUpdateStrategy string = 'Recreate'
 
-@description('The largest request body in MiB: the largest layer of clients that send it whole.')
+@description('The largest request body in MiB. It is the largest layer for clients that send a layer in one request.')
 @minValue(1)
 @maxValue(750)
 param requestBodyLimitMiB int = 100
@@ -129,44 +129,44 @@ param zoneRedundant bool = false
 @description('Put each app into a virtual network, and its storage and Key Vault behind private endpoints.')
 param privateEndpoints bool = false
 
-@description('Whether the app, and the blobs it redirects to, can be reached from the internet. Off needs privateEndpoints.')
+@description('Whether the internet can reach the app and the blobs that it redirects to. To switch this off, privateEndpoints must be on.')
 param publicAccess bool = true
 
-@description('Addresses (CIDR) that may reach the registry; empty for all. For one region.')
+@description('The addresses (CIDR) that can reach the registry. Empty: all. Only for a single region.')
 param allowedIpRanges array = []
 
-@description('The origins whose pages may read the registry in a browser, such as https://ui.example.com; empty for none.')
+@description('Web origins whose pages may read the registry in a browser, such as https://ui.example.com. Empty: none.')
 param corsOrigins array = []
 
-@description('With several regions: take one out of the global endpoint while it is ill. The probes keep an instance of each awake, which costs: see docs/cost.md.')
+@description('With several regions: remove an unhealthy region from the global endpoint. The probes keep an instance of each region awake, which costs money: see docs/cost.md.')
 param probeRegions bool = true
 
 @description('A domain name of your own that leads to the registry, in all regions. Create its TXT record first: see docs/deploy.md.')
 param customDomain string = ''
 
-@description('Bind the domain to the apps. Off leaves a binding alone that was made by hand, and its certificate.')
+@description('Bind the domain to the apps. Switch this off to keep a binding and a certificate that you made by hand.')
 param bindDomain bool = true
 
-@description('The Key Vault that holds the domain\'s certificate: its resource id. Empty: bind the domain without one.')
+@description('Resource id of the Key Vault with the domain\'s certificate. Empty: bind the domain without a certificate.')
 param certificateVaultId string = ''
 
 @description('The name of the certificate in that vault.')
 param certificateName string = ''
 
-@description('Have Azure issue a certificate for the domain, free of charge. For one region that the internet reaches; its DNS records have to be there.')
+@description('Let Azure issue a free certificate for the domain. Only for a single region that the internet can reach, and after you made the DNS records.')
 param managedCertificate bool = false
 
 // ---------------------------------------------------------------------------------------------
 // Who hears of it
 
-@description('Where alerts go by e-mail; empty: there are none.')
+@description('The e-mail address for alerts. Empty: no alerts are made.')
 param alertEmail string = ''
 
-@description('How many failed sign-ins in a quarter of an hour raise an alert.')
+@description('The number of failed sign-ins within 15 minutes that raises an alert.')
 @minValue(1)
 param failedSignInThreshold int = 50
 
-@description('How much the logs may take in a day, in GB; logging stops there until the next day.')
+@description('The most log data in a day, in GB. At this limit, logging stops until the next day.')
 @minValue(1)
 param logDailyCapGB int = 1
 
@@ -292,7 +292,7 @@ module globalEndpoint 'modules/global-endpoint.bicep' = if (severalRegions) {
   }
 }
 
-@description('Where docker logs in to.')
+@description('The login server, for docker login.')
 output REGISTRY_LOGIN_SERVER string = empty(customDomain) ? hosts[0] : customDomain
 
 @description('The login server of each region.')
@@ -301,14 +301,14 @@ output REGISTRY_REGIONAL_LOGIN_SERVERS array = hosts
 @description('The apps, for `func azure functionapp publish` and `az functionapp deployment`.')
 output REGISTRY_APP_NAMES array = appNames
 
-@description('What the custom domain\'s CNAME record has to lead to.')
+@description('The name that the custom domain\'s CNAME record must point to.')
 output REGISTRY_DNS_TARGET string = severalRegions ? globalEndpoint!.outputs.hostName : hosts[0]
 
-@description('Goes into the TXT record asuid.<custom domain>, which proves that the domain is yours.')
+@description('The value of the TXT record asuid.<custom domain>, which proves that the domain is yours.')
 output REGISTRY_DOMAIN_VERIFICATION_ID string = regional[0].outputs.domainVerificationId
 
 @description('The registry\'s storage accounts, for the command line (RegistryStorage__accountName).')
 output REGISTRY_STORAGE_ACCOUNTS array = [for (location, index) in regions: regional[index].outputs.registryStorageName]
 
-@description('Where everything lies.')
+@description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name

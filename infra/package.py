@@ -41,7 +41,7 @@ def version(root: Path) -> str:
     except OSError:
         found = None
     if found is None:
-        raise PackageError(f"{VERSION_FILE}: it says no __version__")
+        raise PackageError(f"{VERSION_FILE}: __version__ is missing")
     return found[1]
 
 

@@ -36,7 +36,7 @@ class ReleaseError(Exception):
 def numbers(version: str) -> Numbers:
     """`1.2.3` as numbers, which order as versions do. Raises `ReleaseError`."""
     if not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version, re.ASCII):
-        raise ReleaseError(f"{version!r} is no version: three numbers, such as 0.1.0")
+        raise ReleaseError(f"{version!r} is not a version: use three numbers, such as 0.1.0")
     major, minor, patch = map(int, version.split("."))
     return major, minor, patch
 
@@ -63,7 +63,7 @@ class Sources:
         """What the sources call themselves."""
         found = _VERSION.search(self.version_file)
         if found is None:
-            raise ReleaseError(f"{VERSION_FILE}: it says no __version__")
+            raise ReleaseError(f"{VERSION_FILE}: __version__ is missing")
         return found[1]
 
     @property
@@ -76,16 +76,16 @@ class Sources:
         """Raises `ReleaseError` if the version and the change log disagree."""
         first = _HEADING.search(self.change_log)
         if first is None:
-            raise ReleaseError(f"{CHANGE_LOG} has no heading of a version")
+            raise ReleaseError(f"{CHANGE_LOG} has no heading with a version")
         if first[0] == UNRELEASED:
             core, mark = self.version.removesuffix(PRE_RELEASE), self.version[-len(PRE_RELEASE) :]
             if mark != PRE_RELEASE or (self.newest and numbers(core) <= self.newest):
                 raise ReleaseError(
                     f"{VERSION_FILE} says {self.version}; while {CHANGE_LOG} begins with "
-                    f"'{UNRELEASED}' it has to be a version to come, with {PRE_RELEASE} at its end"
+                    f"'{UNRELEASED}' it must be the next version, with {PRE_RELEASE} at its end"
                 )
         elif first[0] not in {found[0] for found in _RELEASED.finditer(self.change_log)}:
-            raise ReleaseError(f"{CHANGE_LOG}: the heading '{first[0]}' is none of a version")
+            raise ReleaseError(f"{CHANGE_LOG}: the heading '{first[0]}' does not name a version")
         elif numbers(self.version) != self.newest:
             raise ReleaseError(f"{VERSION_FILE} says {self.version}, and {CHANGE_LOG} '{first[0]}'")
 
@@ -96,9 +96,9 @@ class Sources:
         if not heading:
             raise ReleaseError(f"{CHANGE_LOG} has no '{UNRELEASED}': there is nothing to release")
         if not _HEADING.split(rest, maxsplit=1)[0].strip():
-            raise ReleaseError(f"{CHANGE_LOG} says nothing under '{UNRELEASED}'")
+            raise ReleaseError(f"{CHANGE_LOG} has no text under '{UNRELEASED}'")
         if numbers(version) < numbers(self.version.removesuffix(PRE_RELEASE)):
-            raise ReleaseError(f"{version} is older than {self.version}, the version to come")
+            raise ReleaseError(f"{version} is older than {self.version}, which is the next version")
         log = f"{begin}## [{version}] - {date}\n{rest}"
         return Sources(_named(self.version_file, version), log)
 
@@ -116,10 +116,10 @@ def release(root: Path, version: str) -> None:
     numbers(version)
     tag = f"v{version}"
     if _git(root, "status", "--porcelain"):
-        raise ReleaseError("there are changes that are not committed: `git status` shows them")
+        raise ReleaseError("commit your changes first; `git status` shows them")
     _git(root, "var", "GIT_COMMITTER_IDENT")  # Fails where git does not know who commits.
     if _git(root, "tag", "--list", tag):
-        raise ReleaseError(f"there is a tag {tag} already")
+        raise ReleaseError(f"the tag {tag} already exists")
     sources = Sources.read(root).released(version, f"{datetime.now(UTC):%Y-%m-%d}")
     following = sources.begun()
     _commit(root, sources, f"Release {version}")

@@ -146,7 +146,7 @@ class ScopeInvalid(RegistryError):
 class GrantUnsupported(RegistryError):
     """A token request of a kind that is not known, or without what its kind needs."""
 
-    status, code, message = 400, "UNSUPPORTED_GRANT", "the token request cannot be answered"
+    status, code, message = 400, "UNSUPPORTED_GRANT", "the token request is not supported"
 
 
 class TooManyRequests(RegistryError):
@@ -209,7 +209,7 @@ class Unavailable(RegistryError):
 class InsufficientStorage(Unavailable):
     """Storage has no room: the same request succeeds once there is some (RFC 4918, 11.5)."""
 
-    message = "storage is full, so nothing can be written; what was pushed can still be pulled"
+    message = "storage is full: pushes fail until there is room; pulls still work"
 
 
 class InternalError(RegistryError):

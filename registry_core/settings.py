@@ -82,8 +82,8 @@ class StorageSettings:
         name = self.account_name or account_of(self.blob_uri, "blob")
         if not name:
             raise SettingsError(
-                f"RegistryStorage__accountName: missing; {self.blob_uri} does not tell the "
-                "storage account's name, for which addresses of blobs are signed"
+                "RegistryStorage__accountName: set it to the storage account's name. It is needed "
+                f"to sign addresses of blobs, and {self.blob_uri} does not contain it"
             )
         return name
 
@@ -178,10 +178,14 @@ class Settings:
         env = os.environ if environment is None else environment
         grace = _duration(env, "REGISTRY_GC_GRACE", cls.gc_grace)
         if grace < MIN_GRACE:
-            raise SettingsError("REGISTRY_GC_GRACE: at least 1h, or a push could lose its blobs")
+            raise SettingsError(
+                "REGISTRY_GC_GRACE: set it to 1h or more. With less, a push could lose its blobs"
+            )
         expiry = _duration(env, "REGISTRY_UPLOAD_EXPIRY", cls.upload_expiry)
         if expiry < MIN_EXPIRY:
-            raise SettingsError("REGISTRY_UPLOAD_EXPIRY: at least 10m, or no layer could be pushed")
+            raise SettingsError(
+                "REGISTRY_UPLOAD_EXPIRY: set it to 10m or more. With less, a push could not finish"
+            )
         named = env.get("REGISTRY_REGION", "").strip() or env.get("REGION_NAME", "")
         region = re.sub(r"[^a-z0-9]", "", named.lower())
         login_servers = _login_servers(env)
@@ -213,8 +217,9 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
         values = connection_values(connection)
         if not {"accountname", "accountkey"} <= set(values):
             raise SettingsError(
-                "RegistryStorage: a connection string with AccountName and AccountKey, or leave it "
-                "out and set RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri"
+                "RegistryStorage: the connection string needs AccountName and AccountKey. To use "
+                "an identity instead, remove it and set RegistryStorage__blobServiceUri and "
+                "RegistryStorage__tableServiceUri"
             )
         _check_account(
             f"RegistryStorage: AccountName is {values['accountname']}",
@@ -230,16 +235,21 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
             uri = f"https://{account}.{service}.core.windows.net"
         if not uri:
             raise SettingsError(
-                f"RegistryStorage__{service}ServiceUri: missing. Set it and its siblings; or "
-                "RegistryStorage__accountName; or RegistryStorage to a connection string "
-                "(UseDevelopmentStorage=true for Azurite, which make run starts)"
+                f"RegistryStorage__{service}ServiceUri: it is missing. Set both "
+                "RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri, or only "
+                "RegistryStorage__accountName, or set RegistryStorage to a connection string. "
+                "For Azurite on its usual ports, that is UseDevelopmentStorage=true"
             )
         if not uri.startswith("https://"):
-            raise SettingsError(f"RegistryStorage__{service}ServiceUri: an https:// address")
+            raise SettingsError(
+                f"RegistryStorage__{service}ServiceUri: it must begin with https://"
+            )
         uris[service] = uri
     credential = env.get("RegistryStorage__credential", "").strip().lower()
     if credential not in ("", "managedidentity"):
-        raise SettingsError("RegistryStorage__credential: 'managedidentity' or nothing")
+        raise SettingsError(
+            "RegistryStorage__credential: set it to 'managedidentity', or remove it"
+        )
     storage = StorageSettings(
         blob_uri=uris["blob"],
         table_uri=uris["table"],
@@ -262,7 +272,7 @@ def _check_account(said: str, account: str, addresses: Mapping[str, str]) -> Non
     for service, address in addresses.items():
         if account_of(address, service) not in (None, account):
             raise SettingsError(
-                f"{said}, and the address of its {service}s is another's: {address}"
+                f"{said}, but its {service} address belongs to another account: {address}"
             )
 
 
@@ -271,7 +281,8 @@ def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
     servers = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     if not servers or not all(map(_is_host, servers)):
         raise SettingsError(
-            "REGISTRY_LOGIN_SERVERS: host names, with a port where needed, parted by commas"
+            "REGISTRY_LOGIN_SERVERS: use host names separated by commas, each with its port if it "
+            "has one: registry.example.com,localhost:7071"
         )
     return servers
 
@@ -279,7 +290,9 @@ def _login_servers(env: Mapping[str, str]) -> tuple[str, ...]:
 def _peers(env: Mapping[str, str]) -> tuple[str, ...]:
     peers = _list(env.get("REGISTRY_PEERS", "").lower())
     if not all(map(_is_host, peers)):
-        raise SettingsError("REGISTRY_PEERS: host names of the other regions, parted by commas")
+        raise SettingsError(
+            "REGISTRY_PEERS: use the host names of the other regions, separated by commas"
+        )
     return peers
 
 
@@ -288,14 +301,18 @@ def _admin(env: Mapping[str, str]) -> AdminSettings | None:
         return None
     username = env.get("REGISTRY_ADMIN_USERNAME", "").strip()
     if not username or ":" in username:
-        raise SettingsError("REGISTRY_ADMIN_USERNAME: needed, without a colon")
+        raise SettingsError(
+            "REGISTRY_ADMIN_USERNAME: the admin account needs a name, without a colon"
+        )
     passwords = []
     for name in ("REGISTRY_ADMIN_PASSWORD", "REGISTRY_ADMIN_PASSWORD2"):
         password = env.get(name, "")
         if password:
             passwords.append(_checked_password(name, password))
     if not passwords:
-        raise SettingsError("REGISTRY_ADMIN_PASSWORD: needed while the admin user is enabled")
+        raise SettingsError(
+            "REGISTRY_ADMIN_PASSWORD: set it, or switch off REGISTRY_ADMIN_USER_ENABLED"
+        )
     return AdminSettings(username, tuple(passwords))
 
 
@@ -304,12 +321,15 @@ def _entra(env: Mapping[str, str]) -> EntraSettings | None:
     if not tenant:
         return None
     if not _GUID.fullmatch(tenant):
-        raise SettingsError("REGISTRY_ENTRA_TENANT_ID: the tenant's id, a GUID")
+        raise SettingsError(
+            "REGISTRY_ENTRA_TENANT_ID: it must be the id of the tenant, which is a GUID"
+        )
     audiences = _list(env.get("REGISTRY_ENTRA_AUDIENCES", ""))
     authority = env.get("REGISTRY_ENTRA_AUTHORITY", "").strip().rstrip("/")
     if authority and not authority.startswith("https://"):
         raise SettingsError(
-            "REGISTRY_ENTRA_AUTHORITY: an https:// address, such as https://login.microsoftonline.us"
+            "REGISTRY_ENTRA_AUTHORITY: it must begin with https://, such as "
+            "https://login.microsoftonline.us"
         )
     return EntraSettings(
         tenant, audiences or EntraSettings.audiences, authority or EntraSettings.authority
@@ -326,7 +346,9 @@ def _anonymous_pull(env: Mapping[str, str]) -> tuple[RepositoryPattern, ...]:
     try:
         return tuple(RepositoryPattern.parse(pattern) for pattern in _list(text))
     except NameInvalid as error:
-        raise SettingsError(f"{name}: 'on', 'off', or repositories: docs,public/*") from error
+        raise SettingsError(
+            f"{name}: use 'on', 'off', or repositories separated by commas, such as docs,public/*"
+        ) from error
 
 
 def _cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -335,7 +357,7 @@ def _cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
         scheme, _, host = origin.partition("://")
         if scheme not in ("http", "https") or not _is_host(host):
             raise SettingsError(
-                "REGISTRY_CORS_ORIGINS: origins as browsers send them, parted by commas: "
+                "REGISTRY_CORS_ORIGINS: use origins separated by commas, such as "
                 "https://pages.example.com, without a path"
             )
     return origins
@@ -344,7 +366,7 @@ def _cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
 def _trusted_proxies(env: Mapping[str, str]) -> int:
     text = env.get("REGISTRY_TRUSTED_PROXIES", "").strip() or "1"
     if text not in ("0", "1", "2", "3", "4"):
-        raise SettingsError("REGISTRY_TRUSTED_PROXIES: a number from 0 to 4")
+        raise SettingsError("REGISTRY_TRUSTED_PROXIES: use a number from 0 to 4")
     return int(text)
 
 
@@ -357,7 +379,7 @@ def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | 
         schedule = parse_schedule(text)
     except ValueError as error:
         raise SettingsError(
-            f"{name}: 'off' or an NCRONTAB schedule such as 0 */4 6-17 * * 1-5 ({error})"
+            f"{name}: use 'off' or an NCRONTAB schedule, such as 0 */4 6-17 * * 1-5 ({error})"
         ) from error
     return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
 
@@ -375,14 +397,17 @@ def _list(text: str) -> tuple[str, ...]:
 def _checked_password(name: str, password: str) -> str:
     hint = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
     if password.startswith("@Microsoft.KeyVault"):
-        raise SettingsError(f"{name}: its Key Vault reference was not resolved; see the app's log")
+        raise SettingsError(
+            f"{name}: the Key Vault reference was not resolved. The app's settings in Azure say why"
+        )
     if len(password) < MIN_PASSWORD_LENGTH:
         raise SettingsError(
-            f"{name}: at least {MIN_PASSWORD_LENGTH} characters, and it has {len(password)}; {hint}"
+            f"{name}: it has {len(password)} characters and needs at least {MIN_PASSWORD_LENGTH}; "
+            f"{hint}"
         )
     for pattern, rule in _SAMPLES.items():
         if pattern.search(password):
-            raise SettingsError(f"{name}: {rule}, as samples do, not secrets; {hint}")
+            raise SettingsError(f"{name}: it looks like a sample: {rule}; {hint}")
     return password
 
 
@@ -394,7 +419,7 @@ def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
         return True
     if text in ("off", "false", "0", "no", "disabled"):
         return False
-    raise SettingsError(f"{name}: 'on' or 'off', not {text[:40]!r}")
+    raise SettingsError(f"{name}: use 'on' or 'off', not {text[:40]!r}")
 
 
 def _duration(env: Mapping[str, str], name: str, default: timedelta) -> timedelta:
@@ -403,5 +428,5 @@ def _duration(env: Mapping[str, str], name: str, default: timedelta) -> timedelt
         return default
     match = _DURATION.fullmatch(text)
     if not match:
-        raise SettingsError(f"{name}: a number and one of s, m, h, d, such as 24h")
+        raise SettingsError(f"{name}: use a number with the unit s, m, h or d, such as 24h")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -51,8 +51,8 @@ class System:
             known = await self._write_schema()
         if known != SCHEMA_VERSION:
             raise SchemaError(
-                f"storage has schema version {known}, this is for version {SCHEMA_VERSION}: "
-                "deploy the release that wrote it, or a later one"
+                f"storage has schema version {known}, but this release needs version "
+                f"{SCHEMA_VERSION}: deploy the release that wrote it"
             )
         return upload_keys or await self._make_upload_keys()
 
@@ -90,5 +90,5 @@ class System:
             await self._documents.write(_UPLOAD_KEYS, document)
         made = await self._read_upload_keys()
         if made is None:
-            raise SchemaError(f"{_UPLOAD_KEYS} was written and cannot be read")
+            raise SchemaError(f"{_UPLOAD_KEYS} was written but cannot be read")
         return made

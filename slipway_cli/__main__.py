@@ -1,4 +1,4 @@
-"""`python -m registry_core`: the command line."""
+"""`python -m slipway_cli`: the command line."""
 
 import sys
 

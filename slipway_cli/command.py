@@ -58,7 +58,7 @@ def add(parsers: Any, name: str, run: Command, text: str, example: str) -> argpa
         "-o",
         choices=("table", "json", "tsv"),
         default="table",
-        help="for people (table), for programs (json), for shells (tsv)",
+        help="table for people, json for programs, tsv for shell scripts (default: table)",
     )
     parser.set_defaults(run=run)
     return parser
@@ -74,7 +74,7 @@ def confirm(arguments: argparse.Namespace, question: str) -> None:
     if arguments.yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError(f"{question} Nobody can be asked here: say --yes.")
+        raise CommandError(f"{question} There is no terminal to ask at: add --yes.")
     sys.stderr.write(f"{question} (y/N) ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -87,31 +87,40 @@ def read_password(arguments: argparse.Namespace) -> str:
         return sys.stdin.readline().rstrip("\n")
     if sys.stdin.isatty():
         return getpass.getpass("Password: ")
-    raise CommandError("nobody can be asked for the password here: say --password-stdin")
+    raise CommandError("there is no terminal to ask for the password: use --password-stdin")
 
 
 def add_expiry(parser: argparse.ArgumentParser) -> None:
     """`--expiration-in-days`, `--expiration`."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--expiration-in-days", type=int, metavar="DAYS", help="never by default")
-    group.add_argument("--expiration", metavar="TIME", help="such as 2027-01-31T00:00:00Z")
+    group.add_argument(
+        "--expiration-in-days",
+        type=int,
+        metavar="DAYS",
+        help="the password expires after this number of days (default: never)",
+    )
+    group.add_argument(
+        "--expiration",
+        metavar="TIME",
+        help="when the password expires, such as 2027-01-31T00:00:00Z",
+    )
 
 
 def expiry(arguments: argparse.Namespace) -> datetime | None:
     """When a password is to end. Raises `CommandError`."""
     if arguments.expiration_in_days is not None:
         if not 0 < arguments.expiration_in_days <= 36_500:
-            raise CommandError("--expiration-in-days: a number of days, from 1")
+            raise CommandError("--expiration-in-days: use a number of days from 1 to 36500")
         return datetime.now(UTC) + timedelta(days=arguments.expiration_in_days)
     if arguments.expiration is None:
         return None
     try:
         time = datetime.fromisoformat(arguments.expiration)
     except ValueError as error:
-        raise CommandError("--expiration: a time such as 2027-01-31T00:00:00Z") from error
+        raise CommandError("--expiration: use a time such as 2027-01-31T00:00:00Z") from error
     time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     if time <= datetime.now(UTC):
-        raise CommandError("--expiration: a time to come")
+        raise CommandError("--expiration: the time must be in the future")
     return time
 
 

@@ -20,15 +20,15 @@ def register(nouns: Any) -> None:
         nouns,
         "cost",
         _run,
-        "What a registry costs in a month, beside Azure Container Registry. Asks nobody: prices "
-        "are a file, with date and source.",
+        "Estimate what a registry costs in a month, compared with Azure Container Registry. It "
+        "needs no network: the prices are in a file, with their date and source.",
         "cost --workload team --pulls 50000 --regions 2",
     )
     parser.add_argument(
         "--workload",
         choices=tuple(workload.WORKLOADS),
         default="team",
-        help="what to begin with; what else is given changes it (default: team)",
+        help="the workload to start from; other options change it (default: team)",
     )
     whole, share, amount = _number(int, 0), _number(float, 0, 1), _number(float, 0)
     for option, kind, text in (
@@ -36,38 +36,54 @@ def register(nouns: Any) -> None:
         ("--pulls", whole, "images pulled in the month"),
         ("--layers", _number(int, 1), "layers of an image"),
         ("--image-mb", amount, "compressed size of an image in MB"),
-        ("--stored-gb", amount, "what is kept in each region, in GB"),
-        ("--new-layers", share, "share of a pushed image's layers that the registry lacks, 0 to 1"),
-        ("--pulled-layers", share, "share of an image's layers that who pulls lacks, 0 to 1"),
+        ("--stored-gb", amount, "data stored in each region, in GB"),
+        (
+            "--new-layers",
+            share,
+            "share of a pushed image's layers that are new to the registry, 0 to 1",
+        ),
+        (
+            "--pulled-layers",
+            share,
+            "share of a pulled image's layers that are new to the client, 0 to 1",
+        ),
         ("--internet", share, "share of pulled bytes that leave the region, 0 to 1"),
         ("--regions", _number(int, 1), "number of regions"),
         ("--always-ready", whole, "instances kept ready in each region"),
-        ("--keep-warm", whole, "how often keepWarm asks each region for /healthz"),
+        (
+            "--keep-warm",
+            whole,
+            "how many times in the month keepWarm calls /healthz in each region",
+        ),
         ("--overlap", _number(float, 1), "pushes and pulls that an instance serves at once"),
-        ("--request-seconds", amount, "how long a request takes that moves no bytes"),
-        ("--upload-mb-second", _number(float, 0.1), "how fast uploads arrive, in MB/s"),
+        ("--request-seconds", amount, "duration of a request that transfers no blob, in seconds"),
+        ("--upload-mb-second", _number(float, 0.1), "speed of uploads, in MB/s"),
     ):
         parser.add_argument(option, type=kind, metavar="N", help=text)
-    parser.add_argument("--instance-memory", choices=tuple(_MEMORY), help="in MB (default: 2048)")
+    parser.add_argument(
+        "--instance-memory",
+        choices=tuple(_MEMORY),
+        help="memory of an instance, in MB (default: 2048)",
+    )
     parser.add_argument("--private-endpoints", action="store_true", default=None)
     parser.add_argument(
-        "--alerts", action="store_true", default=None, help="alerts go to an address"
+        "--alerts", action="store_true", default=None, help="alerts are sent by e-mail"
     )
     parser.add_argument(
         "--no-probes",
         dest="probes",
         action="store_false",
         default=None,
-        help="Traffic Manager does not probe the regions",
+        help="Traffic Manager does not probe the regions (probeRegions is off)",
     )
-    parser.add_argument("--prices", type=Path, default=FILE, help="another list of prices")
+    parser.add_argument("--prices", type=Path, default=FILE, help="a file with other prices")
 
 
 def _number(kind: type[int | float], least: float, most: float = 1e12) -> Callable[[str], Any]:
     def parse(text: str) -> float:
         value = kind(text)
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"from {least:,.15g} to {most:,.15g}")
+            raise argparse.ArgumentTypeError(f"use a number from {least:,.15g} to {most:,.15g}")
         return value
 
     parse.__name__ = "number"

@@ -19,19 +19,23 @@ def register(nouns: Any) -> None:
         verbs,
         "rotate",
         _rotate,
-        "Add a key if the newest is older than 30 days. It signs from an hour after.",
+        "Add a signing key if the newest is older than 30 days. It is used after one hour.",
         "key rotate --force",
     )
-    rotate.add_argument("--force", action="store_true", help="whatever its age")
-    add(verbs, "list", _list, "List the keys, without what is secret of them.", "key list")
+    rotate.add_argument(
+        "--force", action="store_true", help="add one even if the newest is not that old"
+    )
+    add(
+        verbs, "list", _list, "List the signing keys. The private keys are never shown.", "key list"
+    )
 
-    noun = nouns.add_parser("admin-password", help="the admin account's passwords")
+    noun = nouns.add_parser("admin-password", help="passwords of the admin account")
     verbs = noun.add_subparsers(required=True, metavar="COMMAND")
     generate = add(
         verbs,
         "generate",
         _generate,
-        "Print a new password, once, and the command that sets it. Changes nothing.",
+        "Print a new password and the commands that set it. It changes nothing.",
         "admin-password generate --name password2",
     )
     generate.add_argument("--name", choices=("password", "password2"), default="password")
@@ -41,7 +45,7 @@ async def _rotate(arguments: argparse.Namespace) -> list[Row]:
     async with connection() as opened:
         keys = SigningKeys(opened)
         if not await keys.rotate(max_age=timedelta(0) if arguments.force else MAX_AGE):
-            say("The newest key is not old enough yet; --force adds one all the same.")
+            say("Nothing was added: the newest key is not 30 days old. To add one, use --force.")
         return await _rows(keys)
 
 
@@ -60,10 +64,10 @@ async def _rows(keys: SigningKeys) -> list[Row]:
 async def _generate(arguments: argparse.Namespace) -> Row:
     setting = {"password": "REGISTRY_ADMIN_PASSWORD", "password2": "REGISTRY_ADMIN_PASSWORD2"}
     name = setting[arguments.name]
-    say("This password is shown once. To set it, with it in the variable PASSWORD, deploy again")
-    say("with these in the environment; the templates put it into Key Vault (docs/deploy.md):")
+    say("This password is shown only once. Put it into the variable PASSWORD. To set it, run this")
+    say("and deploy again; the templates put it into Key Vault (docs/deploy.md):")
     say(f'  export REGISTRY_ADMIN_USER_ENABLED=true {name}="$PASSWORD"')
-    say("For an app that was not deployed by the templates, whose next deployment undoes this:")
+    say("If the app was not deployed with the templates, run this instead:")
     say(
         "  az functionapp config appsettings set --name <app> --resource-group <group> --settings "
         f'REGISTRY_ADMIN_USER_ENABLED=on REGISTRY_ADMIN_USERNAME=admin "{name}=$PASSWORD"'

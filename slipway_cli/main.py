@@ -16,9 +16,10 @@ from slipway_cli import cost, keys, role_assignments, scope_maps, smoke, tokens,
 from slipway_cli.command import CommandError, Result, render, say
 
 _EPILOG = """\
-It works on the registry's storage: with a connection string in RegistryStorage, or with
-RegistryStorage__accountName and a sign-in (az login) that has the role Storage Table Data
-Contributor there, and for `key` Storage Blob Data Contributor.
+These commands read and write the registry's storage, except `admin-password`, `whoami`, `smoke`
+and `cost`. Set RegistryStorage to a connection string, or set RegistryStorage__accountName and sign
+in with `az login`. The identity needs the role Storage Table Data Contributor; `key` also needs
+Storage Blob Data Contributor.
 """
 
 
@@ -27,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="slipway",
         description=(
-            "Manages who gets into a Slipway registry, sees whether one works, and tells what one "
-            "costs."
+            "Manage who can use a Slipway registry, check that a registry works, and estimate its "
+            "cost."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,19 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"slipway: {error}")
         return 1
     except Ambiguous:
-        say("slipway: storage did not answer, so it may be done or not: look, and repeat")
+        say("slipway: storage did not answer. It may or may not be done: check, and try again")
         return 1
     except Refused as error:
         say(f"slipway: {_advice(error)}")
         return 1
     except (StorageFault, Unavailable, OSError) as error:
         say(
-            f"slipway: storage cannot be reached, or does not allow it ({error}). Is "
-            "RegistryStorage right, and has the identity the role Storage Table Data Contributor?"
+            f"slipway: storage cannot be reached or refused the request ({error}). Check "
+            "RegistryStorage. The identity needs the role Storage Table Data Contributor"
         )
         return 1
     if isinstance(result, Sequence) and not result and parsed.output == "table":
-        say("There are none.")
+        say("Nothing found.")
     if result is not None:
         sys.stdout.write(render(result, parsed.output))
     return 0
@@ -70,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _advice(error: Refused) -> str:
     if not error.is_signed_in:
-        return "nobody is signed in to Azure here: run az login, or set RegistryStorage"
+        return "you are not signed in to Azure: run az login, or set RegistryStorage"
     return (
-        f"storage does not allow it ({error.code}). Has the identity the role Storage Table Data "
-        "Contributor on the account, and for keys Storage Blob Data Contributor on the container "
-        "system? A role counts some minutes after it was given. With a connection string in "
-        "RegistryStorage: is the key in it right?"
+        f"storage refused the request ({error.code}). The identity needs the role Storage Table "
+        "Data Contributor on the account; for keys, also Storage Blob Data Contributor on the "
+        "container system. A new role takes some minutes to work. If RegistryStorage is a "
+        "connection string, check the key in it"
     )

@@ -15,15 +15,17 @@ from slipway_cli.command import CommandError, Row, access, add, written
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ASSIGNEE = (
-    "the object id of a user, group, service principal or managed identity; for an application "
-    "that of its service principal: az ad sp show --id <application id> --query id -o tsv; for a "
-    "managed identity: az identity show … --query principalId -o tsv"
+    "the object id of a user, group, service principal or managed identity. For an application, "
+    "use the object id of its service principal: az ad sp show --id <application id> --query id -o "
+    "tsv. For a managed identity: az identity show … --query principalId -o tsv"
 )
 
 
 def register(nouns: Any) -> None:
     """Adds the noun and its commands."""
-    noun = nouns.add_parser("role-assignment", help="what somebody in Entra ID may do")
+    noun = nouns.add_parser(
+        "role-assignment", help="what users, groups and applications of Entra ID may do"
+    )
     verbs = noun.add_subparsers(required=True, metavar="COMMAND")
     create = add(
         verbs,
@@ -38,13 +40,13 @@ def register(nouns: Any) -> None:
         verbs,
         "delete",
         _delete,
-        "Take a role away. It counts within a minute.",
+        "Remove a role. It takes effect within a minute.",
         "role-assignment delete --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
     )
     for parser, needed, without in (
-        (create, True, "Without it: for all, which is one assignment of its own (*)"),
-        (listing, False, "Without it: whatever it is for"),
-        (delete, True, "Without it: the assignment for all (*), and no other"),
+        (create, True, "Without it, the assignment is for all repositories (*)"),
+        (listing, False, "Without it, the assignments for all of them are listed"),
+        (delete, True, "Without it, only the assignment for all repositories (*) is removed"),
     ):
         parser.add_argument("--assignee", required=needed, metavar="OBJECT_ID", help=_ASSIGNEE)
         parser.add_argument("--role", required=needed, help=", ".join(ROLES))
@@ -52,7 +54,7 @@ def register(nouns: Any) -> None:
             "--repository",
             action="append",
             metavar="PATTERN",
-            help=f"a repository, or team/*; may be repeated. {without}",
+            help=f"a repository, or a prefix such as team/*. You can repeat it. {without}",
         )
 
 
@@ -87,7 +89,7 @@ async def _delete(arguments: argparse.Namespace) -> None:
             except Conflict as error:
                 raise CommandError(
                     f"{assignment.role} is not assigned to {assignment.principal} for "
-                    f"{assignment.pattern}; `slipway role-assignment list` shows what is"
+                    f"{assignment.pattern}; `slipway role-assignment list` shows the assignments"
                 ) from error
 
 
@@ -106,7 +108,7 @@ def _asked(arguments: argparse.Namespace) -> list[RoleAssignment]:
 def _role(text: str) -> str:
     known = {role.lower(): role for role in ROLES}
     if text.lower() not in known:
-        raise CommandError(f"--role: one of {', '.join(ROLES)}")
+        raise CommandError(f"--role: use one of {', '.join(ROLES)}")
     return known[text.lower()]
 
 
@@ -114,7 +116,10 @@ def _pattern(text: str) -> RepositoryPattern:
     try:
         return RepositoryPattern.parse(text)
     except NameInvalid as error:
-        raise CommandError(f"--repository: {text!r} is no repository, team/* or *") from error
+        raise CommandError(
+            f"--repository: {text!r} is not valid: use a name such as team/web, a prefix such as "
+            "team/*, or * for all repositories"
+        ) from error
 
 
 def _row(assignment: RoleAssignment) -> Row:

@@ -13,9 +13,9 @@ from registry_core.access.store import Access, Conflict
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS, ScopeMap, ScopeMapError, parse_action
 from slipway_cli.command import CommandError, Row, access, add, confirm, written
 
-MEANWHILE = "somebody else has changed it meanwhile: look, and repeat"
+MEANWHILE = "somebody else changed it meanwhile: check, and try again"
 NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{4,49}")
-NAME_HELP = "5 to 50 letters, digits, '-' and '_', the first not '_'"
+NAME_HELP = "5 to 50 characters: letters, digits, '-' and '_'; it does not begin with '_'"
 
 
 def register(nouns: Any) -> None:
@@ -32,23 +32,31 @@ def register(nouns: Any) -> None:
     create.add_argument("--name", "-n", required=True, help=NAME_HELP)
     add_repositories(create, "--repository", required=True)
     create.add_argument("--description", default="")
-    add(verbs, "list", _list, "List the scope maps, those of the system too.", "scope-map list")
-    show = add(verbs, "show", _show, "Show one.", "scope-map show --name web-push -o json")
+    add(
+        verbs,
+        "list",
+        _list,
+        "List the scope maps, including those of the system.",
+        "scope-map list",
+    )
+    show = add(verbs, "show", _show, "Show a scope map.", "scope-map show --name web-push -o json")
     show.add_argument("--name", "-n", required=True)
     update = add(
         verbs,
         "update",
         _update,
-        "Change what it allows, for all tokens that have it.",
+        "Change what a scope map allows. It takes effect for all of its tokens within a minute.",
         "scope-map update --name web-push --add-repository team/api content/read",
     )
     update.add_argument("--name", "-n", required=True)
     add_repositories(update, "--add-repository")
     add_repositories(update, "--remove-repository")
     update.add_argument("--description")
-    delete = add(verbs, "delete", _delete, "Delete one.", "scope-map delete --name web-push")
+    delete = add(
+        verbs, "delete", _delete, "Delete a scope map.", "scope-map delete --name web-push"
+    )
     delete.add_argument("--name", "-n", required=True)
-    delete.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    delete.add_argument("--yes", "-y", action="store_true", help="do not ask for confirmation")
 
 
 def add_repositories(
@@ -62,8 +70,8 @@ def add_repositories(
         metavar=("REPOSITORY", "ACTION"),
         required=required,
         default=None if required else [],
-        help="a repository, team/* or *, and actions: content/read, content/write, "
-        "content/delete, metadata/read, metadata/write",
+        help="a repository (or team/*, or *) and its actions: content/read, content/write, "
+        "content/delete, metadata/read, metadata/write. You can repeat it",
     )
 
 
@@ -72,7 +80,7 @@ def actions_of(groups: Iterable[list[str]]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for repository, *actions in groups:
         if not actions:
-            raise CommandError(f"which actions on {repository}? Such as content/read")
+            raise CommandError(f"name the actions for {repository}, such as content/read")
         for action in actions:
             text = f"repositories/{repository}/{action}"
             try:
@@ -88,10 +96,7 @@ def actions_of(groups: Iterable[list[str]]) -> tuple[str, ...]:
 def check_name(name: str, what: str) -> None:
     """Raises `CommandError` unless it is a name."""
     if not NAME.fullmatch(name):
-        raise CommandError(
-            f"the name of a {what} has 5 to 50 letters, digits, '-' and '_', and does not begin "
-            "with '_'"
-        )
+        raise CommandError(f"the name of a {what} has {NAME_HELP}")
 
 
 async def make(rows: Access, scope_map: ScopeMap) -> None:
@@ -100,7 +105,7 @@ async def make(rows: Access, scope_map: ScopeMap) -> None:
         await rows.add_scope_map(scope_map)
     except Conflict as error:
         raise CommandError(
-            f"there is a scope map {scope_map.name} already: update it, or take another name"
+            f"the scope map {scope_map.name} already exists: update it, or choose another name"
         ) from error
 
 
@@ -138,9 +143,7 @@ async def _update(arguments: argparse.Namespace) -> Row:
         try:
             await rows.replace_scope_map(stored, changed)
         except Conflict as error:
-            raise CommandError(
-                "somebody else has changed it meanwhile: look, and repeat"
-            ) from error
+            raise CommandError(MEANWHILE) from error
         return _row(await _find(rows, arguments.name))
 
 
@@ -150,25 +153,27 @@ async def _delete(arguments: argparse.Namespace) -> None:
         stored = await _find(rows, arguments.name)
         users = [token.name for token in await rows.tokens() if token.scope_map == arguments.name]
         if users:
-            raise CommandError(f"tokens use it: {', '.join(users)}. Give them another first")
+            raise CommandError(
+                f"these tokens use it: {', '.join(users)}. Give them another scope map first"
+            )
         confirm(arguments, f"Delete the scope map {arguments.name}?")
         try:
             await rows.delete_scope_map(stored)
         except Conflict as error:
-            raise CommandError(
-                "somebody else has changed it meanwhile: look, and repeat"
-            ) from error
+            raise CommandError(MEANWHILE) from error
 
 
 def _check_own(name: str) -> None:
     if name in SYSTEM_SCOPE_MAPS:
-        raise CommandError(f"{name} is the system's, and cannot be changed")
+        raise CommandError(f"{name} belongs to the system and cannot be changed")
 
 
 async def _find(rows: Access, name: str) -> StoredScopeMap:
     stored = await rows.scope_map(name)
     if stored is None:
-        raise CommandError(f"there is no scope map {name}; `slipway scope-map list` shows them")
+        raise CommandError(
+            f"the scope map {name} does not exist; `slipway scope-map list` shows them"
+        )
     return stored
 
 

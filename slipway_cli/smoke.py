@@ -43,29 +43,33 @@ def register(nouns: Any) -> None:
         nouns,
         "smoke",
         _run,
-        "See whether a registry works: health, sign-in, a push in chunks, a pull; then delete what "
-        "was pushed. Ends with 1 and the reason where a step fails.",
+        "Check that a registry works: health, sign-in, a push in chunks, a pull. Then delete what "
+        "was pushed. If a step fails, it says why and exits with 1.",
         "smoke --server registry.example.com --username ci-web --password-stdin < password",
     )
     parser.add_argument(
-        "--server", required=True, help="such as registry.example.com, or localhost:7071"
+        "--server",
+        required=True,
+        help="the registry, such as registry.example.com or localhost:7071",
     )
     parser.add_argument(
-        "--username", "-u", help="default: SLIPWAY_USERNAME, with the password in SLIPWAY_PASSWORD"
+        "--username", "-u", help="the user name (default: SLIPWAY_USERNAME and SLIPWAY_PASSWORD)"
     )
-    parser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input"
+    )
     parser.add_argument(
         "--repository",
         default="slipway-smoke",
-        help="where to push to; it needs pull, push and delete (default: %(default)s)",
+        help="where to push; you need pull, push and delete there (default: %(default)s)",
     )
-    parser.add_argument("--health-only", action="store_true", help="look at /healthz alone")
+    parser.add_argument("--health-only", action="store_true", help="check only /healthz")
     parser.add_argument(
         "--wait",
         type=int,
         default=_WAIT_SECONDS,
         metavar="SECONDS",
-        help="how long to try for health: a first start takes a while (default: %(default)s)",
+        help="how long to wait for /healthz; a first start takes time (default: %(default)s)",
     )
 
 
@@ -84,7 +88,7 @@ async def _run(arguments: argparse.Namespace) -> Result:
 def _credentials(arguments: argparse.Namespace) -> tuple[str, str]:
     username = arguments.username or os.environ.get("SLIPWAY_USERNAME", "")
     if not username:
-        raise CommandError("who signs in? --username, SLIPWAY_USERNAME, or --health-only")
+        raise CommandError("no user name: use --username, SLIPWAY_USERNAME, or --health-only")
     if not arguments.password_stdin and (password := os.environ.get("SLIPWAY_PASSWORD")):
         return username, password
     return username, read_password(arguments)
@@ -113,9 +117,11 @@ class _Server:
         is_loopback = _is_loopback(parts.hostname or "")
         scheme = parts.scheme or ("http" if is_loopback else "https")
         if scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise CommandError("--server: a name such as registry.example.com")
+            raise CommandError("--server: use a name such as registry.example.com")
         if scheme == "http" and not is_loopback:
-            raise CommandError("--server: https, for a password is sent; http is for loopback only")
+            raise CommandError(
+                "--server: use https, because a password is sent; http is allowed only on loopback"
+            )
         return cls(scheme, parts.netloc)
 
     def send(
@@ -213,7 +219,7 @@ class _Smoke:
                     return "ok"
                 reason = _refusal(answer)
             if time.monotonic() + _PAUSE_SECONDS > until:
-                raise CommandError(f"not within {wait} s; at last: {reason}")
+                raise CommandError(f"not ok within {wait} s; the last answer: {reason}")
             time.sleep(_PAUSE_SECONDS)
 
     def _sign_in(self, username: str, password: str) -> str:
@@ -238,7 +244,7 @@ class _Smoke:
                 a for each in granted if each["name"] == self.repository for a in each["actions"]
             }
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise CommandError("the answer holds no token") from error
+            raise CommandError("the answer has no token") from error
         if missing := {"pull", "push"} - actions:
             lacks = " and ".join(sorted(missing))
             raise CommandError(f"{username} may not {lacks} in {self.repository}")
@@ -253,7 +259,7 @@ class _Smoke:
         challenge = answer.headers.get("www-authenticate", "")
         found = re.search(r'^Bearer .*\bservice="([^"]*)"', challenge, re.IGNORECASE)
         if found is None:
-            raise CommandError("its challenge is none of a registry with tokens")
+            raise CommandError("it does not ask for a token when nobody is signed in")
         return found[1]
 
     def _begin(self) -> str:
@@ -268,7 +274,9 @@ class _Smoke:
         _expect(answer, 202)
         arrived = answer.headers.get("range", "")
         if arrived != f"0-{len(content) - 1}":
-            raise CommandError(f"{len(content):,} bytes were sent in chunks, and {arrived} arrived")
+            raise CommandError(
+                f"{len(content):,} bytes were sent in chunks, but the registry received {arrived}"
+            )
         self._session = self._location(answer)
         return f"{len(content):,} bytes in chunks of unknown length"
 
@@ -298,8 +306,8 @@ class _Smoke:
             # The address is signed: it goes without the token, and into no message.
             target = urllib.parse.urlsplit(answer.headers.get("location", ""))
             if target.scheme == "http" and not _is_loopback(target.hostname or ""):
-                raise CommandError("the redirect leads to storage by plain http")
-            how = f"from {target.hostname}, where it was redirected to"
+                raise CommandError("the redirect to storage uses plain http")
+            how = f"redirected to {target.hostname}"
             answer = _Server(target.scheme, target.netloc).send(
                 "GET", f"{target.path}?{target.query}"
             )
@@ -308,9 +316,9 @@ class _Smoke:
         return f"{len(layer):,} bytes with the right digest, {how}"
 
     def _delete(self, tag: str, manifest: bytes) -> str:
-        left = f"so {self.repository}:{tag} is left behind"
+        left = f"so {self.repository}:{tag} was not deleted"
         if not self._may_delete:
-            return f"who signed in may not delete, {left}"
+            return f"this user may not delete, {left}"
         answer = self._send("DELETE", self._manifest_path(_digest(manifest)))
         if answer.status == 405:
             return f"deletion is off, {left}"
@@ -335,7 +343,7 @@ class _Smoke:
         location = answer.headers.get("location", "")
         found = urllib.parse.urlsplit(urllib.parse.urljoin(self._base, location))
         if not location or (found.scheme, found.netloc) != (self.server.scheme, self.server.netloc):
-            raise CommandError(f"the upload is to go on at another server: {found.netloc}")
+            raise CommandError(f"the upload was sent to another server: {found.netloc}")
         return found.path + (f"?{found.query}" if found.query else "")
 
     @property
@@ -345,7 +353,7 @@ class _Smoke:
 
 def _expect(answer: _Answer, status: int) -> None:
     if answer.status != status:
-        raise CommandError(f"it answered {_refusal(answer)} where {status} is due")
+        raise CommandError(f"it answered {_refusal(answer)}, expected {status}")
 
 
 def _refusal(answer: _Answer) -> str:
@@ -355,7 +363,7 @@ def _refusal(answer: _Answer) -> str:
 
 def _compare(what: str, received: bytes, sent: bytes) -> None:
     if _digest(received) != _digest(sent):
-        raise CommandError(f"the {what} that came back has the digest {_digest(received)}")
+        raise CommandError(f"the pulled {what} has another digest: {_digest(received)}")
 
 
 def _digest(content: bytes) -> str:

@@ -29,38 +29,40 @@ from slipway_cli.command import (
 
 def register(nouns: Any) -> None:
     """Adds the noun and its commands."""
-    noun = nouns.add_parser("token", help="user names with passwords, for some repositories")
+    noun = nouns.add_parser("token", help="user names with passwords for chosen repositories")
     verbs = noun.add_subparsers(required=True, metavar="COMMAND")
     create = add(
         verbs,
         "create",
         _create,
-        "Make a token, with two passwords that are shown once.",
+        "Make a token with two passwords, which are shown only once.",
         "token create --name ci-web --repository team/web content/read content/write",
     )
     create.add_argument("--name", "-n", required=True, help=scope_maps.NAME_HELP)
     allowed = create.add_mutually_exclusive_group(required=True)
-    allowed.add_argument("--scope-map", metavar="NAME", help="an existing one, or the system's")
+    allowed.add_argument(
+        "--scope-map", metavar="NAME", help="an existing scope map, or one of the system"
+    )
     scope_maps.add_repositories(allowed, "--repository")
     create.add_argument("--status", choices=("enabled", "disabled"), default="enabled")
-    create.add_argument("--no-passwords", action="store_true", help="make none yet")
+    create.add_argument("--no-passwords", action="store_true", help="make no passwords yet")
     add_expiry(create)
     add(verbs, "list", _list, "List the tokens. Passwords are never shown.", "token list -o json")
-    show = add(verbs, "show", _show, "Show one.", "token show --name ci-web")
+    show = add(verbs, "show", _show, "Show a token.", "token show --name ci-web")
     show.add_argument("--name", "-n", required=True)
     update = add(
         verbs,
         "update",
         _update,
-        "Enable or disable a token, or give it another scope map. It counts within a minute.",
+        "Enable or disable a token, or change its scope map. It takes effect within a minute.",
         "token update --name ci-web --status disabled",
     )
     update.add_argument("--name", "-n", required=True)
     update.add_argument("--status", choices=("enabled", "disabled"))
     update.add_argument("--scope-map", metavar="NAME")
-    delete = add(verbs, "delete", _delete, "Delete one.", "token delete --name ci-web --yes")
+    delete = add(verbs, "delete", _delete, "Delete a token.", "token delete --name ci-web --yes")
     delete.add_argument("--name", "-n", required=True)
-    delete.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    delete.add_argument("--yes", "-y", action="store_true", help="do not ask for confirmation")
     _register_passwords(verbs)
 
 
@@ -69,7 +71,7 @@ def _register_passwords(verbs: Any) -> None:
         verbs,
         "renew",
         _generate,
-        "Make new passwords, shown once; those they replace end within a minute.",
+        "Make new passwords, which are shown only once. The old ones stop within a minute.",
         "token renew --name ci-web --password2 --expiration-in-days 90",
     )
     credential = verbs.add_parser("credential", help="a token's passwords")
@@ -78,7 +80,7 @@ def _register_passwords(verbs: Any) -> None:
         inner,
         "generate",
         _generate,
-        "Make new passwords, shown once; those they replace end within a minute.",
+        "Make new passwords, which are shown only once. The old ones stop within a minute.",
         "token credential generate --name ci-web --password1",
     )
     remove = add(
@@ -91,7 +93,7 @@ def _register_passwords(verbs: Any) -> None:
     for parser in (renew, generate, remove):
         parser.add_argument("--name", "-n", required=True)
         for name in PASSWORD_NAMES:
-            parser.add_argument(f"--{name}", action="store_true", help="this one alone")
+            parser.add_argument(f"--{name}", action="store_true", help="only this password")
     for parser in (renew, generate):
         add_expiry(parser)
 
@@ -130,13 +132,13 @@ def _made(name: str, ends: datetime | None, now: datetime) -> tuple[StoredPasswo
 
 
 def _exists(name: str) -> str:
-    return f"there is a token {name} already: `slipway token renew` makes new passwords for it"
+    return f"the token {name} already exists; `slipway token renew` makes new passwords for it"
 
 
 def _shown_once(name: str, made: Sequence[tuple[StoredPassword, str]]) -> list[Row]:
     """The passwords, and how to use them."""
     server = Settings.from_environment().login_servers[0]
-    say("These passwords are shown once. To sign in, with one of them on standard input:")
+    say("These passwords are shown only once. To sign in, give one of them on standard input to:")
     say(f"  docker login {server} -u {name} --password-stdin")
     return [
         {
@@ -162,7 +164,7 @@ async def _show(arguments: argparse.Namespace) -> Row:
 
 async def _update(arguments: argparse.Namespace) -> Row:
     if arguments.status is None and arguments.scope_map is None:
-        raise CommandError("what is to change? --status or --scope-map")
+        raise CommandError("nothing to change: use --status or --scope-map")
     async with access() as rows:
         token = await _find(rows, arguments.name)
         if arguments.scope_map:
@@ -203,7 +205,7 @@ async def _generate(arguments: argparse.Namespace) -> list[Row]:
 async def _remove(arguments: argparse.Namespace) -> Row:
     chosen = _chosen(arguments)
     if not chosen:
-        raise CommandError("which one? --password1 or --password2")
+        raise CommandError("choose the password: --password1 or --password2")
     async with access() as rows:
         token = await _find(rows, arguments.name)
         left = tuple(each for each in token.passwords if each.name not in chosen)
@@ -225,13 +227,15 @@ async def _replace(rows: Access, token: StoredToken) -> None:
 
 async def _check_scope_map(rows: Access, name: str) -> None:
     if await rows.scope_map(name) is None:
-        raise CommandError(f"there is no scope map {name}; `slipway scope-map list` shows them")
+        raise CommandError(
+            f"the scope map {name} does not exist; `slipway scope-map list` shows them"
+        )
 
 
 async def _find(rows: Access, name: str) -> StoredToken:
     token = await rows.token(name)
     if token is None:
-        raise CommandError(f"there is no token {name}; `slipway token list` shows them")
+        raise CommandError(f"the token {name} does not exist; `slipway token list` shows them")
     return token
 
 

@@ -26,18 +26,24 @@ def register(nouns: Any) -> None:
         nouns,
         "whoami",
         _run,
-        "Sign in to a registry, and show who one is there and what one may do.",
+        "Sign in to a registry, and show who you are there and what you may do.",
         "whoami --server https://registry.example.com -u ci-web --scope repository:team/web:pull",
     )
-    parser.add_argument("--server", required=True, help="such as https://registry.example.com")
+    parser.add_argument(
+        "--server",
+        required=True,
+        help="address of the registry, such as https://registry.example.com",
+    )
     parser.add_argument("--username", "-u", required=True)
-    parser.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input"
+    )
     parser.add_argument(
         "--scope",
         action="append",
         default=[],
-        help="what is to be done there, such as repository:team/web:pull,push or "
-        "registry:catalog:*; may be repeated. Without any, ACCESS stays empty",
+        help="what you want to do, such as repository:team/web:pull,push or registry:catalog:*. "
+        "You can repeat it. Without it, ACCESS stays empty",
     )
 
 
@@ -45,7 +51,7 @@ async def _run(arguments: argparse.Namespace) -> Row:
     server = arguments.server if "://" in arguments.server else f"https://{arguments.server}"
     address = urllib.parse.urlsplit(server)
     if address.scheme not in ("https", "http") or not address.netloc:
-        raise CommandError("--server: an address such as https://registry.example.com")
+        raise CommandError("--server: use an address such as https://registry.example.com")
     password = read_password(arguments)
     query = urllib.parse.urlencode(
         [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]

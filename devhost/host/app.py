@@ -78,7 +78,7 @@ def _import_app(app_dir: Path) -> Any:
     sys.path.insert(0, str(app_dir))
     app = getattr(importlib.import_module("function_app"), "app", None)
     if app is None or not hasattr(app, "get_functions"):
-        raise AppError("function_app.py defines no FunctionApp called `app`")
+        raise AppError("function_app.py does not define a FunctionApp called `app`")
     return app
 
 
@@ -123,7 +123,7 @@ def _reject_other_bindings(declared: Any, name: str) -> None:
     for binding in declared.get_bindings():
         if binding is not declared.get_trigger():
             kind = binding.get_dict_repr()["type"]
-            raise AppError(f"function {name}: bindings of type {kind} are not imitated")
+            raise AppError(f"function {name}: bindings of type {kind} are not supported here")
 
 
 def _reject_conflicts(routes: list[Route]) -> None:

@@ -63,4 +63,6 @@ class Listeners:
 
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a trigger has failed, and its function is not called any more", exc_info=error)
+        _log.error(
+            "a trigger failed; its function is not called again until a restart", exc_info=error
+        )

@@ -43,7 +43,7 @@ class Route:
         segments = tuple(_parse_segment(text, template, function_name) for text in texts)
         if any(segment.is_catch_all for segment in segments[:-1]):
             raise AppError(
-                f"function {function_name}: only the last segment of {template!r} may catch all"
+                f"function {function_name}: only the last segment of {template!r} can be {{*name}}"
             )
         upper = None if methods is None else frozenset(method.upper() for method in methods)
         return cls(function_name, trimmed, upper, segments)
@@ -107,7 +107,7 @@ def _parse_segment(text: str, template: str, function_name: str) -> _Segment:
     name = inner.removeprefix("*")
     if not (text.startswith("{") and text.endswith("}")) or not name.replace("_", "").isalnum():
         raise AppError(
-            f"function {function_name}: {text!r} in the route {template!r} is not imitated here; "
-            "only whole segments {name} and {*name}, without constraints or defaults, are"
+            f"function {function_name}: {text!r} in the route {template!r} is not supported here; "
+            "use only whole segments {name} and {*name}, without constraints or defaults"
         )
     return _Segment(name, is_parameter=True, is_catch_all=inner.startswith("*"))

@@ -177,7 +177,7 @@ class Azurite:
             if ended is not None:
                 raise AzuriteError(f"Azurite ended with status {ended}:\n{words}")
             if time.monotonic() > deadline:
-                raise AzuriteError(f"Azurite was not up after {timeout:g} s:\n{words}")
+                raise AzuriteError(f"Azurite was not ready after {timeout:g} s:\n{words}")
             time.sleep(0.02)
 
 
@@ -196,7 +196,7 @@ def _saved(location: Path) -> Iterator[int]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise AzuriteError(
-                        f"another Azurite uses {location}, and does not end. Stop it first."
+                        f"another Azurite still uses {location}. Stop it first."
                     ) from None
                 time.sleep(0.05)
         yield file.fileno()

@@ -31,14 +31,10 @@ def find_node() -> Path:
     packaged = _packaged_node()
     if packaged is not None:
         return packaged
-    seen = (
-        f"the one on the PATH is version {found}"
-        if found is not None
-        else "there is none on the PATH"
-    )
+    seen = f"the PATH has version {found}" if found is not None else "the PATH has none"
     raise NodeError(
         f"Azurite needs Node.js {MINIMUM_MAJOR} or later; {seen}. "
-        "Install it, or run `make setup`, which brings its own."
+        "Install it, or run `make setup`, which installs its own."
     )
 
 

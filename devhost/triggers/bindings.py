@@ -22,7 +22,7 @@ def resolve(text: str, settings: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in settings:
-            raise AppError(f"{match[0]} names no setting; give it in the environment")
+            raise AppError(f"{match[0]}: there is no such setting; set it in the environment")
         return settings[match[1]]
 
     return _SETTING.sub(value, text)
@@ -43,7 +43,7 @@ def connection_string(name: str, settings: Mapping[str, str]) -> str:
     for setting in settings:
         if setting.startswith(tuple(f"{candidate}__" for candidate in candidates)):
             raise AppError(
-                f"the connection {name} is by identity ({setting}), which queue triggers do not "
-                f"have here; set {name} to a connection string"
+                f"the connection {name} uses an identity ({setting}), which queue triggers do not "
+                f"support here; set {name} to a connection string"
             )
-    raise AppError(f"the connection {name} names no setting; set {name} to a connection string")
+    raise AppError(f"the connection {name} is not set; set {name} to a connection string")

@@ -71,7 +71,7 @@ class _Field:
         for index, name in enumerate(self.names):
             if text and name.startswith(text.lower()):
                 return self.minimum + index
-        raise self._error(item, f"is no value from {self.minimum} to {self.maximum}")
+        raise self._error(item, f"is not a value from {self.minimum} to {self.maximum}")
 
     def _error(self, item: str, what: str) -> ScheduleError:
         return ScheduleError(f"{item!r} in the field {{{self.name}}} {what}")
@@ -108,7 +108,7 @@ class Schedule:
             texts.insert(0, "0")
         if len(texts) != len(_FIELDS):
             raise ScheduleError(
-                f"{expression!r} has {len(texts)} fields, not six: "
+                f"{expression!r} has {len(texts)} fields and needs six: "
                 "{second} {minute} {hour} {day} {month} {day-of-week}"
             )
         parsed = tuple(field.parse(text) for field, text in zip(_FIELDS, texts, strict=True))

@@ -157,7 +157,11 @@ class QueueProcessor:
                 )
             except AzureError as error:
                 if _is_lost(error):
-                    _log.warning("%s: message %s is lost", self._function.name, message.id)
+                    _log.warning(
+                        "%s: message %s now belongs to another receiver",
+                        self._function.name,
+                        message.id,
+                    )
                     return
                 pause = half / 5
             else:
@@ -219,7 +223,7 @@ def _unless_lost(message: "QueueMessage") -> Iterator[None]:
     except AzureError as error:
         if not _is_lost(error):
             raise
-        _log.warning("message %s is lost to another host", message.id)
+        _log.warning("message %s now belongs to another host", message.id)
 
 
 def _is_lost(error: AzureError) -> bool:

@@ -193,7 +193,9 @@ class QueueListener:
         except AzureError:
             # The message comes back after its lease.
             name = self._trigger.function.name
-            _log.exception("%s: message %s is stuck", name, message.id)
+            _log.exception(
+                "%s: message %s could not be handled and stays in the queue", name, message.id
+            )
 
     async def _until_processing(self, number: int) -> None:
         """Wait until no more than so many messages are being processed."""
@@ -203,7 +205,7 @@ class QueueListener:
 
 def _valid_name(name: str) -> str:
     if not _QUEUE_NAME.fullmatch(name):
-        raise AppError(f"{name!r} is no name for a queue")
+        raise AppError(f"{name!r} is not a valid name for a queue")
     return name
 
 

@@ -95,7 +95,7 @@ class ScheduleMonitor:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
-            _log.warning("%s: %s is unreadable, and the timer starts anew", name, file)
+            _log.warning("%s: %s cannot be read, so the timer starts without a status", name, file)
             return None
 
     def _file(self, name: str) -> Path:

@@ -2,19 +2,19 @@
 // in the message, before it has made anything but the resource group and the logs.
 // (The function fail() would do as well; the parser that checkov uses does not know it.)
 
-@description('Without either, nobody could reach the registry.')
+@description('With both off, nobody could reach the registry.')
 @allowed([true])
 param publicAccessOffNeedsPrivateEndpoints bool
 
-@description('The addresses from which the apps of several regions ask each other for keys are not known.')
+@description('The apps of several regions ask each other for keys, from addresses that are not known.')
 @allowed([true])
 param allowedIpRangesIsForOneRegion bool
 
-@description('The admin account can have no empty password.')
+@description('The admin account cannot have an empty password.')
 @allowed([true])
 param adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword bool
 
-@description('Whoever issues the certificate looks at the domain from the internet, and has to find this one app.')
+@description('The issuer of the certificate checks the domain from the internet, and must find this one app there.')
 @allowed([true])
 param managedCertificateNeedsCustomDomainInOneOpenRegion bool
 
@@ -22,7 +22,7 @@ param managedCertificateNeedsCustomDomainInOneOpenRegion bool
 @allowed([true])
 param managedCertificateIsInsteadOfCertificateVaultId bool
 
-@description('The app would not let itself in: the address it comes from is not known.')
+@description('The app could not reach itself, because the address that it comes from is not known.')
 @allowed([true])
 param keepWarmNeedsNoAllowedIpRanges bool
 

@@ -4,7 +4,7 @@ param name string
 param location string
 param tags object
 
-@description('The region\'s number: networks that are peered need addresses of their own.')
+@description('The region\'s number. Peered networks need different addresses.')
 param index int
 
 var prefix = '10.${71 + index}'

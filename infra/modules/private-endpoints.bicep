@@ -9,7 +9,7 @@ param subnetId string
 @description('The zones by name; several services share one.')
 param zoneNames array
 
-@description('What gets an endpoint: key, id, kind (the sub-resource), zone.')
+@description('The resources that get an endpoint: key, id, kind (the sub-resource), zone.')
 param services array
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneNames: {

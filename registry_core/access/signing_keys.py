@@ -118,7 +118,7 @@ class SigningKey:
         """The key that `to_json` wrote."""
         private = serialization.load_pem_private_key(document["private"].encode(), None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"the key {document['kid']} is none on an elliptic curve")
+            raise TypeError(f"the key {document['kid']} is not on an elliptic curve")
         return cls(
             document["kid"],
             tables.parse_time(document["created"]),
@@ -218,7 +218,7 @@ class SigningKeys:
             with contextlib.suppress(RowExists, ConditionFailed):
                 await self._write(kept, version)
                 self._known = tuple(kept)
-                _LOGGER.info("the keys that sign tokens were rotated, there are %d", len(kept))
+                _LOGGER.info("the keys that sign tokens were rotated; now there are %d", len(kept))
                 return is_old
         raise AssertionError("unreachable")
 
@@ -232,7 +232,7 @@ class SigningKeys:
 
     async def _rotate_beside(self) -> None:
         """Rotates for nobody who waits: where it fails, the next read tries again."""
-        _LOGGER.warning("the keys that sign tokens were not rotated in time: does the timer run?")
+        _LOGGER.warning("the keys that sign tokens were not rotated in time: check that timers run")
         try:
             # Neither its storage calls nor its time are the request's.
             with traced(), budgeted(Budget(_PATIENCE_SECONDS)):
@@ -260,7 +260,7 @@ class SigningKeys:
             await self._write([SigningKey.make(now, now)], "")
         await self._refresh()
         if not self._known:
-            raise Unavailable("the signing keys were written and cannot be read")
+            raise Unavailable("the signing keys were written but cannot be read")
 
     async def _refresh(self) -> str:
         """Reads the keys; answers their version, empty if there are none."""

@@ -151,13 +151,13 @@ class BearerTokens:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str) or len(kid) > 64:
-                raise BearerInvalid("the token names no key")
+                raise BearerInvalid("the token does not name a key")
             key = self._keys.in_memory(kid)
             if key is None and not self._peers.knows(kid):
                 key = await self._keys.find(kid)
             public = key.public if key else await self._peers.find(kid)
             if public is None:
-                raise BearerInvalid("the token's key is not known")
+                raise BearerInvalid("the token was signed with an unknown key")
             claims = jwt.decode(
                 token,
                 public,
@@ -175,7 +175,7 @@ class BearerTokens:
             raise BearerInvalid(type(error).__name__) from error
         self._check_times(claims, life)
         if claims.get("grant_type") != kind:
-            raise BearerInvalid(f"the token is no {kind.replace('_', ' ')}")
+            raise BearerInvalid(f"the token is not of the kind {kind.replace('_', ' ')}")
         return claims, key
 
     def _check_times(self, claims: Mapping[str, Any], life: timedelta) -> None:
@@ -186,13 +186,13 @@ class BearerTokens:
         now = self._now().timestamp()
         latest = (self._now() + life + _LEEWAY).timestamp()
         if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
-            raise BearerInvalid("the token's times are none")
+            raise BearerInvalid("the token's times are not numbers")
         if now >= claims["exp"]:
             raise BearerInvalid("the token has expired")
         if now < claims["nbf"]:
-            raise BearerInvalid("the token is not good yet")
+            raise BearerInvalid("the token is not valid yet")
         if claims["exp"] > latest:
-            raise BearerInvalid("the token is good for too long")
+            raise BearerInvalid("the token is valid for too long")
 
 
 @contextmanager
@@ -201,14 +201,14 @@ def _understood() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, NameInvalid) as error:
-        raise BearerInvalid("the token's claims are not understood") from error
+        raise BearerInvalid("the token's claims cannot be read") from error
 
 
 def _identity_of(claims: Mapping[str, Any]) -> Identity:
     """Who a token was issued to."""
     texts = [claims["name"], claims["sub"], claims.get("tenant", "")]
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("an identity is text")
+        raise TypeError("an identity must be text")
     return Identity(IdentityKind(claims["kind"]), *texts)
 
 

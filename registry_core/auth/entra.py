@@ -91,10 +91,10 @@ class Entra:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str) or len(kid) > 256:
-                raise EntraRefused("the token names no key")
+                raise EntraRefused("the token does not name a key")
             key = await self._keys.find(kid)
             if key is None:
-                raise EntraRefused("the token's key is not the tenant's")
+                raise EntraRefused("the token was not signed with a key of the tenant")
             claims = jwt.decode(
                 token,
                 key.key,
@@ -116,17 +116,17 @@ class Entra:
         """Times, audience, issuer, tenant."""
         now = self._now()
         if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
-            raise EntraRefused("the token's times are none")
+            raise EntraRefused("the token's times are not numbers")
         if now >= claims["exp"] + _LEEWAY_SECONDS:
             raise EntraRefused("the token has expired")
         if now < max(claims["nbf"], claims["iat"]) - _LEEWAY_SECONDS:
-            raise EntraRefused("the token is not good yet")
+            raise EntraRefused("the token is not valid yet")
         if not self._audience(claims):
             raise EntraRefused("the token is for another audience")
         if claims["iss"] not in self._issuers():
-            raise EntraRefused("the token is of another issuer")
+            raise EntraRefused("the token is from another issuer")
         if str(claims.get("tid", "")).lower() != self._tenant:
-            raise EntraRefused("the token is of another tenant")
+            raise EntraRefused("the token is from another tenant")
         if not _GUID.fullmatch(str(claims.get("oid", "")).lower()):
             raise EntraRefused("the token has no object id")
 

@@ -38,11 +38,11 @@ async def fetch_json(uri: str) -> dict[str, Any]:
     except aiohttp.ClientError as error:
         raise OSError(type(error).__name__) from error
     if len(content) > _MAX_BYTES:
-        raise ValueError("too much")
+        raise ValueError("the answer is too large")
     try:
         document = json.loads(content)
     except RecursionError as error:
-        raise ValueError("too deep") from error
+        raise ValueError("the answer is nested too deeply") from error
     if not isinstance(document, dict):
-        raise TypeError("no object")
+        raise TypeError("the answer is not a JSON object")
     return document

@@ -34,7 +34,7 @@ def public_keys(document: Mapping[str, Any], algorithm: str) -> dict[str, PyJWK]
         except (PyJWTError, ValueError, TypeError, KeyError):
             continue
     if not found:
-        raise ValueError("no keys")
+        raise ValueError("the document has no keys")
     return found
 
 

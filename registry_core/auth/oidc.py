@@ -73,4 +73,4 @@ class IssuerKeys:
         """Keys come from the issuer's own host; Entra ID's do."""
         parts, own = urlsplit(uri), urlsplit(self._address)
         if (parts.scheme, parts.netloc) != ("https", own.netloc):
-            raise ValueError("jwks_uri leads elsewhere")
+            raise ValueError("jwks_uri is on another host")

@@ -82,7 +82,7 @@ class SignIn:
         identity = found.identity
         if identity.kind is IdentityKind.ANONYMOUS:
             if not self._anonymous.grants.repositories:
-                raise BearerInvalid("nobody may pull here without sign-in")
+                raise BearerInvalid("pulling without sign-in is switched off")
             return replace(self._anonymous, means=Means.BEARER)
         if found.key is None:
             return self._of_another_region(found)
@@ -97,14 +97,14 @@ class SignIn:
                     held.could,
                     found.expires,
                 )
-        raise BearerInvalid("its password, token or role has been changed")
+        raise BearerInvalid("the password, token or role behind it has changed")
 
     async def refresh(self, token: str) -> Caller:
         """Who a refresh token was issued to, with what they may do now. Raises `BearerInvalid`."""
         known = _Known.of_token(await self._tokens.verify_refresh(token))
         entra = self._settings.entra
         if entra is None or known.tenant != entra.tenant_id:
-            raise BearerInvalid("its tenant is not the registry's")
+            raise BearerInvalid("it is from another tenant than the registry's")
         if not entra.own_audiences:  # The region that issued it may have an app registration.
             known = replace(known, roles=frozenset())
         return await self._entra_caller(known, cached=False)
@@ -194,7 +194,7 @@ class SignIn:
         if identity.kind is IdentityKind.ENTRA and (
             entra is None or entra.tenant_id != identity.tenant
         ):
-            raise BearerInvalid("its tenant is not this region's")
+            raise BearerInvalid("it is from another tenant than this region's")
         return Caller(
             identity, token.grants, Means.BEARER, not_after=token.expires, is_foreign=True
         )

@@ -198,7 +198,7 @@ def self_test() -> bool:
     """Whether hashes can be saved on this machine; says so in the log where they cannot."""
     if _library() is None:
         _LOGGER.warning(
-            "libcrypto cannot save a hash here: what is uploaded in several requests is read back"
+            "libcrypto cannot save a hash here, so a blob that comes in parts is read again"
         )
         return False
     return True

@@ -73,7 +73,7 @@ class Uploads:
         if metadata.get(_NONCE) != state.nonce.hex() or _CANCELLED in metadata:
             raise BlobUploadUnknown
         if _DIGEST in metadata:
-            raise BlobUploadUnknown("the upload is committed already")
+            raise BlobUploadUnknown("the upload is already committed")
         return state.at(found.size, found.etag, state.hashes)
 
     async def append(self, state: UploadState, body: AsyncIterator[bytes]) -> UploadState:
@@ -323,7 +323,7 @@ class _Flow:
             try:
                 etag = await self.content.create(state.object_name, {_NONCE: state.nonce.hex()})
             except RowExists as fault:
-                raise AppendRefused("the upload has begun already") from fault
+                raise AppendRefused("the upload has already begun") from fault
         return await self.content.append(state.object_name, block, state.offset, etag)
 
     async def _finish(self) -> None:

@@ -27,4 +27,4 @@ async def ask_health(host: str) -> None:
             if response.status != 200:
                 _LOGGER.warning("keep warm: %s answered %d", host, response.status)
     except (aiohttp.ClientError, OSError) as error:
-        _LOGGER.warning("keep warm: %s cannot be asked: %s", host, type(error).__name__)
+        _LOGGER.warning("keep warm: %s cannot be reached: %s", host, type(error).__name__)

@@ -32,7 +32,7 @@ class Digest:
         match = _PATTERN.fullmatch(text)
         if not match:
             raise DigestInvalid(
-                "a digest is sha256: or sha512: and lower-case hexadecimal digits",
+                "a digest is sha256: with 64 or sha512: with 128 lower-case hexadecimal digits",
                 detail={"digest": text[:160]},
             )
         algorithm, _, digits = text.partition(":")
@@ -51,7 +51,7 @@ class Digest:
             return cls.parse(text)
         if len(text) > _MAX_LENGTH or not _GRAMMAR.fullmatch(text):
             raise DigestInvalid(
-                "a digest is the name of an algorithm, a colon, and letters, digits, '=', '_', '-'",
+                "a digest is <algorithm>:<value>; the value has letters, digits, '=', '_' and '-'",
                 detail={"digest": text[:160]},
             )
         return cls(algorithm, encoded)

@@ -211,7 +211,7 @@ def _check_structure(content: bytes) -> None:
     for bracket in _BRACKET.findall(bare):
         depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
-            _invalid(f"it is nested more than {MAX_DEPTH} deep")
+            _invalid(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _check_names(document: dict[str, Any], where: str) -> None:
     for name in document:
         known = _FOLDED.get(name.casefold(), name)
         if known != name:
-            _invalid(f"{where} has {name[:40]}, which is spelt {known}")
+            _invalid(f"{where} has {name[:40]}, which must be written {known}")
 
 
 def _load(content: bytes) -> dict[str, Any]:
@@ -274,10 +274,10 @@ def _check_shape(document: dict[str, Any], media_type: str) -> None:
     foreign = ("config", "layers", "fsLayers") if is_index else ("manifests", "fsLayers")
     for key in required:
         if key not in document or (key == "config" and document[key] is None):
-            _invalid(f"a {media_type} has the property {key}")
+            _invalid(f"a {media_type} needs the property {key}")
     for key in foreign:
         if document.get(key) is not None:
-            _invalid(f"a {media_type} does not have the property {key}")
+            _invalid(f"a {media_type} must not have the property {key}")
 
 
 def _is_plain(value: object) -> TypeGuard[str]:
@@ -355,7 +355,7 @@ def _descriptor(value: object, where: str, parse: Callable[[str], Digest]) -> De
     try:
         parsed = parse(digest)
     except DigestInvalid:
-        _invalid(f"the digest of {where} is not one")
+        _invalid(f"the digest of {where} is not valid")
     size = _size(value, where)
     _check_data(value, parsed, size, where)
     return Descriptor(media_type, parsed, size, tuple(filter(None, urls)))
@@ -394,4 +394,4 @@ def _check_data(descriptor: dict[str, Any], digest: Digest, size: int | None, wh
         _invalid(f"the data of {where} is not base64")
     is_other = digest.is_registered and Digest.of(content, digest.algorithm) != digest
     if size not in (None, len(content)) or is_other:
-        _invalid(f"the data of {where} is not the content of its digest and size")
+        _invalid(f"the data of {where} does not match its digest and size")

@@ -30,8 +30,8 @@ class RepositoryName:
         """The name that `text` spells. Raises `NameInvalid`."""
         if len(text) > MAX_REPOSITORY_LENGTH or not _REPOSITORY.fullmatch(text):
             raise NameInvalid(
-                "a repository name is at most 255 characters of lower-case letters, digits and "
-                "single separators (. _ - /), each between letters or digits",
+                "a repository name has at most 255 characters: lower-case letters and digits, with "
+                "separators (. _ - /) between them",
                 detail={"name": text[:300]},
             )
         return cls(text)
@@ -77,8 +77,8 @@ class Tag:
         """The tag that `text` spells. Raises `TagInvalid`."""
         if not _TAG.fullmatch(text):
             raise TagInvalid(
-                "a tag is at most 128 letters, digits, '_', '.' and '-', "
-                "and begins with neither '.' nor '-'",
+                "a tag has at most 128 characters: letters, digits, '_', '.' and '-'; it does not "
+                "begin with '.' or '-'",
                 detail={"tag": text[:160]},
             )
         return cls(text)

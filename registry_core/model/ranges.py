@@ -33,7 +33,9 @@ def parse_chunk_range(header: str) -> ByteRange:
     """
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if not match or not int(match[1]) <= int(match[2]) < int(match[3] or 10**18):
-        raise RangeInvalid("Content-Range is <first byte>-<last byte>", detail=header[:80])
+        raise RangeInvalid(
+            "Content-Range must be <first byte>-<last byte>, such as 0-1023", detail=header[:80]
+        )
     return ByteRange(int(match[1]), int(match[2]))
 
 

@@ -57,12 +57,12 @@ def parse_action(text: str) -> tuple[RepositoryPattern, Action]:
             return RepositoryPattern.parse(name), action
         except NameInvalid as error:
             raise ScopeMapError(
-                f"{name[:300]!r} is no repository: names are of lower-case letters, digits and "
-                "separators, team/web, and may end in /*; * alone is all of them"
+                f"{name[:300]!r} is not a repository: use a name such as team/web, a prefix like "
+                "team/*, or * for all repositories"
             ) from error
     raise ScopeMapError(
-        f"{text[:300]!r} is no action: repositories/<repository>/<action>, where <repository> may "
-        f"end in /* or be *, and <action> is one of {', '.join(SCOPE_MAP_ACTIONS)}"
+        f"{text[:300]!r} is not an action of a scope map: use repositories/<repository>/<action>, "
+        f"where <action> is one of {', '.join(SCOPE_MAP_ACTIONS)}"
     )
 
 

@@ -25,7 +25,7 @@ class _Field:
         for item in text.split(","):
             match = _ITEM.fullmatch(item)
             if match is None or match["step"] == "0":
-                raise ValueError(f"{item!r} is no {self.name}")
+                raise ValueError(f"{item!r} is not valid in the field {self.name}")
             for value in filter(None, (match["first"], match["last"])):
                 self._check_value(value)
 
@@ -33,7 +33,9 @@ class _Field:
         if text.lower() in self.names:
             return
         if not re.fullmatch("[0-9]{1,2}", text) or not self.least <= int(text) <= self.most:
-            raise ValueError(f"{text!r} is no {self.name}: from {self.least} to {self.most}")
+            raise ValueError(
+                f"{text!r} is not valid in the field {self.name}: use {self.least} to {self.most}"
+            )
 
 
 _FIELDS = (
@@ -54,9 +56,9 @@ def parse_schedule(text: str) -> str:
     """
     fields = text.split()
     if len(fields) != len(_FIELDS):
-        raise ValueError(f"{len(fields)} fields, not six")
+        raise ValueError(f"it has {len(fields)} fields and needs six")
     for field, value in zip(_FIELDS, fields, strict=True):
         field.check(value)
     if not fields[0].isdigit():
-        raise ValueError("the first field is the second, and has to be one number")
+        raise ValueError("the first field is for seconds, and must be one number")
     return " ".join(fields)

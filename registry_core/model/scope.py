@@ -77,5 +77,5 @@ def _split(texts: Iterable[str]) -> Iterator[str]:
         for part in text.split():
             count += 1
             if count > MAX_SCOPES or length > MAX_LENGTH:
-                raise ScopeInvalid(f"at most {MAX_SCOPES} scopes can be asked for at once")
+                raise ScopeInvalid(f"at most {MAX_SCOPES} scopes are allowed in one request")
             yield part

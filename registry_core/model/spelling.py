@@ -60,4 +60,4 @@ def misspelt(names: Iterable[str]) -> Iterator[str]:
             continue
         nearest = difflib.get_close_matches(name.lower(), known, 1, 0.5)
         hint = f" Is it {known[nearest[0]]}?" if nearest else ""
-        yield f"{name} is no setting of the registry, and is disregarded.{hint}"
+        yield f"{name} is not a setting of the registry, and is ignored.{hint}"

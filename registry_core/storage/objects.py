@@ -151,8 +151,8 @@ class Objects:
                     return str(answer["etag"])
             except Full as fault:
                 raise SizeInvalid(
-                    f"a blob of {offset} bytes already has as many parts as storage takes "
-                    "(50,000): send larger chunks"
+                    f"the blob has 50,000 parts after {offset} bytes, and storage allows no more: "
+                    "send it again in larger chunks"
                 ) from fault
             except (ConditionFailed, RowMissing, Ambiguous) as fault:
                 if not unsure and not isinstance(fault, Ambiguous):
@@ -167,7 +167,7 @@ class Objects:
         """The ETag after our append if it was applied, None if not. Raises `AppendRefused`."""
         found = await self.state(name)
         if found is None:
-            raise AppendRefused("the object has gone")
+            raise AppendRefused("the object no longer exists")
         if found.size == offset and found.etag == etag:
             return None
         if found.size == offset + len(data):
@@ -233,7 +233,7 @@ class Objects:
             except Ambiguous:
                 found = await self.state(name)
                 if found is None or found.etag != etag:
-                    raise ConditionFailed("it has been changed meanwhile") from None
+                    raise ConditionFailed("it was changed meanwhile") from None
         raise AssertionError("unreachable")
 
     async def empty(self, name: str, metadata: Mapping[str, str], etag: str) -> None:

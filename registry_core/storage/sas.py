@@ -98,7 +98,9 @@ class SasSigner:
         except (Unavailable, StorageFault):
             if self._delegation is None or self._delegation[0] - now < LIFETIME:
                 raise
-            _LOGGER.warning("the key that signs addresses could not be renewed", exc_info=True)
+            _LOGGER.warning(
+                "the key that signs addresses of blobs could not be renewed", exc_info=True
+            )
             return self._delegation[1]
         self._delegation = (expiry, key)
         return key

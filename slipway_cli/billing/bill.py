@@ -70,7 +70,7 @@ def alternatives(work: Workload, prices: Prices) -> Sequence[Alternative]:
     for name, (included, has_all) in _ACR.items():
         if not has_all and (work.regions > 1 or work.private_endpoints):
             lacks = "several regions" if work.regions > 1 else "private endpoints"
-            found.append(Alternative(name, None, f"has not {lacks}"))
+            found.append(Alternative(name, None, f"does not have {lacks}"))
             continue
         days = DAYS * prices[f"acr_{name.lower()}_day"] * work.regions
         above = max(0.0, work.stored_gb - included) * work.regions

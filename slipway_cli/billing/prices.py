@@ -29,17 +29,19 @@ class Prices:
         try:
             document = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise PricesError(f"{path}: cannot be read as JSON ({error})") from error
+            raise PricesError(f"{path}: it cannot be read as JSON ({error})") from error
         try:
             prices = {name: float(entry["price"]) for name, entry in document["prices"].items()}
             return cls(document["date"], document["currency"], document["region"], prices)
         except KeyError as error:
-            raise PricesError(f"{path}: lacks {error}; {FILE} has all there must be") from error
+            raise PricesError(f"{path}: {error} is missing; {FILE} shows what is needed") from error
         except (ValueError, TypeError, AttributeError) as error:
-            raise PricesError(f"{path}: no list of prices ({error}), such as {FILE}") from error
+            raise PricesError(
+                f"{path}: it is not a list of prices ({error}); {FILE} is one"
+            ) from error
 
     def __getitem__(self, name: str) -> float:
         """One price. Raises `PricesError`."""
         if name not in self.by_name:
-            raise PricesError(f"the list of prices lacks {name}")
+            raise PricesError(f"the list of prices has no {name}")
         return self.by_name[name]

@@ -28,7 +28,7 @@ ROLES = "infra/modules/roles.bicep"
 ENDPOINT = "infra/modules/global-endpoint.bicep"
 MONITORING = "infra/modules/monitoring.bicep"
 DEPLOY = "docs/deploy.md"
-CONTENT = "registry_core/storage/content.py"
+CONTENT = "registry_core/storage/objects.py"
 
 RULES: tuple[Rule, ...] = (
     language.syntax,

@@ -147,11 +147,11 @@ def test_a_release_is_a_commit_with_a_tag_and_the_next_version_begins(clone: Pat
 
 def test_a_second_release_follows_when_there_is_something_to_say(clone: Path, cut: Cut) -> None:
     assert cut("7.1.0").returncode == 0
-    assert "says nothing under" in cut("7.2.0").stderr
+    assert "has no text under" in cut("7.2.0").stderr
     log = clone / "CHANGELOG.md"
     log.write_text(log.read_text().replace("## Unreleased\n", "## Unreleased\n\n- More.\n", 1))
     git(clone, "commit", "--quiet", "--all", "--message", "Say more")
-    assert "a tag v7.1.0 already" in cut("7.1.0").stderr
+    assert "the tag v7.1.0 already exists" in cut("7.1.0").stderr
     assert "older than 7.1.1-dev" in cut("7.0.9").stderr
     assert cut("7.2.0").returncode == 0
     assert git(clone, "tag").split() == ["v7.1.0", "v7.2.0"]
@@ -161,11 +161,11 @@ def test_a_second_release_follows_when_there_is_something_to_say(clone: Path, cu
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("", "is no version"),
-        ("v9.0.0", "is no version"),
-        ("9.0", "is no version"),
-        ("9.0.0-rc.1", "is no version"),
-        ("09.0.0", "is no version"),
+        ("", "is not a version"),
+        ("v9.0.0", "is not a version"),
+        ("9.0", "is not a version"),
+        ("9.0.0-rc.1", "is not a version"),
+        ("09.0.0", "is not a version"),
         ("0.0.1", "is older than"),
     ],
 )
@@ -181,8 +181,8 @@ def test_a_release_that_cannot_be_changes_nothing(
 
 def test_nothing_that_is_not_committed_is_released(clone: Path, cut: Cut) -> None:
     (clone / "host.json").write_text("{}")
-    assert "not committed" in cut("9.0.0").stderr
+    assert "commit your changes first" in cut("9.0.0").stderr
     git(clone, "checkout", "--quiet", "host.json")
     git(clone, "tag", "v9.0.0")
-    assert "a tag v9.0.0 already" in cut("9.0.0").stderr
+    assert "the tag v9.0.0 already exists" in cut("9.0.0").stderr
     assert git(clone, "rev-list", "--count", "HEAD") == "1"

@@ -127,7 +127,7 @@ def test_a_registry_that_deletes_nothing_passes_and_what_stays_is_said(
     status, said = smoke(host.base_url, "--repository", "kept/smoke")
     assert status == 0, said
     (left,) = re.findall(
-        r"^delete: deletion is off, so kept/smoke:(\S+) is left behind", said, re.MULTILINE
+        r"^delete: deletion is off, so kept/smoke:(\S+) was not deleted", said, re.MULTILINE
     )
     assert tags(host, "kept/smoke") == [left]
 
@@ -274,7 +274,9 @@ def test_an_upload_in_chunks_that_does_not_arrive_is_found(proxy: Proxy, smoke: 
     status, said = smoke(proxy.address)
     assert status == 1
     last = said.splitlines()[-1]
-    assert last == "slipway: upload failed: 1,048,576 bytes were sent in chunks, and 0-0 arrived"
+    assert last == (
+        "slipway: upload failed: 1,048,576 bytes were sent in chunks, but the registry received 0-0"
+    )
 
 
 def test_a_layer_that_comes_back_changed_is_found_and_what_was_pushed_deleted(
@@ -283,7 +285,8 @@ def test_a_layer_that_comes_back_changed_is_found_and_what_was_pushed_deleted(
     proxy.changes_blobs = True
     status, said = smoke(proxy.address)
     assert status == 1
-    assert said.splitlines()[-1].startswith("slipway: pull failed: the layer that came back")
+    last = said.splitlines()[-1]
+    assert last.startswith("slipway: pull failed: the pulled layer has another digest")
     assert tags(served(REGISTRY_BLOB_REDIRECT="on"), "slipway-smoke") is None
 
 
@@ -291,7 +294,7 @@ def test_the_token_is_sent_to_no_other_server(proxy: Proxy, smoke: Smoke) -> Non
     proxy.upload_location = "https://elsewhere.example/v2/x/blobs/uploads/1"
     status, said = smoke(proxy.address)
     assert status == 1
-    assert "upload failed: the upload is to go on at another server: elsewhere.example" in said
+    assert "upload failed: the upload was sent to another server: elsewhere.example" in said
 
 
 def test_a_first_start_that_takes_a_while_is_waited_for(
@@ -309,7 +312,10 @@ def test_health_that_does_not_come_ends_with_1_and_the_last_reason(
 ) -> None:
     proxy.unready = 100
     status, said = smoke(proxy.address)
-    assert (status, said) == (1, "slipway: health failed: not within 0 s; at last: 503\n")
+    assert (status, said) == (
+        1,
+        "slipway: health failed: not ok within 0 s; the last answer: 503\n",
+    )
     assert proxy.asked == [("GET", "/healthz")]
     assert smoke("http://127.0.0.1:9")[0] == 1
 
@@ -330,10 +336,10 @@ def test_health_alone_takes_no_password(
 @pytest.mark.parametrize(
     ("server", "reason"),
     [
-        ("http://registry.example.com", "https"),
-        ("ftp://localhost", "a name"),
-        ("https://admin:secret@registry.example.com", "a name"),
-        ("", "a name"),
+        ("http://registry.example.com", "use https"),
+        ("ftp://localhost", "use a name"),
+        ("https://admin:secret@registry.example.com", "use a name"),
+        ("", "use a name"),
     ],
 )
 def test_a_password_is_sent_by_https_or_within_the_machine_only(

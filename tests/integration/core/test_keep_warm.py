@@ -26,7 +26,7 @@ async def test_a_host_that_does_not_answer_is_one_line_in_the_log(
         await keep_warm.ask_health(f"localhost:{closed_port}")
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"keep warm: localhost:{closed_port} cannot be asked: ClientConnectorError"
+        f"keep warm: localhost:{closed_port} cannot be reached: ClientConnectorError"
     )
     assert record.exc_info is None
 
@@ -40,4 +40,4 @@ async def test_an_answer_that_does_not_come_is_given_up(
         with caplog.at_level(logging.WARNING, "slipway"):
             await keep_warm.ask_health(host)
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"keep warm: {host} cannot be asked: ")
+    assert record.getMessage().startswith(f"keep warm: {host} cannot be reached: ")

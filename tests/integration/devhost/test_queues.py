@@ -319,7 +319,7 @@ async def test_a_message_that_another_host_took_over_is_left_to_it(
         await bench.queue.update_message(message.id, message.pop_receipt, visibility_timeout=30)
 
     async with bench.listener(take_over):
-        await bench.until(lambda: "lost to another host" in caplog.text)
+        await bench.until(lambda: "now belongs to another host" in caplog.text)
     assert not await bench.is_empty()
 
 
@@ -447,7 +447,7 @@ async def test_trouble_with_the_service_is_logged_and_outlived(
     await bench.send("work")
     # The shortest lease there is, and whoever takes the message over has it for long.
     async with bench.listener(lease=timedelta(seconds=1)):
-        await bench.until(lambda: "is stuck" in caplog.text)
+        await bench.until(lambda: "stays in the queue" in caplog.text)
     async with bench.listener():
         await bench.until_called(2)
         await bench.until(bench.is_empty)

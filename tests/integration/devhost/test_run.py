@@ -122,7 +122,7 @@ def test_a_port_in_use_is_named(app_dir: Path) -> None:
 def test_an_azurite_port_that_was_asked_for_and_is_in_use_is_named(app_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
-        with pytest.raises(DevhostError, match=f"port {port}, given as AZURITE_QUEUE_PORT"):
+        with pytest.raises(DevhostError, match=f"AZURITE_QUEUE_PORT: port {port} is in use"):
             HostProcess(app_dir, {"AZURITE_QUEUE_PORT": str(port)})
 
 

@@ -12,18 +12,18 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 CASES = {
-    "a misspelt switch": ({"REGISTRY_DELETE_ENABLED": "maybe"}, "REGISTRY_DELETE_ENABLED: 'on'"),
-    "a short password": ({"REGISTRY_ADMIN_PASSWORD": "short"}, "and it has 5"),
-    "a name that is none": ({"REGISTRY_LOGIN_SERVERS": "a b"}, "REGISTRY_LOGIN_SERVERS: host"),
-    "a duration without a unit": ({"REGISTRY_GC_GRACE": "24"}, "REGISTRY_GC_GRACE: a number"),
-    "a form of logs that is none": ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is one of text, json"),
-    "a level that is none": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is one of DEBUG"),
+    "a misspelt switch": ({"REGISTRY_DELETE_ENABLED": "maybe"}, "_DELETE_ENABLED: use 'on'"),
+    "a short password": ({"REGISTRY_ADMIN_PASSWORD": "short"}, "it has 5 characters"),
+    "a name that is none": ({"REGISTRY_LOGIN_SERVERS": "a b"}, "REGISTRY_LOGIN_SERVERS: use"),
+    "a duration without a unit": ({"REGISTRY_GC_GRACE": "24"}, "REGISTRY_GC_GRACE: use a number"),
+    "a form of logs that is none": ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be one of text, json"),
+    "a level that is none": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of DEBUG"),
     "a port that is none": ({"PORT": "many"}, "PORT must be a number"),
     "a misspelt setting beside a wrong one": (
         {"REGISTRY_GCGRACE": "1h", "REGISTRY_CACHE_TTL": "soon"},
-        "REGISTRY_CACHE_TTL: a number",
+        "REGISTRY_CACHE_TTL: use a number",
     ),
-    "a storage that is none": ({"RegistryStorage": "x"}, "RegistryStorage: a connection string"),
+    "a storage that is none": ({"RegistryStorage": "x"}, "RegistryStorage: the connection string"),
     "a data folder for a password alone": (
         {"DATA_DIR": __file__, "RegistryStorage": "AccountName=a;AccountKey=a2V5"},
         "cannot keep data in",

@@ -466,7 +466,7 @@ def test_a_schedule_that_is_none_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize(
     ("password", "rule"),
     [
-        ("short", "at least 16 characters, and it has 5"),
+        ("short", "it has 5 characters and needs at least 16"),
         ("my-PassWord-is-this-one", "it has 'changeme'"),
         ("<put-yours-in-here-please>", "angle brackets"),
         ("aaaaaa-vR7-kQ2_tW9-xZ4", "six times in a row"),

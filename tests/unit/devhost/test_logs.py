@@ -83,5 +83,5 @@ def test_the_level_is_a_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["LOG_LEVEL", "LOG_FORMAT"])
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    with pytest.raises(DevhostError, match=f"{name} is one of"):
+    with pytest.raises(DevhostError, match=f"{name} must be one of"):
         written(monkeypatch, is_terminal=True, **{name: "loud"})

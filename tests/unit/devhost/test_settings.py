@@ -210,4 +210,4 @@ def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Pat
     assert f"Timer yearly (0 0 3 1 1 *): next {following}\n" in text
     assert "Timer idle (0 0 0 30 2 *): next never\n" in text
     assert "Queue garbage: collect\n" in text
-    assert "Not run here, their triggers not being imitated: arrived (blobTrigger)\n" in text
+    assert "Not run here, because their triggers are not supported: arrived (blobTrigger)\n" in text

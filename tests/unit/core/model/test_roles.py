@@ -70,7 +70,7 @@ def test_what_is_no_action_is_refused_and_told_what_one_looks_like(text: str) ->
 
 @pytest.mark.parametrize("name", ["App", "a*", "*/app", "**", "team//app"])
 def test_what_is_no_repository_is_told_apart_from_what_is_no_action(name: str) -> None:
-    with pytest.raises(ScopeMapError, match="no repository: names are of lower-case letters"):
+    with pytest.raises(ScopeMapError, match="is not a repository: use a name such as"):
         parse_action(f"repositories/{name}/content/read")
 
 

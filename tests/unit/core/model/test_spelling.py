@@ -21,7 +21,7 @@ def test_a_setting_that_is_misspelt_is_named_with_the_nearest_right_one(
     name: str, right: str
 ) -> None:
     (said,) = spelling.misspelt([name, "PATH"])
-    assert said.startswith(f"{name} is no setting")
+    assert said.startswith(f"{name} is not a setting")
     assert said.endswith(f"Is it {right}?")
 
 

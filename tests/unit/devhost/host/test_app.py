@@ -94,7 +94,7 @@ def test_a_timer_says_whether_it_runs_on_startup_and_is_monitored(tmp_path: Path
     ("schedule", "complaint"),
     [
         ('"0 0 25 * * *"', "'25' in the field {hour}"),
-        ('"%MISSING%"', "%MISSING% names no setting"),
+        ('"%MISSING%"', "%MISSING%: there is no such setting"),
         ('"01:00:00"', "six"),
     ],
 )
@@ -120,11 +120,11 @@ def test_a_queue_has_a_name_and_a_connection(
 @pytest.mark.parametrize(
     ("name", "connection", "complaint"),
     [
-        ("a", "Work", "'a' is no name for a queue"),
-        ("a--b", "Work", "'a--b' is no name for a queue"),
+        ("a", "Work", "'a' is not a valid name for a queue"),
+        ("a--b", "Work", "'a--b' is not a valid name for a queue"),
         ("jobs", "Malformed", "[Cc]onnection string"),
-        ("jobs", "Nowhere", "the connection Nowhere names no setting"),
-        ("jobs", "ByIdentity", r"by identity \(ByIdentity__queueServiceUri\)"),
+        ("jobs", "Nowhere", "the connection Nowhere is not set"),
+        ("jobs", "ByIdentity", r"uses an identity \(ByIdentity__queueServiceUri\)"),
     ],
 )
 def test_a_queue_that_cannot_be_used_is_named_with_what_is_wrong(

@@ -33,5 +33,5 @@ def test_a_connection_is_found_where_the_host_finds_it(name: str, settings: dict
 
 @pytest.mark.parametrize("setting", ["Work__queueServiceUri", "AzureWebJobsWork__accountName"])
 def test_a_connection_by_identity_is_refused_in_so_many_words(setting: str) -> None:
-    with pytest.raises(AppError, match=f"by identity .{setting}"):
+    with pytest.raises(AppError, match=f"uses an identity .{setting}"):
         connection_string("Work", {setting: "x"})

@@ -72,23 +72,23 @@ def test_the_other_figures_are_those_too() -> None:
     probes = total(two) - total(replace(two, probes=False))
     ready = total(replace(idle, always_ready=1)) - total(idle)
     flowing = re.sub(r"\s+", " ", PAGE)
-    assert f"that makes {probes:,.2f} USD a month" in flowing, probes
+    assert f"For two regions this costs {probes:,.2f} USD a month" in flowing, probes
     assert f"| a month, 2,048 MB | {ready:,.2f} USD," in PAGE, ready
     alerts = total(replace(idle, alerts=True)) - total(idle)
-    assert f"asks the logs costs {alerts:,.2f} USD a month" in flowing, alerts
+    assert f"reads the logs costs {alerts:,.2f} USD a month" in flowing, alerts
     for runs, when in ((3960, "every 4 minutes for 12 hours on 22 days"), (10950, "around the")):
         warm = total(replace(idle, keep_warm=runs)) - total(idle)
         assert f"{warm:,.2f} USD {when}" in flowing, warm
     seconds = 2 * 10950 * idle.memory_gb
     executed = seconds * PRICES["execution_gb_second"] + 2 * 10950 * PRICES["execution"]
     assert f"{seconds:,.0f} GB-s and {2 * 10950:,} executions a month" in flowing
-    assert f"it is {executed:,.2f} USD a month around the clock" in flowing, executed
+    assert f"it costs {executed:,.2f} USD a month around the clock" in flowing, executed
     (logs,) = (each for each in bill.bill(WORKLOADS["busy"], PRICES) if each.what == "logs")
-    assert f"costs, {logs.quantity * 12 / 365:,.1f} GB a day" in flowing, logs
+    assert f"cost of `busy`: {logs.quantity * 12 / 365:,.1f} GB a day" in flowing, logs
     assert 0.6 < logs.cost / total(WORKLOADS["busy"]) < 0.7
     for name, tier in (("team", 1), ("small", 0)):
         pulls = break_even(name, tier)
-        assert f"at {pulls:,} pulls a month of the workload `{name}`" in PAGE, pulls
+        assert f"At {pulls:,} pulls a month of the workload `{name}`" in PAGE, pulls
     standard = bill.alternatives(idle, PRICES)[1].cost
     assert standard
     assert 0.9 < ready / standard < 1.3
