@@ -18,7 +18,7 @@ from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor, batches, check_time, reading
+from registry_core.repositories.executor import Executor, Survey, batches, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
@@ -54,6 +54,10 @@ class _Found:
         rest = self.doomed.tags[plan.TAGS_A_TRANSACTION :]
         doomed = replace(self.doomed, manifest=replace(manifest, etag=version), tags=rest)
         return replace(self, doomed=doomed)
+
+
+def _repository_of(survey: Survey) -> Found:
+    return {rows.REPOSITORY: survey.rows[rows.REPOSITORY]}
 
 
 def _plan(name: RepositoryName, read: _Found, origin: Origin, moment: Moment) -> Plan:
@@ -128,10 +132,10 @@ class Deletions:
         tags `g:`, the guard of pushes before the other manifests.
         """
         key = rows.manifest_key(digest)
-        first = await self._executor.read(
-            repository, {rows.REPOSITORY: None, rows.PUSH_GUARD: (), key: None}, also
+        survey, found = await asyncio.gather(
+            self._executor.survey(repository), self._executor.read(repository, {key: None}, also)
         )
-        row = live(first[key])
+        row = live(found[key])
         if row is None:
             raise ManifestUnknown(detail={"digest": str(digest)})
         manifest = StoredManifest.from_row(row)
@@ -140,20 +144,19 @@ class Deletions:
         children = await self._children(manifest)
         named, is_last, needs, child_etags = await asyncio.gather(
             self._executor.query(repository, rows.tags_of(digest)),
-            self._is_last(repository, key),
+            self._is_last(repository, survey, key),
             self._links.requirement_etags(
                 repository, [blob.digest for blob in manifest.blobs], digest
             ),
             self._etags(repository, [rows.child(child, digest) for child in children]),
         )
-        goes = is_last and plan.may_go(first[rows.REPOSITORY])
-        (tags, surplus), guard, entry = await asyncio.gather(
-            self._tags(repository, digest, named),
-            self._executor.read(repository, {rows.DELETE_GUARD: ()} if goes else {}),
-            self._entry(repository, goes),
+        goes = is_last and plan.may_go(survey.rows[rows.REPOSITORY])
+        (tags, surplus), entry = await asyncio.gather(
+            self._tags(repository, digest, named), self._entry(repository, goes)
         )
         return _Found(
-            {**first, **guard},
+            # Guards are looked at only where they stood in the way, or go.
+            {**(survey.rows if goes or also else _repository_of(survey)), **found},
             Doomed(manifest, tags, surplus),
             goes,
             entry,
@@ -167,8 +170,8 @@ class Deletions:
         content = await self._manifests.content(manifest)
         return (await beside(len(content), References.read, content)).children
 
-    async def _is_last(self, repository: RepositoryName, key: str) -> bool:
-        return not await self._executor.holds_another(repository, {key})
+    async def _is_last(self, repository: RepositoryName, survey: Survey, key: str) -> bool:
+        return not await self._executor.holds_another(repository, survey, {key})
 
     async def _entry(self, repository: RepositoryName, goes: bool) -> str | None:
         return await self._catalog.version(repository) if goes else None

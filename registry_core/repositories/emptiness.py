@@ -6,7 +6,7 @@ from registry_core.errors import NameUnknown
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
-from registry_core.repositories.executor import Executor, Rows, reading
+from registry_core.repositories.executor import Executor, Survey, reading
 from registry_core.repositories.rows import is_live
 
 
@@ -20,26 +20,27 @@ class Emptiness:
     async def end(self, repository: RepositoryName) -> None:
         """Removes a repository that holds no manifest any more, if no lock keeps it.
 
-        What is read in this order can be trusted: the entry, the rows that a push changes, the
-        manifests. An entry read after the repository was buried may be that of a push which is
-        making it anew.
+        What is read in this order can be trusted: the rows that a push changes, the manifests, the
+        entry. An entry read after the repository was buried may be that of a push which is making
+        it anew.
         """
-        if await self._executor.holds_another(repository):
-            return
-        entry = await self._catalog.version(repository)
-        keys = dict.fromkeys((rows.REPOSITORY, *rows.GUARDS))
 
-        async def read(also: frozenset[str]) -> Rows:
-            found = await self._executor.read(repository, keys, also)
-            row = found[rows.REPOSITORY]
+        async def read(_: frozenset[str] = frozenset()) -> Survey:
+            found = await self._executor.survey(repository)
+            row = found.rows[rows.REPOSITORY]
             stays = not is_live(row) or not plan.may_go(row)
-            if stays or await self._executor.holds_another(repository):
+            if stays or await self._executor.holds_another(repository, found):
                 raise NameUnknown
-            return Rows(found)
+            return found
 
         try:
+            found = await read()
+            entry = await self._catalog.version(repository)
             await self._executor.change(
-                repository, read, lambda found, moment: plan.bury_repository(found.rows, moment)
+                repository,
+                read,
+                lambda found, moment: plan.bury_repository(found.rows, moment),
+                found,
             )
         except NameUnknown:
             return

@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
+from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.clock import HybridClock
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
@@ -40,7 +41,9 @@ _MAX_LOST_ANSWERS = 6
 """Storage that gives no answer so often is failing."""
 _SECONDS_LEFT = 3.0
 """What is done in parts begins no other with less of its time left."""
-_BUSY = "the repository is being changed by others all the time; try again"
+_SURVEYED = 6
+"""The repository's own four rows, and two manifests."""
+_BUSY = "other clients are changing this repository; try again"
 
 
 class Read(Protocol):
@@ -59,6 +62,19 @@ class Rows:
     """Rows that were read, and nothing else."""
 
     rows: Found
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A repository at a glance: one call, because its own rows stand before the manifests.
+
+    The manifests are looked at after the rows: a push in between has changed its guard.
+    """
+
+    rows: Found
+    """The repository's row and its guards."""
+    manifests: frozenset[str]
+    """The keys of live manifests among the first two: none where those are tombstones."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +168,9 @@ class Executor:
                     raise Unavailable("the change took too long; try again")
                 try:
                     return Made(found, made, await self._apply(partition, made))
-                except (RowMissing, RowExists):
+                except RowMissing:
                     also |= made.keys
-                except ConditionFailed:
+                except (ConditionFailed, RowExists):
                     continue
                 except Ambiguous as fault:
                     lost, lost_answers = Made(found, made, {}), lost_answers + 1
@@ -200,9 +216,27 @@ class Executor:
             rows.partition(name), range_.first, range_.end, columns, having=having
         )
 
-    async def holds_another(self, name: RepositoryName, than: Iterable[str] = ()) -> bool:
+    async def survey(self, name: RepositoryName) -> Survey:
+        """The repository's row and its guards, and after them the first of its manifests."""
+        page = await self._table.query(
+            rows.partition(name),
+            rows.REPOSITORY,
+            rows.MANIFESTS.end,
+            (rows.LIVE, rows.GONE, rows.DELETING, *ATTRIBUTES),
+            limit=_SURVEYED,
+        )
+        by_key = {row.key: row for row in page}
+        found = {key: by_key.get(key) for key in (rows.REPOSITORY, *rows.GUARDS)}
+        live = [row.key for row in page if row.key >= rows.MANIFESTS.first and rows.is_live(row)]
+        return Survey(found, frozenset(live))
+
+    async def holds_another(
+        self, name: RepositoryName, survey: Survey, than: Iterable[str] = ()
+    ) -> bool:
         """Whether the repository has a live manifest in another row than those of `than`."""
         without = set(than)
+        if survey.manifests - without:
+            return True
         found = await self._table.query(
             rows.partition(name),
             rows.MANIFESTS.first,

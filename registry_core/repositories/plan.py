@@ -424,10 +424,11 @@ def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
         raise LookupError("there is no repository to be buried")
     buried = rows.tombstone(moment.now, moment.stamp)
     changes = [tables.replace(rows.REPOSITORY, repository.etag, **buried)]
-    # A push that was begun has merged its guard, or fails on it.
-    for guard in rows.GUARDS:
-        row = found.get(guard)
-        changes += [tables.delete(guard, row.etag)] if row else []
+    # A push that was begun has merged its guard, or fails on it. Other deletions only take away.
+    if row := found.get(rows.PUSH_GUARD):
+        changes.append(tables.delete(rows.PUSH_GUARD, row.etag))
+    if found.get(rows.DELETE_GUARD):
+        changes.append(tables.delete(rows.DELETE_GUARD))
     return [*changes, *_drop(found, rows.LAST_UPDATE)]
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 import pytest
 
 from registry_core.model.digest import Digest
+from registry_core.model.names import Tag
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.rows import live
 from registry_core.storage import keys, tables
@@ -26,13 +27,11 @@ from registry_core.storage.tables import Row
 from tests.integration.contention.cluster import Cluster, Request, variants
 from tests.integration.core.support import OCI_INDEX, Image, digest_of, index_of
 
-DELETABLE = "hd"
-"""The guard that exists while a repository may be deleted from."""
 MENDING_CALLS = 12
 """What a change that mends may take beside two attempts: reads of the rows that it would write."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _BY_TIME = re.compile(r"[TM]:\d{19}:(.*)")
-_COMPARED = ("T:", "g:", "M:", "s:", "c:", repository_rows.WRITABLE, DELETABLE)
+_COMPARED = ("T:", "g:", "M:", "s:", "c:", repository_rows.PUSH_GUARD, repository_rows.DELETE_GUARD)
 """The rows whose columns are compared, and not just whether they live."""
 
 Rows = Mapping[str, Row]
@@ -100,7 +99,7 @@ def delete(name: str) -> Change:
 def tag_time(tag: str) -> Key:
     """The key of `T:`."""
     return lambda _, rows: repository_rows.tag_time(
-        rows[repository_rows.tag_key(tag)].time("Updated"), tag
+        rows[repository_rows.tag_key(Tag(tag))].time("Updated"), Tag(tag)
     )
 
 
@@ -117,7 +116,7 @@ def manifest_time(name: str) -> Key:
 
 def tag_of(name: str, tag: str) -> Key:
     """The key of `g:`."""
-    return lambda scene, _: repository_rows.manifest_tag(scene.digest(name), tag)
+    return lambda scene, _: repository_rows.manifest_tag(scene.digest(name), Tag(tag))
 
 
 def referrer_of(subject: str, name: str) -> Key:
@@ -145,7 +144,7 @@ class Case:
     """What is done before the damage: for a row to be surplus, what takes it away."""
     is_surplus: bool = False
 
-    def damage(self, scene: Scene, first: Rows, now: Rows) -> tables.Change:
+    def damage(self, scene: Scene, first: Rows, now: Rows) -> tables.RowChange:
         """Takes the row away, or puts the row back that was there at first."""
         if not self.is_surplus:
             return tables.delete(self.key(scene, now))
@@ -179,11 +178,11 @@ CASES = [
         ("push-again", push("index", "all")),
         ("delete-of-the-index", delete("index")),
     ),
-    *missing("hw", guard(repository_rows.WRITABLE), PUSH_AGAIN, MOVE, ANOTHER_TAG),
-    *missing("hd", guard(DELETABLE), UNTAG, DELETE),
+    *missing("hw", guard(repository_rows.PUSH_GUARD), PUSH_AGAIN, MOVE, ANOTHER_TAG),
+    *missing("hd", guard(repository_rows.DELETE_GUARD), UNTAG, DELETE),
     *(
         Case(f"{key}-missing-delete-of-the-last", guard(key), delete("a"), ALL_BUT_A)
-        for key in (repository_rows.WRITABLE, DELETABLE)
+        for key in (repository_rows.PUSH_GUARD, repository_rows.DELETE_GUARD)
     ),
     *(
         Case(
@@ -193,7 +192,7 @@ CASES = [
             (*ALL_BUT_A, delete("a")),
             is_surplus=True,
         )
-        for key in (repository_rows.WRITABLE, DELETABLE)
+        for key in (repository_rows.PUSH_GUARD, repository_rows.DELETE_GUARD)
     ),
     *(
         Case(f"g-surplus-{what}", tag_of("a", "v1"), change, (before,), is_surplus=True)

@@ -10,11 +10,11 @@ import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core.settings import AdminSettings, Settings, StorageSettings
-from registry_core.storage.calls import Fault, Hold, StorageCall
 from registry_core.storage.connection import Connection
 from tests.integration.contention.cluster import Cluster, Replies, Request, variants
 from tests.integration.contention.stored import misplaced, of_kind, rows_of
 from tests.integration.core.support import Client, Image, connect
+from tests.interference.kinds import Hold, Interference, SeenCall
 
 REQUEST_SECONDS = 60
 """What moves no bytes has been answered by then."""
@@ -98,11 +98,11 @@ async def die_before(number: int, mortal: Client, repository: str, digest: str) 
         reached.set()
         await forever.wait()
 
-    def plan(call: StorageCall) -> Fault | None:
+    def plan(call: SeenCall) -> Interference | None:
         is_it = call.path.endswith("/$batch") and next(transactions) == number
         return Hold(before_gate=stop) if is_it else None
 
-    mortal.registry.hook.plan = plan
+    mortal.hook.plan = plan
     deletion = asyncio.create_task(mortal.send("DELETE", f"/v2/{repository}/manifests/{digest}"))
     death = asyncio.create_task(reached.wait())
     await asyncio.wait((deletion, death), return_when=asyncio.FIRST_COMPLETED)

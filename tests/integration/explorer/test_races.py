@@ -132,7 +132,11 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
 
 
 @pytest.mark.parametrize(
-    "name", ["a-manifest-is-pushed-and-its-blob-deleted", "the-last-two-manifests-are-deleted"]
+    "name",
+    [
+        "a-manifest-is-pushed-and-its-blob-deleted",
+        "the-last-manifest-is-deleted-and-another-pushed",
+    ],
 )
 def test_the_explorer_finds_what_is_lost_where_a_condition_is_left_out(
     name: str, loop: asyncio.AbstractEventLoop, observer: Client, uncached: Settings
