@@ -355,7 +355,9 @@ class Links:
         live = await together(is_manifest_live(manifest) for manifest in manifests)
         for row, manifest, is_live in zip(needs, manifests, live, strict=True):
             if is_live or self._now() - row.timestamp < _PUSH_OVER:
-                state = "needs it" if is_live else "is being pushed with it, or just was"
+                state = (
+                    "uses it" if is_live else "is being pushed with it, or was until a moment ago"
+                )
                 raise Unsupported(
                     f"the blob cannot be deleted: manifest {manifest} {state}",
                     detail={"digest": str(digest), "manifest": str(manifest)},

@@ -44,12 +44,12 @@ async def flow(request: Request, length: int | None = None) -> AsyncIterator[byt
     announced = content_length(request) if length is None else length
     async for chunk in _counted(request):
         if announced is not None and received(request) > announced:
-            raise LengthInvalid(f"{announced} bytes were announced, more came")
+            raise LengthInvalid(f"Content-Length is {announced}, but the body is longer")
         if chunk:
             yield chunk
     came = received(request)
     if announced is not None and came != announced:
-        raise LengthInvalid(f"{announced} bytes were announced, {came} came")
+        raise LengthInvalid(f"Content-Length is {announced}, but the body has {came} bytes")
 
 
 def received(request: Request) -> int:

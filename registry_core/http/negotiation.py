@@ -29,8 +29,8 @@ def check_accepted(request: Request, media_type: str) -> None:
     if accepted.isdisjoint(media_types.MANIFEST_LIKE) and media_type not in excluded:
         return
     raise ManifestUnknown(
-        f"the manifest is of type {media_type}, which Accept does not list; "
-        "manifests are not converted",
+        f"the manifest's media type is {media_type}, which Accept does not list; "
+        "manifests are never converted",
         detail={"mediaType": media_type},
     )
 

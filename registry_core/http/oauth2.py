@@ -60,7 +60,7 @@ async def post_token(context: Context) -> Response:
         else:
             caller = await _signed_in(context, username or "", password or "")
     else:
-        raise GrantUnsupported("grant_type is password or refresh_token")
+        raise GrantUnsupported("grant_type must be password or refresh_token")
     return await _token(context, caller, form)
 
 
@@ -103,7 +103,9 @@ async def post_exchange(context: Context) -> Response:
     _check_service(context, form)
     token = form.get("access_token")
     if form.get("grant_type") not in ("access_token", "access_token_refresh_token") or not token:
-        raise GrantUnsupported("grant_type is access_token, with an access_token of Entra ID")
+        raise GrantUnsupported(
+            "grant_type must be access_token, and access_token must be a token from Entra ID"
+        )
     try:
         identity, refresh_token = await context.services.sign_in.exchange(token)
     except EntraRefused as error:
@@ -123,7 +125,7 @@ def _check_service(context: Context, fields: Query) -> None:
     service = fields.get("service")
     if service and service.lower() not in context.services.settings.login_servers:
         raise GrantUnsupported(
-            "service is not a name of this registry (REGISTRY_LOGIN_SERVERS)",
+            "service must be a host name of this registry (REGISTRY_LOGIN_SERVERS)",
             detail={"service": service[:200]},
         )
 
@@ -131,7 +133,7 @@ def _check_service(context: Context, fields: Query) -> None:
 async def _form(request: Request) -> Query:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != _FORM:
-        raise GrantUnsupported(f"the request's body is a form: {_FORM}")
+        raise GrantUnsupported(f"the Content-Type must be {_FORM}")
     content = await bodies.read_limited(request, _MAX_FORM, "the form")
     return Query.of_form(content.decode("latin-1"))
 

@@ -233,7 +233,7 @@ class _Push:
             self._repository, digest, digest, Link(location, len(content)), required=True
         )
         if link is None:
-            raise Unavailable("the manifest was deleted as soon as it had been stored; try again")
+            raise Unavailable("the manifest was deleted while it was being pushed; try again")
         return StoredBlob(digest, link.size, link.location)
 
     async def _enter(self, found: Found) -> None:
@@ -252,7 +252,8 @@ class _Push:
 def _check_size(descriptor: Descriptor, size: int) -> None:
     if descriptor.size not in (None, size):
         raise ManifestInvalid(
-            f"manifest invalid: {descriptor.digest} has {size} bytes, not {descriptor.size}",
+            f"manifest invalid: {descriptor.digest} has {size} bytes, "
+            f"but the manifest says {descriptor.size}",
             detail={"digest": str(descriptor.digest), "size": size},
         )
 

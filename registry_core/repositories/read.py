@@ -127,7 +127,9 @@ class Manifests:
         if manifest.content is not None:
             return manifest.content
         if manifest.location is None:
-            raise LookupError(f"manifest {manifest.digest} has neither bytes nor location")
+            raise LookupError(
+                f"manifest {manifest.digest} has neither content nor location in its row"
+            )
         return await self._content.read_all(manifest.location, manifest.size)
 
     async def _tag(self, repository: RepositoryName, tag: Tag) -> StoredTag:

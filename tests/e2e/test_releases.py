@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Written:
 class Deployment:
     """The old package and the new one, and what was written through both."""
 
-    apps: dict[str, Path]
+    sources: dict[str, Path]
     registries: dict[str, Registry]
     written: Written = field(default_factory=Written)
 
@@ -85,10 +86,10 @@ class Deployment:
         return self.registries[first], self.registries[second]
 
     def command(self, name: str, *arguments: str) -> list[dict[str, str]]:
-        """What the command line of one of the packages answers, on this storage."""
+        """What the command line of one of the releases answers, on this storage."""
         done = subprocess.run(
-            [sys.executable, "-m", "registry_core", *arguments, "--output", "json"],
-            cwd=self.apps[name],
+            [sys.executable, "-m", "slipway_cli", *arguments, "--output", "json"],
+            cwd=self.sources[name],
             env=os.environ | {"RegistryStorage": self.registries["new"].storage},
             capture_output=True,
             check=True,
@@ -104,10 +105,18 @@ def apps(workspace: Path) -> dict[str, Path]:
     folder.mkdir()
     revision = release_before(ROOT, FIRST.read_text().strip())
     old = unpack_package(ROOT, revision, folder / "old")
+    _label(old, "the release before")
     package.build(ROOT, folder / "new.zip")
     new = folder / "new"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", folder / "new.zip", new], check=True)
     return {"old": old, "new": new}
+
+
+def _label(app: Path, version: str) -> None:
+    """Has an app tell another version: between releases, all have the same."""
+    file = app / "registry_core/__init__.py"
+    line = f'__version__ = "{version}"'
+    file.write_text(re.sub("^__version__ = .*$", line, file.read_text(), flags=re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +135,8 @@ def deployment(workspace: Path, apps: dict[str, Path]) -> Iterator[Deployment]:
         )
         try:
             written = Written(images={("team/before", "1"): beginning})
-            yield Deployment(apps, {"old": old, "new": new}, written)
+            sources = {"old": apps["old"].with_name("sources"), "new": ROOT}
+            yield Deployment(sources, {"old": old, "new": new}, written)
         finally:
             new.stop()
     finally:
@@ -186,8 +196,7 @@ def test_each_of_the_two_runs_the_package_that_it_is_given(deployment: Deploymen
     """Else nothing here would be proved."""
     new = deployment.registries["new"].opening()
     old = deployment.registries["old"].opening()
-    assert new["version"] == package.version(ROOT)
-    assert new["version"] != old.get("version")
+    assert (old["version"], new["version"]) == ("the release before", package.version(ROOT))
 
 
 def test_a_push_and_a_pull_whose_requests_alternate(deployment: Deployment, first: str) -> None:

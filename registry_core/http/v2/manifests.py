@@ -68,13 +68,13 @@ async def put(context: Context) -> Response:
         algorithm = reference.algorithm
     tags = list(dict.fromkeys(tags))
     if len(tags) > MAX_TAGS:
-        raise TooManyTags(f"at most {MAX_TAGS} tags can be set at once")
+        raise TooManyTags(f"at most {MAX_TAGS} tags are allowed in one push")
     content = await bodies.read_limited(context.request, MAX_MANIFEST_BYTES, "the manifest")
     content_type = context.request.headers.get("content-type")
     manifest = await beside(len(content), Manifest.parse, content, content_type, algorithm)
     if isinstance(reference, Digest) and reference != manifest.digest:
         raise DigestInvalid(
-            "the manifest's digest is another",
+            "the manifest has another digest",
             detail={"digest": str(reference), "computed": str(manifest.digest)},
         )
     change = Push(manifest, tuple(tags), context.origin)

@@ -57,7 +57,7 @@ async def post(context: Context) -> Response:
         return await _commit(context, state, parsed)
     algorithm = query.get("digest-algorithm") or "sha256"
     if algorithm not in ALGORITHMS:
-        raise DigestInvalid("digest-algorithm is sha256 or sha512", detail=algorithm[:40])
+        raise DigestInvalid("digest-algorithm must be sha256 or sha512", detail=algorithm[:40])
     response = _accepted(context, context.services.uploads.begin(algorithm))
     response.headers["OCI-Chunk-Min-Length"] = str(CHUNK_MIN_LENGTH)
     return response
@@ -185,7 +185,7 @@ async def _chunk(context: Context, state: UploadState) -> ByteRange | None:
 
 def _out_of_order(context: Context, state: UploadState) -> RangeInvalid:
     return RangeInvalid(
-        f"the upload has {state.offset} bytes: go on from there, at Location",
+        f"the upload has {state.offset} bytes: continue from there, at Location",
         headers=_progress(context, state),
     )
 
