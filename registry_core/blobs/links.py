@@ -273,13 +273,14 @@ class Links:
         self,
         repository: RepositoryName,
         digest: Digest,
-        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+        is_manifest_gone: Callable[[Digest], Awaitable[bool]],
         allow: Callable[[], Awaitable[None]],
     ) -> None:
         """Takes a blob from `repository`. Raises `BlobUnknown`; `Unsupported` while needed.
 
-        It is needed by a manifest that exists, and by one whose push has protected it and may
-        still be under way; the condition on the link refuses it to a push that begins now.
+        It is needed by a manifest that exists or can be brought back, and by one whose push has
+        protected it and may still be under way; the condition on the link refuses it to a push
+        that begins now.
 
         `allow` is asked once the link is told to nobody, and raises what forbids the deletion:
         from then on it does not matter when the link goes. Where it is forbidden, the link is
@@ -294,7 +295,7 @@ class Links:
                 if lost_answer:
                     break
                 raise BlobUnknown(detail={"digest": str(digest)})
-            await self._refuse_if_needed(repository, digest, is_manifest_live)
+            await self._refuse_if_needed(repository, digest, is_manifest_gone)
             try:
                 version = await self._hide(partition, row)
                 self.forget(repository, digest)
@@ -333,7 +334,7 @@ class Links:
         self,
         repository: RepositoryName,
         digest: Digest,
-        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+        is_manifest_gone: Callable[[Digest], Awaitable[bool]],
     ) -> None:
         prefix = rows.requirements(repository)
         end = keys.end_of(prefix)
@@ -342,21 +343,23 @@ class Links:
             needs = [row for row in page if not row.values.get(rows.RELEASED)]
             for first in range(0, len(needs), _CHECKED_AT_ONCE):
                 some = needs[first : first + _CHECKED_AT_ONCE]
-                await self._refuse_if_any(some, prefix, digest, is_manifest_live)
+                await self._refuse_if_any(some, prefix, digest, is_manifest_gone)
 
     async def _refuse_if_any(
         self,
         needs: list[Row],
         prefix: str,
         digest: Digest,
-        is_manifest_live: Callable[[Digest], Awaitable[bool]],
+        is_manifest_gone: Callable[[Digest], Awaitable[bool]],
     ) -> None:
         manifests = [Digest.parse(row.key.removeprefix(prefix)) for row in needs]
-        live = await together(is_manifest_live(manifest) for manifest in manifests)
-        for row, manifest, is_live in zip(needs, manifests, live, strict=True):
-            if is_live or self._now() - row.timestamp < _PUSH_OVER:
+        gone = await together(is_manifest_gone(manifest) for manifest in manifests)
+        for row, manifest, is_gone in zip(needs, manifests, gone, strict=True):
+            if not is_gone or self._now() - row.timestamp < _PUSH_OVER:
                 state = (
-                    "uses it" if is_live else "is being pushed with it, or was until a moment ago"
+                    "uses it"
+                    if not is_gone
+                    else "is being pushed with it, or was until a moment ago"
                 )
                 raise Unsupported(
                     f"the blob cannot be deleted: manifest {manifest} {state}",

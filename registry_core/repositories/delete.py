@@ -236,8 +236,8 @@ class Deletions:
         Raises `BlobUnknown`, `Unsupported` while a manifest needs it, `DisallowedOperation`.
         """
 
-        async def is_live(manifest: Digest) -> bool:
-            return await self._manifests.is_live(repository, manifest)
+        async def is_gone(manifest: Digest) -> bool:
+            return await self._manifests.is_gone(repository, manifest)
 
         async def allow() -> None:
             await self._executor.change(
@@ -246,5 +246,5 @@ class Deletions:
                 lambda read, moment: plan.allow_blob_deletion(repository, read.rows, moment),
             )
 
-        await self._links.unlink(repository, digest, is_live, allow)
+        await self._links.unlink(repository, digest, is_gone, allow)
         return [Event(Operation.DELETE, repository.text, origin, digest=str(digest), is_blob=True)]

@@ -472,9 +472,18 @@ def _is_being_deleted(repository: Row | None) -> bool:
     return is_being_deleted_since(repository) is not None
 
 
+class BeingDeleted(Unavailable):
+    """The repository is being deleted with all that is in it."""
+
+    def __init__(self, repository: Row) -> None:
+        super().__init__("the repository is being deleted; try again")
+        self.at_work = repository.timestamp
+        """When the deletion did something last."""
+
+
 def _refuse_while_deleting(repository: Row | None) -> None:
-    if _is_being_deleted(repository):
-        raise Unavailable("the repository is being deleted; try again")
+    if repository is not None and _is_being_deleted(repository):
+        raise BeingDeleted(repository)
 
 
 # Attributes.

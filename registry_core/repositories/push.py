@@ -6,8 +6,9 @@ What it needs is found out and protected once; a conflict repeats the rest (`exe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from registry_core.blobs.links import Links
 from registry_core.blobs.rows import Link
@@ -19,13 +20,14 @@ from registry_core.errors import (
     Unavailable,
 )
 from registry_core.model import media_types
-from registry_core.model.change import Event, Push
+from registry_core.model.change import DeleteRepository, Event, Push
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Platform, parse_platform
 from registry_core.model.names import RepositoryName
 from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.plan import Found
@@ -34,6 +36,8 @@ from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import Group, together
 
 _MAX_CONFIG_BYTES = 1024 * 1024
+_DELETION_STOPPED = timedelta(minutes=2)
+"""A deletion that did nothing for as long has ended, whatever clocks say: none runs a minute."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,11 @@ class Pushes:
         links: Links,
         content: Objects,
         uploads: Uploads,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.executor = executor
+        self.now = now
+        self.bulk_deletions = BulkDeletions(executor, catalog)
         self.catalog = catalog
         self.emptiness = Emptiness(executor, catalog)
         self.links = links
@@ -81,6 +88,13 @@ class Pushes:
                 ),
                 found,
             )
+        except plan.BeingDeleted as refusal:
+            if self.now() - refusal.at_work > _DELETION_STOPPED:
+                # Whoever meets a deletion that has stopped goes on with it.
+                await self.bulk_deletions.delete_repository(
+                    repository, DeleteRepository(change.origin)
+                )
+            raise
         except (ManifestBlobUnknown, DisallowedOperation):
             if push.has_entered:
                 await self.emptiness.withdraw(repository)

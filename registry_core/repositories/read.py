@@ -116,11 +116,15 @@ class Manifests:
                     raise
         raise ManifestUnknown(detail={"name": str(repository), "tag": str(tag)})
 
-    async def is_live(self, repository: RepositoryName, digest: Digest) -> bool:
-        """Whether a manifest exists now, asked of the table itself."""
+    async def is_gone(self, repository: RepositoryName, digest: Digest) -> bool:
+        """Whether a manifest neither exists nor can be brought back: nothing need be kept for it.
+
+        Asked of the table itself.
+        """
         columns = (rows.LIVE, rows.GONE)
         key = rows.manifest_key(digest)
-        return is_live(await self._table.get(rows.partition(repository), key, columns))
+        row = await self._table.get(rows.partition(repository), key, columns)
+        return rows.state_of(row) is rows.State.GONE
 
     async def content(self, manifest: StoredManifest) -> bytes:
         """The manifest's bytes, as they were pushed."""

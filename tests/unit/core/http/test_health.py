@@ -65,7 +65,6 @@ async def test_storage_without_room_is_told_until_a_write_goes_through() -> None
         False,
         Unavailable(),
         Ambiguous("no answer"),
-        SchemaError("written by a later version"),
         ServiceRequestError("no connection to acct.table.core.windows.net"),
         ClientAuthenticationError("not authorized"),
     ],
@@ -77,6 +76,12 @@ async def test_an_instance_that_does_not_is_not_and_tells_no_more(
     response = await health.Health().get(Storage(answer).registry())
     assert (response.status_code, bytes(response.body)) == (503, b"storage unreachable\n")
     assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_storage_of_another_schema_is_told_in_its_own_words() -> None:
+    answer = SchemaError("storage has schema version 1")
+    response = await health.Health().get(Storage(answer).registry())
+    assert (response.status_code, bytes(response.body)) == (503, b"storage has schema version 1\n")
 
 
 @pytest.mark.parametrize("answer", [True, Unavailable()], ids=str)
