@@ -18,6 +18,8 @@ from registry_core.storage.tables import Row, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
+HIDDEN_BY = "ListEnabled"
+"""The attribute of a repository that decides whether it is listed."""
 _ATTEMPTS = 8
 
 
@@ -39,9 +41,23 @@ class Catalog:
         """Has the repository listed. Changes the version of an entry that is there."""
         async for _ in attempts(most=_ATTEMPTS):
             entered = tables.time_value(self._now())
-            entry = tables.merge_or_insert(entry_key(repository), Pushed=entered)
+            # One that is left of an earlier repository may have been hidden.
+            shown = {HIDDEN_BY: True, "Pushed": entered}
+            entry = tables.merge_or_insert(entry_key(repository), **shown)
             try:
                 await self._table.transact(PARTITION, [entry])
+                return
+            except Ambiguous:
+                continue
+
+    async def show(self, repository: RepositoryName, is_shown: bool) -> None:
+        """Lists a repository or hides it, if it is there."""
+        entry = tables.merge(entry_key(repository), **{HIDDEN_BY: is_shown})
+        async for _ in attempts(most=_ATTEMPTS):
+            try:
+                await self._table.transact(PARTITION, [entry])
+                return
+            except RowMissing:
                 return
             except Ambiguous:
                 continue

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from registry_core.blobs.links import Links
 from registry_core.errors import ManifestUnknown, Unavailable
-from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
@@ -28,7 +27,6 @@ from registry_core.storage.tables import Row
 
 _FEW = 50
 """Up to so many rows are read one by one; of more, all of their kind are read in pages."""
-_TAG_COLUMNS = (rows.LIVE, "Digest", "MediaType", "Size", "Created", "Updated", *ATTRIBUTES)
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,11 @@ class _Found:
     """The versions of the `r:` rows, by blob."""
     children: dict[str, str]
     """The versions of the `c:` rows, by key."""
+
+    @property
+    def stamps(self) -> Iterable[str]:
+        """The stamps of what goes."""
+        return self.doomed.stamps
 
     def without_first_tags(self, versions: Mapping[str, str]) -> _Found | None:
         """The same once `plan.untag_some` was applied; None if it has to be read again."""
@@ -187,10 +190,10 @@ class Deletions:
         range_ = rows.tags_of(digest)
         by_key = {rows.tag_key(Tag(range_.rest(row.key))): row for row in named}
         if len(by_key) <= _FEW:
-            found = await self._executor.read(repository, dict.fromkeys(by_key, _TAG_COLUMNS))
+            found = await self._executor.read(repository, dict.fromkeys(by_key, rows.TAG_FACTS))
             known = [row for row in found.values() if row]
         else:
-            known = await self._executor.query(repository, rows.TAGS, _TAG_COLUMNS)
+            known = await self._executor.query(repository, rows.TAGS, rows.TAG_FACTS)
         pointing = {
             row.key: tag
             for row in known

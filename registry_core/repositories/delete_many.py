@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
-from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.attributes import Use
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event
 from registry_core.model.digest import Digest
@@ -28,7 +27,6 @@ _FEW = 20
 """Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
 _BATCH_ROWS = tables.MAX_TRANSACTION_ROWS - 4
 _MANIFEST_COLUMNS = (*rows.MANIFEST_FACTS, "Untagged")
-_TAG_COLUMNS = (rows.LIVE, "Digest", "MediaType", "Size", "Created", "Updated", *ATTRIBUTES)
 _GUARDED = (rows.REPOSITORY, *rows.GUARDS)
 
 
@@ -47,6 +45,11 @@ class _Batch:
 
     rows: Found
     doomed: Sequence[Doomed]
+
+    @property
+    def stamps(self) -> Iterable[str]:
+        """The stamps of what goes."""
+        return [stamp for each in self.doomed for stamp in each.stamps]
 
 
 class BulkDeletions:
@@ -127,7 +130,10 @@ class BulkDeletions:
         """Every manifest with its tags: a call for each thousand rows."""
         manifests, tags = await together(
             self._executor.query(repository, range_, columns)
-            for range_, columns in ((rows.MANIFESTS, _MANIFEST_COLUMNS), (rows.TAGS, _TAG_COLUMNS))
+            for range_, columns in (
+                (rows.MANIFESTS, _MANIFEST_COLUMNS),
+                (rows.TAGS, rows.TAG_FACTS),
+            )
         )
         by_digest: dict[Digest, list[StoredTag]] = {}
         for row in tags:
@@ -145,7 +151,7 @@ class BulkDeletions:
         range_ = rows.tags_of(digest)
         named = await self._executor.query(repository, range_)
         keys = [rows.tag_key(Tag(range_.rest(each.key))) for each in named]
-        found = await self._executor.read(repository, dict.fromkeys(keys, _TAG_COLUMNS))
+        found = await self._executor.read(repository, dict.fromkeys(keys, rows.TAG_FACTS))
         tags = [StoredTag.from_row(each) for each in found.values() if each and is_live(each)]
         return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
 

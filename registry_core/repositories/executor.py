@@ -53,6 +53,10 @@ class Read(Protocol):
     def rows(self) -> Found:
         """The rows, by key."""
 
+    @property
+    def stamps(self) -> Iterable[str]:
+        """The stamps of what was read beside them, which the change has to be later than."""
+
 
 R = TypeVar("R", bound=Read)
 
@@ -62,6 +66,7 @@ class Rows:
     """Rows that were read, and nothing else."""
 
     rows: Found
+    stamps: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Survey:
     """The repository's row and its guards."""
     manifests: frozenset[str]
     """The keys of live manifests among the first two: none where those are tombstones."""
+    stamps: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,14 +148,17 @@ class Executor:
         read: Callable[[frozenset[str]], Awaitable[R]],
         make: Callable[[R, Moment], Plan],
         found: R | None = None,
+        begun: float | None = None,
     ) -> Made[R]:
         """Makes a change; answers what it was made of, and the plan that was applied.
 
         `read` reads what `make` plans from, and beside that the rows of the keys it is given: those
-        that stood in the way. `found` is what was read already. Raises what `read` and `make`
-        raise, and `Unavailable` if others keep winning.
+        that stood in the way. `found` is what was read already, from the time `begun` on (of
+        `time.monotonic`). Raises what `read` and `make` raise, and `Unavailable` if others keep
+        winning.
         """
-        deadline = time.monotonic() + CHANGE_DEADLINE.total_seconds()
+        begun = time.monotonic() if begun is None else begun
+        deadline = begun + CHANGE_DEADLINE.total_seconds()
         partition, also = rows.partition(name), frozenset[str]()
         lost: Made[R] | None = None
         lost_answers = 0
@@ -159,7 +168,7 @@ class Executor:
                 try:
                     if attempt:
                         found = await read(also)
-                    made = make(found, self.moment(found.rows))
+                    made = make(found, self._moment(found))
                 except (ManifestUnknown, NameUnknown):
                     if lost:
                         return lost  # By our own earlier try, whose answer was lost.
@@ -185,9 +194,9 @@ class Executor:
                 versions = await self._table.transact(partition, changes)
         return versions
 
-    def moment(self, found: Found) -> Moment:
+    def _moment(self, found: Read) -> Moment:
         """Now, later than every change of the rows that were found."""
-        return Moment(self._now(), self._clock.stamp(*plan.stamps(found)))
+        return Moment(self._now(), self._clock.stamp(*plan.stamps(found.rows), *found.stamps))
 
     async def read(
         self,
@@ -222,7 +231,7 @@ class Executor:
             rows.partition(name),
             rows.REPOSITORY,
             rows.MANIFESTS.end,
-            (rows.LIVE, rows.GONE, rows.DELETING, *ATTRIBUTES),
+            (rows.LIVE, rows.GONE, rows.DELETING, "Stamp", *ATTRIBUTES),
             limit=_SURVEYED,
         )
         by_key = {row.key: row for row in page}

@@ -8,7 +8,7 @@ from registry_core.model.change import Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
-from registry_core.repositories.catalog import Catalog
+from registry_core.repositories.catalog import HIDDEN_BY, Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, reading
 from registry_core.repositories.read import Manifests
@@ -19,6 +19,7 @@ class Locks:
 
     def __init__(self, executor: Executor, catalog: Catalog, manifests: Manifests) -> None:
         self._executor = executor
+        self._catalog = catalog
         self._manifests = manifests
         self._emptiness = Emptiness(executor, catalog)
 
@@ -41,6 +42,8 @@ class Locks:
         self._manifests.forget(
             repository, change.target if isinstance(change.target, Digest) else None
         )
+        if change.target is None and HIDDEN_BY in change.attributes:
+            await self._catalog.show(repository, change.attributes[HIDDEN_BY])
         if change.target is None and any(change.attributes.values()):
             await self._emptiness.end(repository)
         return made.plan.events

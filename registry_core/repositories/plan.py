@@ -318,6 +318,12 @@ class Doomed:
             tag.attributes.check(Target.TAG, use, tag.tag)
 
     @property
+    def stamps(self) -> Iterable[str]:
+        """The stamps of its rows."""
+        stamps = [self.manifest.stamp, *(tag.stamp for tag in self.tags)]
+        return filter(None, stamps)
+
+    @property
     def size(self) -> int:
         """How many rows its deletion takes at most."""
         return 3 + 3 * len(self.tags) + len(self.surplus)

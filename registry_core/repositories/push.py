@@ -6,6 +6,7 @@ What it needs is found out and protected once; a conflict repeats the rest (`exe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from registry_core.errors import (
     DisallowedOperation,
     ManifestBlobUnknown,
     ManifestInvalid,
+    NameUnknown,
     Unavailable,
 )
 from registry_core.model import media_types
@@ -46,6 +48,7 @@ class _Read:
 
     rows: Found
     described: Described
+    stamps: Sequence[str] = ()
 
 
 class Pushes:
@@ -76,6 +79,7 @@ class Pushes:
         size is not true, `DisallowedOperation` if a lock forbids it, `Unavailable` if other
         writers keep winning.
         """
+        begun = time.monotonic()
         push = _Push(self, repository, change)
         try:
             # Before its turn: most of it is about blobs, which do not concern others that wait.
@@ -87,19 +91,26 @@ class Pushes:
                     repository, read.rows, change, read.described, moment
                 ),
                 found,
+                begun,
             )
         except plan.BeingDeleted as refusal:
-            if self.now() - refusal.at_work > _DELETION_STOPPED:
-                # Whoever meets a deletion that has stopped goes on with it.
-                await self.bulk_deletions.delete_repository(
-                    repository, DeleteRepository(change.origin)
-                )
-            raise
+            if self.now() - refusal.at_work < _DELETION_STOPPED:
+                raise
+            # Whoever meets a deletion that has stopped goes on with it.
+            return [*await self._go_on(repository, change), *await self.push(repository, change)]
         except (ManifestBlobUnknown, DisallowedOperation):
             if push.has_entered:
                 await self.emptiness.withdraw(repository)
             raise
         return made.plan.events
+
+    async def _go_on(self, repository: RepositoryName, change: Push) -> Sequence[Event]:
+        try:
+            return await self.bulk_deletions.delete_repository(
+                repository, DeleteRepository(change.origin)
+            )
+        except (NameUnknown, DisallowedOperation):
+            return ()  # Somebody else has ended it, or a lock has.
 
 
 class _Push:

@@ -81,6 +81,10 @@ MANIFEST_FACTS = (
 """The columns of `m:` that a change decides by; none of the bytes."""
 
 
+TAG_FACTS = (LIVE, "Digest", "MediaType", "Size", "Created", "Updated", "Stamp", *ATTRIBUTES)
+"""The columns of `t:`, all of them but for tombstones."""
+
+
 class State(Enum):
     """How much there is of a repository, a manifest or a tag."""
 
@@ -259,6 +263,7 @@ class StoredManifest:
     """None for one too large for its row, which lies at `location`; and if it was not read."""
     location: Location | None
     packed_blobs: bytes
+    stamp: str
     etag: str
 
     @property
@@ -281,6 +286,7 @@ class StoredManifest:
             content=None if location else _join_bytes("Bytes", row.values),
             location=Location.parse(location) if location else None,
             packed_blobs=_join_bytes("Blobs", row.values),
+            stamp=row.text("Stamp"),
             etag=row.etag,
         )
 
@@ -296,6 +302,7 @@ class StoredTag:
     created: datetime
     updated: datetime
     attributes: Attributes
+    stamp: str
     etag: str
 
     @classmethod
@@ -309,6 +316,7 @@ class StoredTag:
             created=row.time("Created"),
             updated=row.time("Updated"),
             attributes=Attributes.from_row(row.values),
+            stamp=row.text("Stamp"),
             etag=row.etag,
         )
 
