@@ -10,6 +10,8 @@ from typing import Any
 
 from azure.data.tables import EntityProperty
 
+from registry_core.errors import DisallowedOperation
+from registry_core.model.attributes import Use
 from registry_core.model.change import Origin, Push, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Manifest, Platform
@@ -89,11 +91,13 @@ class Repository:
     """A repository in memory, changed as the executor does it: read, plan, transact."""
 
     table: Partition = field(default_factory=Partition)
+    tick: timedelta = timedelta(seconds=1)
+    """How much later each change is than the one before."""
     _ticks: itertools.count[int] = field(default_factory=itertools.count)
 
     def moment(self) -> Moment:
-        tick = next(self._ticks)
-        return Moment(START + timedelta(seconds=tick), f"{tick:012x}-0000-local")
+        number = next(self._ticks)
+        return Moment(START + number * self.tick, f"{number:012x}-0000-local")
 
     def apply(self, made: Plan) -> None:
         for changes in (*made.before, made.changes):
@@ -141,6 +145,58 @@ class Repository:
 
         return self.change(make, keys)
 
+    def untag_some(self, manifest: Manifest) -> Plan:
+        """One part of the deletion of a manifest with many tags."""
+
+        def make(found: Found, moment: Moment) -> Plan:
+            doomed = self.doomed(manifest)
+            assert doomed is not None
+            return plan.untag_some(NAME, found, doomed, moment)
+
+        return self.change(make, [rows.REPOSITORY])
+
+    def delete_blob(self) -> Plan:
+        """Holds the deletion of some blob against the locks."""
+        return self.change(
+            lambda found, moment: plan.allow_blob_deletion(NAME, found, moment), [rows.REPOSITORY]
+        )
+
+    def begin_deletion(self) -> None:
+        self.change(
+            lambda found, moment: plan.begin_deletion(NAME, found, moment), self._guarded_keys
+        )
+
+    def end_deletion(self) -> None:
+        self.change(
+            lambda found, moment: plan.end_deletion(NAME, found, moment), self._guarded_keys
+        )
+
+    def delete_repository(self) -> None:
+        """Deletes the repository with all that is in it, unless a lock in it forbids that."""
+        self.begin_deletion()
+        manifests = [StoredManifest.from_row(row) for _, row in self.live(rows.MANIFESTS)]
+        every = [self.doomed_row(manifest.digest) for manifest in manifests]
+        doomed = [each for each in every if each]
+        try:
+            for each in doomed:
+                each.check(Use.DELETE_REPOSITORY)
+        except DisallowedOperation:
+            self.end_deletion()
+            raise
+        self.change(
+            lambda found, moment: plan.delete_manifests(NAME, found, doomed, Origin(), moment),
+            [rows.REPOSITORY],
+        )
+        for key in [key for key in self.table.rows if key in rows.CHILDREN]:
+            del self.table.rows[key]
+        self.change(
+            lambda found, moment: plan.bury_deleted(NAME, found, moment), self._guarded_keys
+        )
+
+    @property
+    def _guarded_keys(self) -> list[str]:
+        return [rows.REPOSITORY, *rows.GUARDS]
+
     def set(self, target: Digest | Tag | None, **attributes: bool) -> Plan:
         keys = [rows.REPOSITORY, *rows.GUARDS]
         if isinstance(target, Tag):
@@ -163,16 +219,17 @@ class Repository:
 
     def live(self, range_: rows.Range) -> list[tuple[str, Row]]:
         found = sorted(self.table.rows.items())
-        return [(k, row) for k, row in found if range_.first <= k < range_.end and is_live(row)]
+        return [(key, row) for key, row in found if key in range_ and is_live(row)]
 
     def doomed(self, manifest: Manifest) -> Doomed | None:
-        row = live(self.table.rows.get(rows.manifest_key(manifest.digest)))
+        return self.doomed_row(manifest.digest)
+
+    def doomed_row(self, digest: Digest) -> Doomed | None:
+        row = live(self.table.rows.get(rows.manifest_key(digest)))
         if row is None:
             return None
         tags = [StoredTag.from_row(row) for _, row in self.live(rows.TAGS)]
-        return Doomed(
-            StoredManifest.from_row(row), [tag for tag in tags if tag.digest == manifest.digest]
-        )
+        return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
 
     def visible(self) -> dict[str, Any]:
         """What clients can see, without times and versions."""

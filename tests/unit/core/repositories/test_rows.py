@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry_core.model.attributes import COLUMNS
 from registry_core.model.digest import Digest
-from registry_core.model.manifest import Descriptor, Manifest, Platform
+from registry_core.model.manifest import MAX_DESCRIPTORS, Descriptor, Manifest, Platform
 from registry_core.model.media_types import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows
@@ -38,7 +38,6 @@ LOCATION = Location("acct", "content", "uploads/2026-03-01/x")
 SIZES = [0, 1, *(n * 64 * KIB + d for n in (1, 2, 8) for d in (-1, 0, 1) if n * d != 8)]
 MAX_PROPERTY_BYTES = 64 * KIB
 MAX_ROW_BYTES = 1024 * KIB
-MAX_BLOBS = 2000
 PLATFORM = Platform("linux", "arm", "", "v7")
 SUBJECT = Descriptor(OCI_MANIFEST, Digest.of(b"subject"), 7)
 
@@ -284,7 +283,7 @@ def test_as_many_blobs_as_a_manifest_may_name_fit_beside_the_largest_bytes() -> 
             2**40 + number,
             Location("a" * 24, "content", f"uploads/2026-03-01/{Digest.of(str(number).encode())}"),
         )
-        for number in range(MAX_BLOBS)
+        for number in range(MAX_DESCRIPTORS)
     )
     row = manifest_row(manifest(b"x" * INLINE_BYTES), Described(PLATFORM, blobs))
     assert fits(row)
