@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from registry_core.blobs import rows as blob_rows
-from registry_core.blobs.links import PUSH_DEADLINE
+from registry_core.model.change import SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog
 from registry_core.repositories import rows as repository_rows
-from registry_core.storage import keys, tables
+from registry_core.repositories.executor import CHANGE_DEADLINE
+from registry_core.storage import tables
 from registry_core.storage.objects import APPEND_BLOCK, Location
 from tests.integration.core.support import (
     OCI_INDEX,
@@ -373,7 +374,7 @@ async def test_a_push_that_has_run_too_long_gives_up_before_its_transaction(
     gate = Gate(client, lambda call: call.method == "GET" and call.depth == 2)
     push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
     await gate.reached.wait()
-    late = began + PUSH_DEADLINE.total_seconds() + 60
+    late = began + CHANGE_DEADLINE.total_seconds() + 60
     monkeypatch.setattr(time, "monotonic", lambda: late)
     gate.open()
     answer = await push
@@ -418,12 +419,8 @@ async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
     gate = Gate(client, lambda call: call.method == "POST" and call.depth == 3)
     push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
     await gate.reached.wait()
-    table = other.services.connection.table(repository_rows.TABLE)
-    lock = [
-        tables.merge(repository_rows.REPOSITORY, WriteEnabled=False),
-        tables.delete(repository_rows.WRITABLE),
-    ]
-    await table.transact(keys.encode(repository), lock)
+    lock = SetAttributes({"WriteEnabled": False})
+    await other.services.locks.set(RepositoryName(repository), lock)
     gate.open()
     answer = await push
     assert answer.status_code == 405

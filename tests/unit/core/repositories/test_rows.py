@@ -39,6 +39,7 @@ SIZES = [0, 1, *(n * 64 * KIB + d for n in (1, 2, 8) for d in (-1, 0, 1) if n * 
 MAX_PROPERTY_BYTES = 64 * KIB
 MAX_ROW_BYTES = 1024 * KIB
 PLATFORM = Platform("linux", "arm", "", "v7")
+SMALL = Described(PLATFORM, ())
 SUBJECT = Descriptor(OCI_MANIFEST, Digest.of(b"subject"), 7)
 
 
@@ -55,7 +56,7 @@ def read_back(key: str, columns: Mapping[str, Any]) -> Row:
     return Row("p", key, values, "etag", NOW)
 
 
-def manifest_row(of: Manifest, described: Described = Described(PLATFORM, ())) -> Row:
+def manifest_row(of: Manifest, described: Described = SMALL) -> Row:
     times_ = dict.fromkeys(("Created", "Updated"), tables.time_value(NOW))
     columns = rows.manifest_columns(of, described) | times_ | {rows.LIVE: True}
     return read_back(rows.manifest_key(of.digest), columns)
