@@ -3,7 +3,7 @@
 A row is named by what must hold. Most are one request and its answer, `asks`; those that take more
 are functions, `row`. Whatever is answered is held against `_check`. In other files are storage that
 fails (`test_faults.py`), a process that is killed (`tests/e2e/test_crashes.py`) and what happens at
-once (`test_races.py`, `tests/integration/explorer`).
+once (`repositories`, `tests/integration/explorer`).
 """
 
 from __future__ import annotations
