@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.integration.core.support import Client, digest_of
+from tests.integration.core.support import (
+    OCI_INDEX,
+    OCI_LAYER,
+    Client,
+    descriptor,
+    digest_of,
+    index_of,
+)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
@@ -82,3 +89,30 @@ async def test_a_deleted_blob_is_gone_here_and_stays_elsewhere(
         assert (gone.status_code, kept.status_code) == (404, 200)
     again = await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")
     assert again.status_code == 404
+
+
+@pytest.mark.rule("D3")
+async def test_what_a_build_caches_index_names_is_not_deleted_while_it_is_there(
+    client: Client, repository: str
+) -> None:
+    """BuildKit keeps a cache as an index whose entries are layers, and no manifests."""
+    layers = [secrets.token_bytes(500), secrets.token_bytes(700)]
+    config = b'{"layers":[],"records":[]}' + secrets.token_bytes(4).hex().encode()
+    for blob in (*layers, config):
+        await client.push_blob(repository, blob)
+    entries = [
+        *(descriptor(OCI_LAYER, layer) for layer in layers),
+        descriptor("application/vnd.buildkit.cacheconfig.v0", config),
+    ]
+    cache = index_of(entries)
+    assert (await client.put_manifest(repository, "cache", cache, OCI_INDEX)).status_code == 201
+    urls = [f"/v2/{repository}/blobs/{digest_of(blob)}" for blob in (*layers, config)]
+    for url in urls:
+        answer = await client.send("DELETE", url)
+        assert answer.status_code == 405
+        assert answer.json()["errors"][0]["detail"]["manifest"] == digest_of(cache)
+        assert (await client.send("HEAD", url)).status_code == 200
+    gone = await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(cache)}")
+    assert gone.status_code == 202
+    for url in urls:
+        assert (await client.send("DELETE", url)).status_code == 202
