@@ -20,8 +20,16 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
 from registry_core.repositories.check import Finding, Snapshot, check
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
-from registry_core.repositories.rows import Described, StoredManifest, StoredTag, is_live, live
+from registry_core.repositories.rows import (
+    Described,
+    StoredBlob,
+    StoredManifest,
+    StoredTag,
+    is_live,
+    live,
+)
 from registry_core.storage.faults import ConditionFailed, RowExists, RowMissing
+from registry_core.storage.objects import Location
 from registry_core.storage.tables import MAX_TRANSACTION_ROWS, Row, RowChange
 
 NAME = RepositoryName("team/app")
@@ -93,6 +101,8 @@ class Repository:
     table: Partition = field(default_factory=Partition)
     tick: timedelta = timedelta(seconds=1)
     """How much later each change is than the one before."""
+    layers: int = 0
+    """How many blobs each manifest needs."""
     _ticks: itertools.count[int] = field(default_factory=itertools.count)
 
     def moment(self) -> Moment:
@@ -116,6 +126,11 @@ class Repository:
                 also |= made.keys
         raise AssertionError(f"what stood in the way was read and still does: {sorted(also)}")
 
+    @staticmethod
+    def _blob(manifest: Manifest, number: int) -> StoredBlob:
+        location = Location("account", "content", f"uploads/2026-03-01/{manifest.digest}-{number}")
+        return StoredBlob(Digest.of(f"{manifest.digest} {number}".encode()), 1000, location)
+
     # Changes.
 
     def push(self, manifest: Manifest, *tags: str) -> Plan:
@@ -123,7 +138,8 @@ class Repository:
         keys = [rows.REPOSITORY, rows.manifest_key(manifest.digest)]
         keys += [rows.tag_key(tag) for tag in change.tags]
         keys += [rows.manifest_key(child.digest) for child in manifest.children]
-        described = Described(Platform("linux", "amd64"), ())
+        needs = tuple(self._blob(manifest, number) for number in range(self.layers))
+        described = Described(Platform("linux", "amd64"), needs)
         return self.change(
             lambda found, moment: plan.push(NAME, found, change, described, moment), keys
         )
