@@ -25,7 +25,7 @@ endif
 # Three processes keep two processors busy while some of them wait; each has storage of its own.
 PARALLEL := --numprocesses=3 --dist=worksteal
 TESTS := $(wildcard tests/unit tests/integration)
-QUICK := tests/unit $(addprefix tests/integration/core/test_,blobs.py budget.py sign_in.py)
+QUICK := tests/unit $(addprefix tests/integration/core/,http/v2/test_blobs.py test_budget.py auth/test_sign_in.py)
 
 SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhost bench infra tests)
 

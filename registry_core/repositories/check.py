@@ -56,11 +56,11 @@ class Snapshot:
         return [StoredTag.from_row(row) for row in self._live(rows.TAGS)]
 
     def _live(self, range_: rows.Range) -> list[Row]:
-        return [row for key, row in self.present.items() if is_live(row) and _is_of(range_, key)]
+        return [row for key, row in self.present.items() if is_live(row) and key in range_]
 
     def keys(self, range_: rows.Range) -> set[str]:
         """The keys of one kind of row."""
-        return {key for key in self.present if _is_of(range_, key)}
+        return {key for key in self.present if key in range_}
 
     def references(self, manifest: StoredManifest) -> References:
         """What a manifest refers to."""
@@ -77,10 +77,6 @@ def check(found: Snapshot) -> list[Finding]:
         *_references(found),
         *_needs(found),
     ]
-
-
-def _is_of(range_: rows.Range, key: str) -> bool:
-    return range_.first <= key < range_.end
 
 
 def _repository(found: Snapshot) -> Iterator[Finding]:

@@ -174,16 +174,19 @@ class BulkDeletions:
         batch: Sequence[Doomed],
         deleted: Deleted,
     ) -> None:
-        if len(batch) == 1 and batch[0].size > _BATCH_ROWS:
-            await self._untag_some(repository, batch[0].manifest.digest)
         digests = [each.manifest.digest for each in batch]
-        fresh = [batch]
+        # What was listed will do the first time; after a conflict each is read anew.
+        fresh, later = [batch], list[Sequence[Doomed]]()
+        if not _fits(batch):
+            await self._untag_some(repository, batch[0].manifest.digest)
+            fresh.clear()
 
         async def read(also: frozenset[str]) -> _Batch:
             found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
-            # What was listed will do the first time; after a conflict each is read anew.
             known = fresh.pop() if fresh else await self._again(repository, digests)
-            return _Batch(found, _unlocked(known, deleted))
+            # They may have got tags since they were listed: what fits no more has its own turn.
+            now, *later[:] = _fitting(_unlocked(known, deleted))
+            return _Batch(found, now)
 
         made = await self._executor.change(
             repository,
@@ -193,6 +196,8 @@ class BulkDeletions:
             ),
         )
         deleted.events += made.plan.events
+        for rest in later:
+            await self._delete_batch(repository, change, rest, deleted)
 
     async def _again(
         self, repository: RepositoryName, digests: Sequence[Digest]
@@ -243,6 +248,16 @@ def _unlocked(doomed: Iterable[Doomed], deleted: Deleted) -> list[Doomed]:
 def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:
     for each in doomed:
         each.check(Use.DELETE_REPOSITORY)
+
+
+def _fits(batch: Iterable[Doomed]) -> bool:
+    return sum(each.size for each in batch) <= _BATCH_ROWS
+
+
+def _fitting(doomed: Iterable[Doomed]) -> list[list[Doomed]]:
+    """The same in parts, of which the first fits one transaction: it may be empty."""
+    parts = list(_batches(doomed))
+    return parts if parts and _fits(parts[0]) else [[], *parts]
 
 
 def _batches(doomed: Iterable[Doomed]) -> Iterable[list[Doomed]]:

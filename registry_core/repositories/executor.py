@@ -283,4 +283,4 @@ def check_time() -> None:
 
 def _columns(key: str) -> tuple[str, ...]:
     """What a change decides by, of a row that stood in its way."""
-    return rows.MANIFEST_FACTS if key.startswith(rows.MANIFESTS.prefix) else ()
+    return rows.MANIFEST_FACTS if key in rows.MANIFESTS else ()

@@ -460,9 +460,9 @@ def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
 
 
 def end_deletion(_: RepositoryName, found: Found, moment: Moment) -> Plan:
-    """Takes the mark away again: a manifest or a tag was locked in the meantime."""
+    """Takes the mark away again, unless that is done: a manifest or a tag was locked meanwhile."""
     repository = live(found[rows.REPOSITORY])
-    if repository is None:
+    if repository is None or not _is_being_deleted(repository):
         return Plan(())
     changes = [tables.merge(rows.REPOSITORY, repository.etag, **{rows.DELETING: ""})]
     return Plan([*changes, *_set_guards(found, is_open=True, moment=moment)])

@@ -130,6 +130,9 @@ class Range:
         """The least key after all of them."""
         return keys.end_of(self.prefix)
 
+    def __contains__(self, key: str) -> bool:
+        return key.startswith(self.prefix)
+
     def rest(self, key: str) -> str:
         """What a key says beside its kind."""
         return key.removeprefix(self.prefix)

@@ -1,4 +1,4 @@
-"""How many storage calls a request makes at once, and how long it waits before it tries again."""
+"""How many storage calls a request makes at once, and that none goes on when one has failed."""
 
 from __future__ import annotations
 

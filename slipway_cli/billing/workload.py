@@ -89,6 +89,8 @@ MANIFEST = Calls(blob_read=1, table=5)
 MANIFEST_BLOB = Calls(table=2)
 HEAD_MANIFEST = Calls(table=1)
 GET_MANIFEST = Calls(table=1)
+LOCKS = Calls(table=1)
+"""Whether anything may be pulled from a repository: once, then from memory."""
 
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
@@ -127,7 +129,7 @@ def calls_of_push(work: Workload) -> Calls:
 def calls_of_pull(work: Workload) -> Calls:
     """Storage operations of one pull, the client's own included."""
     blobs = work.layers * work.pulled_layers + 1
-    return HEAD_MANIFEST + GET_MANIFEST + (GET_BLOB + READ_BY_CLIENT) * blobs
+    return LOCKS + HEAD_MANIFEST + GET_MANIFEST + (GET_BLOB + READ_BY_CLIENT) * blobs
 
 
 def seconds_of_push(work: Workload) -> float:

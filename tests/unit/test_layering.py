@@ -50,16 +50,38 @@ EXCEPTIONS = {
 }
 MAX_STATEMENTS = 3
 
+# How rows are spelt, for each table by the module that alone knows it.
+KEYS = {
+    "registry_core.repositories.rows": {
+        *("h", "hw", "hd", "hu", "u"),
+        *("m:", "t:", "g:", "T:", "M:", "c:", "s:"),
+    },
+    "registry_core.blobs.rows": {"blob", "l:", "r:", "x:", "b:"},
+}
+FILTERS = {"registry_core.storage.tables": {"PartitionKey", "RowKey"}}
+# Modules that mean something else by the same text: a unit of time, an element of a hash's state,
+# a service of an account, a kind of route.
+HOMONYMS = {
+    "registry_core.settings": {"h", "blob"},
+    "registry_core.blobs.hashing": {"h"},
+    "registry_core.storage.calls": {"blob"},
+    "registry_core.http.v2.routes": {"blob"},
+}
+
 
 def module_name(path: Path) -> str:
     """The module's name; a package's ends in `__init__`, so that relative imports resolve."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-SOURCES = {
-    module_name(path): path.read_text(encoding="utf-8")
-    for path in sorted((ROOT / CORE).rglob("*.py"))
-}
+def sources(package: str) -> dict[str, str]:
+    """The source of each module of a package."""
+    paths = sorted((ROOT / package).rglob("*.py"))
+    return {module_name(path): path.read_text(encoding="utf-8") for path in paths}
+
+
+SOURCES = sources(CORE)
+PRODUCT = SOURCES | sources("functions") | sources("slipway_cli")
 
 
 def imports(name: str, source: str) -> Iterator[str]:
@@ -113,6 +135,37 @@ def error_body_literals(source: str) -> list[int]:
     ]
 
 
+def texts(source: str) -> Iterator[tuple[str, bool]]:
+    """Every text that is spelt, with whether more follows it: in an f-string, or by `+`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            yield node.value if isinstance(node.value, str) else node.value.decode("latin1"), False
+        elif isinstance(node, ast.JoinedStr):
+            first = node.values[0] if node.values else None
+            if isinstance(first, ast.Constant):
+                yield str(first.value), True
+        elif isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant):
+            yield str(node.left.value), True
+
+
+def spelt(name: str, source: str) -> list[str]:
+    """The keys of rows, and the bounds of filters, that a module spells and another one owns."""
+    found = set[str]()
+    for text, goes_on in texts(source):
+        for owner, keys in KEYS.items():
+            prefixes = {key for key in keys if key.endswith(":")}
+            begun = {key for key in prefixes if text.startswith(key) and (goes_on or text == key)}
+            # A whole key, as `t:latest` is, without the words that follow a colon in a sentence.
+            whole = {key for key in prefixes if text.startswith(key) and " " not in text}
+            exact = {text} & keys
+            if name != owner:
+                found |= begun | whole | exact - HOMONYMS.get(name, set())
+        for owner, words in FILTERS.items():
+            if name != owner:
+                found |= {word for word in words if word in text}
+    return sorted(found)
+
+
 def too_long(source: str) -> list[str]:
     """The functions that do more than wiring."""
     return [
@@ -137,6 +190,20 @@ def test_dependencies_point_downwards_only(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != f"{CORE}.errors"])
 def test_only_one_module_builds_error_bodies(name: str) -> None:
     assert error_body_literals(SOURCES[name]) == []
+
+
+@pytest.mark.parametrize("name", PRODUCT)
+def test_only_one_module_a_table_spells_its_keys_and_one_all_filters(name: str) -> None:
+    assert spelt(name, PRODUCT[name]) == []
+
+
+def test_what_spells_keys_and_filters_is_where_the_rule_says() -> None:
+    for owner, keys in KEYS.items():
+        assert set(spelt("elsewhere", PRODUCT[owner])) >= keys
+    for owner, words in FILTERS.items():
+        assert set(spelt("elsewhere", PRODUCT[owner])) >= words
+    for name, words in HOMONYMS.items():
+        assert {text for text, _ in texts(PRODUCT[name])} >= words, name
 
 
 def test_the_core_is_usable_without_the_function_app() -> None:
@@ -184,6 +251,46 @@ def test_the_function_app_only_wires() -> None:
 )
 def test_the_check_finds_a_forbidden_import(module: str, source: str) -> None:
     assert len(violations(f"{CORE}.{module}", source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        *((f'key = "{key}"', key) for keys in KEYS.values() for key in sorted(keys)),
+        ('key = f"m:{digest}"', "m:"),
+        ('key = f"t:v{number}"', "t:"),
+        ('key = "g:" + digest', "g:"),
+        ('key = "t:latest"', "t:"),
+        ('key = "c:%s" % digest', "c:"),
+        ('key = "r:{}".format(name)', "r:"),
+        ('key = f"l:{name}"', "l:"),
+        ('key = f"x:{location}"', "x:"),
+        ('def f():\n    return key.startswith(("m:", other))', "m:"),
+        ('row = rows["hw"]', "hw"),
+        ('f(first="b:")', "b:"),
+        ('text = "PartitionKey eq @partition"', "PartitionKey"),
+        ("text = f\"RowKey ge '{first}'\"", "RowKey"),
+        ('text = f"{more} and RowKey lt @end"', "RowKey"),
+        ('entity = {"RowKey": key}', "RowKey"),
+    ],
+)
+def test_the_check_finds_a_key_or_a_filter_spelt_elsewhere(source: str, key: str) -> None:
+    assert spelt(f"{CORE}.repositories.x", source) == [key]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "key = rows.manifest_key(digest)",
+        'text = "sha256:abc"',
+        'text = "host"',
+        'text = f"{name}: m: is missing"',
+        '"""s: a word that ends a line\nand another."""',
+        'error = "t: no such tag"',
+    ],
+)
+def test_the_check_lets_other_texts_pass(source: str) -> None:
+    assert spelt(f"{CORE}.repositories.x", source) == []
 
 
 @pytest.mark.parametrize(

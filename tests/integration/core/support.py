@@ -228,3 +228,22 @@ async def connect(
             yield client
         finally:
             await registry.close()
+
+
+async def kinds(client: Client, repository: str) -> list[str]:
+    """The kinds of rows of a repository, with repetitions."""
+    return sorted(key.partition(":")[0] for key in await rows(client, repository))
+
+
+async def push_blobs(client: Client, repository: str, image: Image) -> None:
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+
+
+async def is_pullable(client: Client, repository: str, image: Image) -> bool:
+    answers = [await client.send("GET", f"/v2/{repository}/manifests/{image.digest}")]
+    answers += [
+        await client.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}")
+        for blob in image.blobs
+    ]
+    return all(answer.status_code == 200 for answer in answers)

@@ -13,8 +13,8 @@ from registry_core.http.surface import Route
 from registry_core.http.surfaces import V2
 from registry_core.model.change import Operation
 from registry_core.settings import Settings
+from tests.integration.core.auth.test_sign_in import SERVICE, Guest, basic
 from tests.integration.core.support import Client, digest_of
-from tests.integration.core.test_sign_in import SERVICE, Guest, basic
 from tests.routes import DIGEST, id_of, path_of
 
 LOGIN, REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"

@@ -104,4 +104,4 @@ async def test_blobs_are_redirected_with_a_delegation_key_that_is_fetched_once(
         async with httpx.AsyncClient(verify=trust) as plain:
             stored = await plain.get(answer.headers["location"])
         assert digest_of(stored.content) == digest
-    assert costs == [2, 1, 1]
+    assert costs == [3, 1, 1]

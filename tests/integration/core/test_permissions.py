@@ -26,8 +26,8 @@ from registry_core.model.actions import REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import EntraSettings, Settings
 from registry_core.storage.cache import Cache
+from tests.integration.core.auth.test_sign_in import NULL_GUID, Guest, basic, make_token
 from tests.integration.core.support import Client, Image, connect, digest_of
-from tests.integration.core.test_sign_in import NULL_GUID, Guest, basic, make_token
 from tests.routes import path_of
 
 ROUTES = [

@@ -28,8 +28,8 @@ from registry_core.auth.peers import PeerKeys
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.cache import Cache
+from tests.integration.core.auth.test_sign_in import Guest, basic, claims_of, make_token
 from tests.integration.core.support import Client, connect, digest_of
-from tests.integration.core.test_sign_in import Guest, basic, claims_of, make_token
 from tests.patience import PATIENCE
 
 GLOBAL = "registry.example.com"

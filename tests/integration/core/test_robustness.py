@@ -3,7 +3,7 @@
 A row is named by what must hold. Most are one request and its answer, `asks`; those that take more
 are functions, `row`. Whatever is answered is held against `_check`. In other files are storage that
 fails (`test_faults.py`), a process that is killed (`tests/e2e/test_crashes.py`) and what happens at
-once (`test_races.py`, `tests/integration/explorer`).
+once (`repositories`, `tests/integration/explorer`).
 """
 
 from __future__ import annotations
@@ -800,7 +800,12 @@ LOCKS = {
         *("t:latest", "DeleteEnabled", "DELETE", "{manifest}"),
     ),
     "nothing is pushed to a locked repository": ("h", "WriteEnabled", "PUT", "new"),
-    "nothing of a locked repository is deleted": ("h", "DeleteEnabled", "DELETE", "{manifest}"),
+    "nothing of a locked repository is deleted": ("h", "WriteEnabled", "DELETE", "{manifest}"),
+    "no tag of a locked repository is deleted": ("h", "WriteEnabled", "DELETE", "latest"),
+    "a locked manifest gets no other tag": ("m:{manifest}", "WriteEnabled", "TAG", "other"),
+    "nothing is read from a repository locked against reading": (
+        *("h", "ReadEnabled", "GET", "{manifest}"),
+    ),
     "a tag locked against reading is not read": ("t:latest", "ReadEnabled", "GET", "latest"),
     "a manifest locked against reading is not read": (
         *("m:{manifest}", "ReadEnabled", "GET", "{manifest}"),
@@ -818,7 +823,9 @@ for must, (key, column, method, reference) in LOCKS.items():
     ) -> None:
         await world.lock(world.fill(key), column)
         asked = replace(world, client=world.other)  # Nothing cached from before the lock.
-        if method == "PUT":
+        if method == "TAG":
+            answer = await asked.put(world.image.manifest, reference)
+        elif method == "PUT":
             changed = world.image.with_manifest(annotations={"a": "b"}).manifest
             answer = await asked.put(changed, reference)
         else:
@@ -826,10 +833,19 @@ for must, (key, column, method, reference) in LOCKS.items():
         assert (answer.status_code, _code(answer)) == (405, "REGISTRY_DISALLOWED_OPERATION")
 
 
-@row("the same digest may be pushed again under a locked tag")
+@row("a repository that may not be deleted protects itself and not its images")
 async def _(world: World) -> None:
-    await world.lock("t:latest", "WriteEnabled")
-    assert (await world.put(world.image.manifest, "latest")).status_code == 201
+    await world.lock("h", "DeleteEnabled")
+    assert (await world.ask("DELETE", "/v2/{repo}/manifests/{manifest}")).status_code == 202
+    answer = await world.ask("GET", "/v2/{repo}/tags/list")
+    assert (answer.status_code, answer.json()["tags"]) == (200, [])
+
+
+@row("a push that changes nothing is accepted whatever is locked")
+async def _(world: World) -> None:
+    for key in ("t:latest", "m:{manifest}", "h"):
+        await world.lock(world.fill(key), "WriteEnabled")
+        assert (await world.put(world.image.manifest, "latest")).status_code == 201
 
 
 @row("a blob that a manifest needs is not deleted, and one that is gone is unknown")

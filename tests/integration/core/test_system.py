@@ -10,12 +10,17 @@ import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core import __version__, system
+from registry_core.http import health
+from registry_core.http.surfaces import SURFACES
 from registry_core.registry import Registry
 from registry_core.repositories import catalog
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage.tables import merge
 from registry_core.system import SchemaError
-from tests.integration.core.support import connect
+from tests.integration.core.support import all_rows, connect
+from tests.routes import path_of
+
+ROUTES = [(surface, route) for surface in SURFACES for route in surface.routes]
 
 
 @pytest.fixture
@@ -39,16 +44,30 @@ async def test_instances_that_start_at_once_on_empty_storage_agree_on_the_key(
         assert (await two.patch(location, b"abc")).status_code == 202
 
 
-async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(empty: Settings) -> None:
+@pytest.mark.parametrize("version", [system.SCHEMA_VERSION - 1, 999])
+async def test_storage_of_an_unknown_schema_is_refused_and_not_touched(
+    empty: Settings, version: int
+) -> None:
+    sentence = (
+        f"storage has schema version {version}, but this release needs version "
+        f"{system.SCHEMA_VERSION}: deploy the release that wrote it"
+    )
     async with connect(empty) as client:
         table = client.services.connection.table(catalog.TABLE)
-        await table.transact(system.SCHEMA_PARTITION, [merge(system.SCHEMA, Version=999)])
-    registry = Registry(empty)
-    try:
-        with pytest.raises(SchemaError, match="version 999"):
-            await registry.open()
-    finally:
-        await registry.close()
+        await table.transact(system.SCHEMA_PARTITION, [merge(system.SCHEMA, Version=version)])
+        before = await all_rows(client, catalog.TABLE, system.SCHEMA_PARTITION)
+        async with connect(empty, is_cold=True) as cold:
+            with pytest.raises(SchemaError, match=sentence):
+                await cold.registry.open()
+            healthy = await health.Health().get(cold.registry)
+            assert (healthy.status_code, bytes(healthy.body)) == (503, f"{sentence}\n".encode())
+            for surface, route in ROUTES:
+                answer = await cold.send(route.method, f"{surface.prefix}{path_of(route)}")
+                assert answer.status_code == 503, (route, answer.text)
+                assert int(answer.headers["retry-after"]) > 0
+                if route.method != "HEAD":
+                    assert answer.json()["errors"][0]["message"] == sentence
+        assert await all_rows(client, catalog.TABLE, system.SCHEMA_PARTITION) == before
 
 
 async def test_the_first_line_that_an_instance_logs_tells_its_version(

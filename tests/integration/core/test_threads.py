@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Manifest
 from registry_core.model.threads import SMALL
-from tests.integration.core.support import Client, Image
+from tests.integration.core.support import OCI_INDEX, Client, Image, digest_of, index_of
 
 NEAR_THE_LIMIT = 3 * 1024 * 1024
 """Of the 4 MiB that a manifest may have."""
@@ -42,8 +42,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return Seen(monkeypatch)
 
 
-def large(image: Image, size: int = NEAR_THE_LIMIT, **extra: Any) -> Image:
-    return image.with_manifest(annotations={"fill": secrets.token_hex(size // 2)}, **extra)
+def filling(size: int = NEAR_THE_LIMIT) -> dict[str, str]:
+    """Annotations that make a manifest large."""
+    return {"fill": secrets.token_hex(size // 2)}
+
+
+def large(image: Image, **extra: Any) -> Image:
+    return image.with_manifest(annotations=filling(), **extra)
 
 
 @pytest.mark.rule("T6")
@@ -56,8 +61,11 @@ async def test_a_large_manifest_is_parsed_and_digested_beside_the_event_loop(
     assert (await client.put_manifest(repository, "v2", image.manifest)).status_code == 201
     assert seen.threads
     assert threading.get_ident() not in seen.threads
+    filled = index_of([image.descriptor], annotations=filling())
+    assert (await client.put_manifest(repository, "all", filled, OCI_INDEX)).status_code == 201
+    # A deletion reads an index for its children; what an image needs is in its row.
     seen.threads.clear()
-    answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    answer = await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(filled)}")
     assert answer.status_code == 202
     assert seen.threads
     assert threading.get_ident() not in seen.threads

@@ -7,6 +7,7 @@ and so is what the SDKs wait; the answers have to come within the same multiple 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -213,7 +214,8 @@ async def test_storage_that_never_answers_is_503_in_time_and_the_next_request_af
         # What works is given the time that it has in production, on the busiest of machines.
         stalled.registry.settings = replace(stoppable.settings, limits=TimeLimits())
         # Keys that could not be read are left alone for a moment, which has passed.
-        stalled.registry.signing_keys._failed = stalled.registry.signing_keys._read
+        keys = stalled.services.signing_keys
+        keys._failed = keys._read
         for kind in hit:
             answer = await kind.send(stages[kind])
             assert answer.status_code in {*range(200, 308), *kind.repeated}, (kind.name, answer)
@@ -372,13 +374,15 @@ async def test_a_blob_is_streamed_for_as_long_as_its_chunks_come(
     content = secrets.token_bytes(3 * connection.READ_BLOCK + 1000)
     digest = await client.push_blob(repository, content)
     async with connect(replace(settings, blob_redirect=False)) as slow:
-        slow.hook.plan = lambda call: Slow() if call.number > 1 else None
+        slow.hook.plan = lambda call: Slow() if call.service == "blob" else None
         answer = await slow.send("GET", f"/v2/{repository}/blobs/{digest}")
         assert answer.content == content
-        assert slow.trace.count == 5
+        assert slow.trace.count == 2 + 4
 
 
 @pytest.mark.rule("T2")
+# The SDK drops a connection whose answer stops coming without closing it; Python closes it then.
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 @pytest.mark.parametrize("after", [None, connection.READ_BLOCK // 2], ids=["at-a-call", "amid"])
 async def test_a_blob_whose_bytes_come_no_more_breaks_off_in_time(
     client: Client, stoppable: Stoppable, repository: str, after: int | None
@@ -386,9 +390,12 @@ async def test_a_blob_whose_bytes_come_no_more_breaks_off_in_time(
     """Its status is sent by then: the client sees fewer bytes than were announced."""
     digest = await client.push_blob(repository, secrets.token_bytes(3 * connection.READ_BLOCK))
     async with connect(stoppable.settings) as stalled:
+        chunks = 0
 
         def plan(call: SeenCall) -> Interference | None:
-            if call.number == 3:
+            nonlocal chunks
+            chunks += call.service == "blob"
+            if chunks == 2:
                 stoppable.proxies["blobs"].freeze(after=after)
             return None
 
@@ -397,6 +404,7 @@ async def test_a_blob_whose_bytes_come_no_more_breaks_off_in_time(
             with pytest.raises(Unavailable):
                 await stalled.send("GET", f"/v2/{repository}/blobs/{digest}")
         stoppable.proxies["blobs"].thaw()
+    gc.collect()
 
 
 @dataclass

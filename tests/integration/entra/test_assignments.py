@@ -18,8 +18,8 @@ from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.cache import Cache
 from tests.entra_issuer import ACR, EntraIssuer
+from tests.integration.core.auth.test_sign_in import SERVICE, Guest, basic, claims_of
 from tests.integration.core.support import Client, connect
-from tests.integration.core.test_sign_in import SERVICE, Guest, basic, claims_of
 
 OWN = "api://registry"
 TEAM = RepositoryPattern("team/*")

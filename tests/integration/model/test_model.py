@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from registry_core.repositories import read
+from registry_core.repositories import listing
 from registry_core.settings import Settings
 from registry_core.storage import tables
 from tests.integration.conftest import TALLY
@@ -34,7 +34,7 @@ REPEATABLE = settings(
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few entries fill a page of the registry's own, so that links are followed."""
     monkeypatch.setattr(tables, "MAX_PAGE", 3)
-    monkeypatch.setattr(read, "_PAGE_BYTES", 700)
+    monkeypatch.setattr(listing, "_PAGE_BYTES", 700)
 
 
 def run(

@@ -82,6 +82,7 @@ async def test_storage_of_another_schema_is_told_in_its_own_words() -> None:
     answer = SchemaError("storage has schema version 1")
     response = await health.Health().get(Storage(answer).registry())
     assert (response.status_code, bytes(response.body)) == (503, b"storage has schema version 1\n")
+    assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("answer", [True, Unavailable()], ids=str)

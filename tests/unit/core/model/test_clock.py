@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_core.model.clock import HybridClock
+from registry_core.model.clock import MAX_AHEAD_MILLISECONDS, HybridClock, StampAhead
 
 NOW = 1_700_000_000_000
 moments = st.integers(0, 2**47)
@@ -86,3 +86,29 @@ def test_threads_never_get_the_same_stamp() -> None:
     for thread in threads:
         thread.join()
     assert len(set(stamps)) == 2000
+
+
+@pytest.mark.parametrize("ahead", [-(10**9), 0, MAX_AHEAD_MILLISECONDS])
+def test_a_stamp_of_a_peer_that_is_not_far_ahead_is_taken(ahead: int) -> None:
+    clock([NOW]).check_foreign(f"{NOW + ahead:012x}-ffff-elsewhere")
+
+
+@pytest.mark.parametrize("ahead", [MAX_AHEAD_MILLISECONDS + 1, 86_400_000, 2**47])
+def test_a_stamp_of_a_peer_that_is_far_ahead_is_refused_and_carries_no_clock_along(
+    ahead: int,
+) -> None:
+    ours = clock([NOW, NOW])
+    with pytest.raises(StampAhead):
+        ours.check_foreign(f"{NOW + ahead:012x}-0000-elsewhere")
+    assert ours.stamp() == f"{NOW:012x}-0000-local"
+
+
+@pytest.mark.parametrize("text", ["", "x", "0-0", "zz-0000-elsewhere", "0123456789ab-0000"])
+def test_what_is_no_stamp_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not enough values|invalid literal"):
+        clock([NOW]).check_foreign(text)
+
+
+def test_a_stamp_in_our_own_rows_is_never_refused() -> None:
+    ours = clock([NOW])
+    assert ours.stamp(f"{NOW + 2**40:012x}-0000-local") == f"{NOW + 2**40:012x}-0001-local"

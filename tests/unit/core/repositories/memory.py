@@ -10,6 +10,8 @@ from typing import Any
 
 from azure.data.tables import EntityProperty
 
+from registry_core.errors import DisallowedOperation
+from registry_core.model.attributes import Use
 from registry_core.model.change import Origin, Push, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Manifest, Platform
@@ -18,8 +20,16 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
 from registry_core.repositories.check import Finding, Snapshot, check
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
-from registry_core.repositories.rows import Described, StoredManifest, StoredTag, is_live, live
+from registry_core.repositories.rows import (
+    Described,
+    StoredBlob,
+    StoredManifest,
+    StoredTag,
+    is_live,
+    live,
+)
 from registry_core.storage.faults import ConditionFailed, RowExists, RowMissing
+from registry_core.storage.objects import Location
 from registry_core.storage.tables import MAX_TRANSACTION_ROWS, Row, RowChange
 
 NAME = RepositoryName("team/app")
@@ -89,11 +99,15 @@ class Repository:
     """A repository in memory, changed as the executor does it: read, plan, transact."""
 
     table: Partition = field(default_factory=Partition)
+    tick: timedelta = timedelta(seconds=1)
+    """How much later each change is than the one before."""
+    layers: int = 0
+    """How many blobs each manifest needs."""
     _ticks: itertools.count[int] = field(default_factory=itertools.count)
 
     def moment(self) -> Moment:
-        tick = next(self._ticks)
-        return Moment(START + timedelta(seconds=tick), f"{tick:012x}-0000-local")
+        number = next(self._ticks)
+        return Moment(START + number * self.tick, f"{number:012x}-0000-local")
 
     def apply(self, made: Plan) -> None:
         for changes in (*made.before, made.changes):
@@ -112,6 +126,11 @@ class Repository:
                 also |= made.keys
         raise AssertionError(f"what stood in the way was read and still does: {sorted(also)}")
 
+    @staticmethod
+    def _blob(manifest: Manifest, number: int) -> StoredBlob:
+        location = Location("account", "content", f"uploads/2026-03-01/{manifest.digest}-{number}")
+        return StoredBlob(Digest.of(f"{manifest.digest} {number}".encode()), 1000, location)
+
     # Changes.
 
     def push(self, manifest: Manifest, *tags: str) -> Plan:
@@ -119,7 +138,8 @@ class Repository:
         keys = [rows.REPOSITORY, rows.manifest_key(manifest.digest)]
         keys += [rows.tag_key(tag) for tag in change.tags]
         keys += [rows.manifest_key(child.digest) for child in manifest.children]
-        described = Described(Platform("linux", "amd64"), ())
+        needs = tuple(self._blob(manifest, number) for number in range(self.layers))
+        described = Described(Platform("linux", "amd64"), needs)
         return self.change(
             lambda found, moment: plan.push(NAME, found, change, described, moment), keys
         )
@@ -140,6 +160,58 @@ class Repository:
             return plan.delete_manifests(NAME, found, doomed, Origin(), moment, is_last=is_last)
 
         return self.change(make, keys)
+
+    def untag_some(self, manifest: Manifest) -> Plan:
+        """One part of the deletion of a manifest with many tags."""
+
+        def make(found: Found, moment: Moment) -> Plan:
+            doomed = self.doomed(manifest)
+            assert doomed is not None
+            return plan.untag_some(NAME, found, doomed, moment)
+
+        return self.change(make, [rows.REPOSITORY])
+
+    def delete_blob(self) -> Plan:
+        """Holds the deletion of some blob against the locks."""
+        return self.change(
+            lambda found, moment: plan.allow_blob_deletion(NAME, found, moment), [rows.REPOSITORY]
+        )
+
+    def begin_deletion(self) -> None:
+        self.change(
+            lambda found, moment: plan.begin_deletion(NAME, found, moment), self._guarded_keys
+        )
+
+    def end_deletion(self) -> None:
+        self.change(
+            lambda found, moment: plan.end_deletion(NAME, found, moment), self._guarded_keys
+        )
+
+    def delete_repository(self) -> None:
+        """Deletes the repository with all that is in it, unless a lock in it forbids that."""
+        self.begin_deletion()
+        manifests = [StoredManifest.from_row(row) for _, row in self.live(rows.MANIFESTS)]
+        every = [self.doomed_row(manifest.digest) for manifest in manifests]
+        doomed = [each for each in every if each]
+        try:
+            for each in doomed:
+                each.check(Use.DELETE_REPOSITORY)
+        except DisallowedOperation:
+            self.end_deletion()
+            raise
+        self.change(
+            lambda found, moment: plan.delete_manifests(NAME, found, doomed, Origin(), moment),
+            [rows.REPOSITORY],
+        )
+        for key in [key for key in self.table.rows if key in rows.CHILDREN]:
+            del self.table.rows[key]
+        self.change(
+            lambda found, moment: plan.bury_deleted(NAME, found, moment), self._guarded_keys
+        )
+
+    @property
+    def _guarded_keys(self) -> list[str]:
+        return [rows.REPOSITORY, *rows.GUARDS]
 
     def set(self, target: Digest | Tag | None, **attributes: bool) -> Plan:
         keys = [rows.REPOSITORY, *rows.GUARDS]
@@ -163,16 +235,17 @@ class Repository:
 
     def live(self, range_: rows.Range) -> list[tuple[str, Row]]:
         found = sorted(self.table.rows.items())
-        return [(k, row) for k, row in found if range_.first <= k < range_.end and is_live(row)]
+        return [(key, row) for key, row in found if key in range_ and is_live(row)]
 
     def doomed(self, manifest: Manifest) -> Doomed | None:
-        row = live(self.table.rows.get(rows.manifest_key(manifest.digest)))
+        return self.doomed_row(manifest.digest)
+
+    def doomed_row(self, digest: Digest) -> Doomed | None:
+        row = live(self.table.rows.get(rows.manifest_key(digest)))
         if row is None:
             return None
         tags = [StoredTag.from_row(row) for _, row in self.live(rows.TAGS)]
-        return Doomed(
-            StoredManifest.from_row(row), [tag for tag in tags if tag.digest == manifest.digest]
-        )
+        return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
 
     def visible(self) -> dict[str, Any]:
         """What clients can see, without times and versions."""

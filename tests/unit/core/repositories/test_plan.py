@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_core.errors import DisallowedOperation, ManifestUnknown, NameUnknown, Unavailable
-from registry_core.model.attributes import COLUMNS
+from registry_core.model.attributes import COLUMNS, Target
+from registry_core.model.change import Operation, Origin, Push
+from registry_core.model.manifest import Platform
 from registry_core.model.names import Tag
 from registry_core.repositories import plan, rows
-from registry_core.repositories.plan import MAX_TAGS
-from registry_core.repositories.rows import State, state_of
+from registry_core.repositories.plan import MAX_TAGS, TAGS_A_TRANSACTION
+from registry_core.repositories.rows import Described, State, StoredTag, is_live, state_of
 from registry_core.storage.faults import ConditionFailed, RowExists, RowMissing
 from registry_core.storage.tables import MAX_TRANSACTION_ROWS
 from tests.unit.core.repositories.memory import NAME, Repository, image, index
@@ -47,7 +51,12 @@ steps = st.one_of(
     st.builds(lambda t: step("untag", t), tags),
     st.builds(lambda m: step("delete", *m), st.lists(manifests, min_size=1, unique_by=id)),
     st.builds(lambda t, a: step("set", t, **a), targets, attributes),
+    st.just(step("delete_blob")),
 )
+
+
+ticks = st.sampled_from([timedelta(0), timedelta(microseconds=1), timedelta(seconds=1)])
+"""Several changes may be within one microsecond, of which the rows by time know nothing less."""
 
 
 def after(taken: Sequence[Step]) -> Repository:
@@ -58,9 +67,11 @@ def after(taken: Sequence[Step]) -> Repository:
     return repository
 
 
-@given(st.lists(steps, max_size=12))
-def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(taken: list[Step]) -> None:
-    repository = Repository()
+@given(st.lists(steps, max_size=12), ticks)
+def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(
+    taken: list[Step], tick: timedelta
+) -> None:
+    repository = Repository(tick=tick)
     for each in taken:
         with contextlib.suppress(*REFUSED):
             each(repository)
@@ -217,9 +228,301 @@ def test_an_index_touches_its_children_on_the_versions_that_were_read() -> None:
     from_before = plan.push(
         NAME,
         read,
-        plan.Push(INDEX, ()),
-        rows.Described(rows.Platform(), ()),
+        Push(INDEX, ()),
+        Described(Platform(), ()),
         repository.moment(),
     )
     with pytest.raises(ConditionFailed):
         repository.apply(from_before)
+
+
+# Locks: each attribute of each target, against each change. Written by hand.
+
+NEW = image(4)
+CHANGES: dict[str, Step] = {
+    "push a new manifest": step("push", NEW, "new"),
+    "push a new manifest under the tag": step("push", NEW, "v1"),
+    "push the manifest again": step("push", A),
+    "push the manifest again under its tag": step("push", A, "v1"),
+    "give the manifest another tag": step("push", A, "new"),
+    "point the tag at another manifest": step("push", B, "v1"),
+    "push another manifest again": step("push", B),
+    "untag": step("untag", "v1"),
+    "delete the manifest": step("delete", A),
+    "delete another manifest": step("delete", B),
+    "delete a blob": step("delete_blob"),
+    "delete the repository": step("delete_repository"),
+}
+FORBIDDEN: dict[tuple[Target, str], set[str]] = {
+    (Target.REPOSITORY, "WriteEnabled"): {
+        "push a new manifest",
+        "push a new manifest under the tag",
+        "give the manifest another tag",
+        "point the tag at another manifest",
+        "untag",
+        "delete the manifest",
+        "delete another manifest",
+        "delete a blob",
+        "delete the repository",
+    },
+    (Target.REPOSITORY, "DeleteEnabled"): {"delete the repository"},
+    (Target.MANIFEST, "WriteEnabled"): {
+        "give the manifest another tag",
+        "delete the manifest",
+        "delete the repository",
+    },
+    (Target.MANIFEST, "DeleteEnabled"): {"delete the manifest", "delete the repository"},
+    (Target.TAG, "WriteEnabled"): {
+        "push a new manifest under the tag",
+        "point the tag at another manifest",
+        "untag",
+        "delete the manifest",
+        "delete the repository",
+    },
+    (Target.TAG, "DeleteEnabled"): {"untag", "delete the manifest", "delete the repository"},
+}
+"""What of `CHANGES` is refused; `ReadEnabled` and `ListEnabled` forbid no change."""
+LOCKED = {Target.REPOSITORY: None, Target.MANIFEST: A.digest, Target.TAG: Tag("v1")}
+NOTHING_CHANGES = {"push the manifest again", "push the manifest again under its tag"}
+
+
+def of_two(tick: timedelta = timedelta(seconds=1)) -> Repository:
+    """A repository that holds `A`, tagged `v1`, and `B`."""
+    repository = Repository(tick=tick)
+    repository.push(A, "v1")
+    repository.push(B)
+    return repository
+
+
+@pytest.mark.parametrize(("target", "column"), [*product(Target, COLUMNS)])
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_lock_forbids_the_changes_that_it_means(
+    target: Target, column: str, name: str
+) -> None:
+    repository = of_two()
+    repository.set(LOCKED[target], **{column: False})
+    before = repository.visible()
+    if name in FORBIDDEN.get((target, column), ()):
+        with pytest.raises(DisallowedOperation):
+            CHANGES[name](repository)
+        assert repository.visible() == before
+    else:
+        CHANGES[name](repository)
+        if name in NOTHING_CHANGES:
+            assert repository.visible() == before
+    assert repository.findings() == []
+    # Attributes can be set whatever they are, as long as what they are of is there.
+    with contextlib.suppress(NameUnknown, ManifestUnknown):
+        repository.set(LOCKED[target], **{column: True})
+    assert repository.findings() == []
+
+
+@pytest.mark.parametrize("target", Target)
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_change_is_forbidden_once_the_locks_are_taken_away(target: Target, name: str) -> None:
+    repository = of_two()
+    repository.set(LOCKED[target], **dict.fromkeys(COLUMNS, False))
+    repository.set(LOCKED[target], **dict.fromkeys(COLUMNS, True))
+    CHANGES[name](repository)
+    assert repository.findings() == []
+
+
+OVERTAKEN = [
+    (target, column, name)
+    for (target, column), forbidden in FORBIDDEN.items()
+    for name in sorted(forbidden - {"delete the repository"})
+]
+
+
+@pytest.mark.parametrize(("target", "column", "name"), OVERTAKEN)
+def test_a_change_planned_before_a_lock_is_not_applied_after_it(
+    target: Target, column: str, name: str
+) -> None:
+    repository, twin = of_two(), of_two()
+    made = CHANGES[name](twin)  # From the same rows on the same versions.
+    assert isinstance(made, plan.Plan)
+    repository.set(LOCKED[target], **{column: False})
+    before = repository.visible()
+    with pytest.raises(CONFLICTS):
+        repository.apply(made)
+    assert repository.visible() == before
+
+
+def test_a_tag_that_is_locked_keeps_all_tags_of_a_push_where_they_are() -> None:
+    repository = of_two()
+    repository.set(Tag("v1"), WriteEnabled=False)
+    before = repository.visible()
+    for tags_ in (("v2", "v1"), ("v1", "v2")):
+        with pytest.raises(DisallowedOperation):
+            repository.push(NEW, *tags_)
+    assert repository.visible() == before
+
+
+def test_a_tag_that_is_locked_and_points_at_the_manifest_does_not_hinder_the_others() -> None:
+    repository = of_two()
+    repository.push(B, "v2")
+    repository.set(Tag("v1"), WriteEnabled=False)
+    before = repository.table.rows[rows.tag_key(Tag("v1"))]
+    made = repository.push(A, "v1", "v2", "v3")
+    assert [event.tag for event in made.events] == ["v1", "v2", "v3"]
+    assert repository.table.rows[rows.tag_key(Tag("v1"))] == before
+    seen = repository.visible()["tags"]
+    assert set(seen.values()) == {str(A.digest)}
+    assert set(seen) == {"t:v1", "t:v2", "t:v3"}
+    assert repository.findings() == []
+
+
+def test_a_push_that_changes_nothing_where_something_is_locked_writes_nothing() -> None:
+    repository = of_two()
+    repository.set(A.digest, WriteEnabled=False)
+    made = repository.push(A, "v1")
+    assert (list(made.changes), [event.operation for event in made.events]) == (
+        [],
+        [Operation.PUSH],
+    )
+
+
+# Many tags.
+
+
+def with_many_tags(count: int) -> Repository:
+    repository = of_two()
+    names = [f"t{number:03}" for number in range(count)]
+    for first in range(0, count, MAX_TAGS):
+        repository.push(A, *names[first : first + MAX_TAGS])
+    return repository
+
+
+def test_a_part_of_the_tags_goes_and_leaves_a_repository_in_order() -> None:
+    repository = with_many_tags(2 * TAGS_A_TRANSACTION)
+    before = len(repository.visible()["tags"])
+    made = repository.untag_some(A)
+    assert len(repository.visible()["tags"]) == before - TAGS_A_TRANSACTION
+    assert made.events == ()
+    assert is_live(repository.table.rows[rows.manifest_key(A.digest)])
+    assert repository.findings() == []
+
+
+@pytest.mark.parametrize("number", [0, TAGS_A_TRANSACTION + 5])
+@pytest.mark.parametrize("column", ["WriteEnabled", "DeleteEnabled"])
+def test_no_tag_goes_if_any_of_them_is_locked(number: int, column: str) -> None:
+    repository = with_many_tags(2 * TAGS_A_TRANSACTION)
+    repository.set(Tag(f"t{number:03}"), **{column: False})
+    before = repository.visible()
+    with pytest.raises(DisallowedOperation):
+        repository.untag_some(A)
+    assert repository.visible() == before
+
+
+@pytest.mark.parametrize(
+    "other", [step("push", A, "late"), step("set", A.digest, DeleteEnabled=False)]
+)
+def test_no_part_of_a_deletion_is_applied_after_another_change_of_the_manifest(
+    other: Step,
+) -> None:
+    repository = with_many_tags(2 * TAGS_A_TRANSACTION)
+    doomed = repository.doomed(A)
+    assert doomed is not None
+    found = repository.table.get([rows.REPOSITORY])
+    late = plan.untag_some(NAME, found, doomed, repository.moment())
+    other(repository)
+    before = repository.visible()
+    with pytest.raises(ConditionFailed):
+        repository.apply(late)
+    assert repository.visible() == before
+
+
+# Nothing, and what is going.
+
+
+def test_where_there_is_no_repository_a_tombstone_makes_a_push_under_way_begin_again() -> None:
+    repository = Repository()
+    for _ in range(2):
+        read = repository.table.get([rows.REPOSITORY, rows.manifest_key(A.digest)])
+        under_way = plan.push(
+            NAME, read, Push(A, ()), Described(Platform(), ()), repository.moment()
+        )
+        repository.change(
+            lambda found, moment: plan.bury_nothing(NAME, found, moment), [rows.REPOSITORY]
+        )
+        row = repository.table.rows[rows.REPOSITORY]
+        assert (state_of(row), set(row.values)) == (State.GONE, {rows.GONE, "Stamp"})
+        with pytest.raises((RowExists, ConditionFailed)):
+            repository.apply(under_way)
+    repository.push(A)
+    assert repository.findings() == []
+
+
+def test_a_repository_that_is_there_is_not_buried_as_nothing() -> None:
+    repository = of_two()
+    before = dict(repository.table.rows)
+    with pytest.raises(NameUnknown):
+        repository.change(
+            lambda found, moment: plan.bury_nothing(NAME, found, moment), [rows.REPOSITORY]
+        )
+    assert repository.table.rows == before
+
+
+def test_a_repository_that_is_being_deleted_can_lose_manifests_until_that_is_called_off() -> None:
+    repository = of_two()
+    repository.begin_deletion()
+    doomed = repository.doomed(A)
+    assert doomed is not None
+    found = repository.table.get([rows.REPOSITORY])
+    late = plan.delete_manifests(NAME, found, [doomed], Origin(), repository.moment())
+    repository.end_deletion()
+    assert repository.findings() == []
+    with pytest.raises(ConditionFailed):
+        repository.apply(late)
+    repository.begin_deletion()
+    repository.delete(A)
+    assert [key for key, _ in repository.live(rows.MANIFESTS)] == [rows.manifest_key(B.digest)]
+    assert plan.is_being_deleted_since(repository.table.rows[rows.REPOSITORY]) is not None
+    repository.delete_repository()
+    assert repository.visible() == {"manifests": set(), "tags": {}}
+    assert state_of(repository.table.rows[rows.REPOSITORY]) is State.GONE
+    assert repository.findings() == []
+    with pytest.raises(NameUnknown):
+        repository.delete_repository()
+
+
+def test_a_deletion_that_another_has_called_off_opens_no_lock() -> None:
+    repository = of_two()
+    repository.begin_deletion()
+    repository.end_deletion()
+    repository.set(None, WriteEnabled=False)
+    repository.end_deletion()  # Of somebody who met the same locked manifest.
+    assert repository.findings() == []
+    assert not {*rows.GUARDS} & repository.table.rows.keys()
+
+
+# What a push leaves as it is.
+
+
+@pytest.mark.parametrize("tick", [timedelta(0), timedelta(microseconds=1), timedelta(days=1)])
+def test_what_is_pushed_again_keeps_its_age_and_locks_and_has_one_row_by_time(
+    tick: timedelta,
+) -> None:
+    repository = of_two(tick)
+    repository.set(Tag("v1"), ListEnabled=False)
+    repository.set(A.digest, ReadEnabled=False)
+    before = dict(repository.table.rows)
+    repository.push(A, "v1")
+    assert repository.findings() == []
+    for key in (rows.tag_key(Tag("v1")), rows.manifest_key(A.digest)):
+        one, other = before[key], repository.table.rows[key]
+        changed = {name for name in other.values if one.values.get(name) != other.values[name]}
+        assert changed <= {"Updated", "Stamp"}
+        assert other.text("Created") == one.text("Created")
+    by_time = [row for key, row in repository.table.rows.items() if key in rows.TAG_TIMES]
+    assert [row.values.get("ListEnabled") for row in by_time] == [False]
+
+
+def test_a_tag_that_moves_tells_since_when_the_manifest_it_left_is_untagged() -> None:
+    repository = of_two()
+    repository.push(B, "v1")
+    tag = StoredTag.from_row(repository.table.rows[rows.tag_key(Tag("v1"))])
+    left = repository.table.rows[rows.manifest_key(A.digest)]
+    assert left.time("Untagged") == tag.updated
+    repository.push(A, "v1")
+    assert repository.table.rows[rows.manifest_key(A.digest)].text("Untagged") == ""

@@ -1,5 +1,4 @@
 import asyncio
-import random
 
 import pytest
 
@@ -19,23 +18,6 @@ async def test_outcomes_come_in_order_and_no_more_than_32_are_under_way() -> Non
 
     assert await pacing.together(call(number) for number in range(100)) == list(range(100))
     assert most == 32
-
-
-async def test_a_wait_is_random_grows_and_is_at_most_a_second(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ranges: list[tuple[float, float]] = []
-
-    def uniform(low: float, high: float) -> float:
-        ranges.append((low, high))
-        return 0
-
-    monkeypatch.setattr(random, "uniform", uniform)
-    for attempt in range(20):
-        await pacing.back_off(attempt)
-    assert {low for low, _ in ranges} == {0}
-    assert [high for _, high in ranges[:3]] == [0.05, 0.1, 0.2]
-    assert ranges[-1][1] == max(high for _, high in ranges) == 1.0
 
 
 async def test_the_first_that_fails_ends_the_others_and_those_to_come_do_not_begin() -> None:

@@ -7,15 +7,24 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from registry_core.blobs import hashing
+from registry_core.blobs import rows as blob_rows
 from registry_core.settings import Settings
-from registry_core.storage.objects import APPEND_BLOCK
-from tests.integration.core.support import Client, connect, digest_of, pieces
-from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
+from registry_core.storage import tables
+from registry_core.storage.objects import APPEND_BLOCK, Location
+from tests.integration.core.support import (
+    Client,
+    all_rows,
+    connect,
+    digest_of,
+    pieces,
+)
+from tests.interference.kinds import Drop, Hold, Interference, Postpone, Refuse, SeenCall
 
 MIB = 1024 * 1024
 
@@ -467,3 +476,66 @@ async def test_a_chunk_of_no_bytes_reads_nothing_back(client: Client, repository
     answer = await client.patch(lagging, b"")
     assert (answer.status_code, answer.headers["range"]) == (202, "0-299999")
     assert [call.method for trace in client.traces for call in trace.calls] == ["HEAD"]
+
+
+@pytest.mark.rule("U4")
+async def test_an_append_applied_late_is_found_out_and_the_upload_goes_on(
+    client: Client, repository: str
+) -> None:
+    """It times out, is read back too early, sent again, and applied just before that."""
+    client.may_read_back = True
+    location = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
+    late = Postpone()
+    appends: list[SeenCall] = []
+
+    def plan(call: SeenCall) -> Interference | None:
+        if call.operations[0].action == "appendblock":
+            appends.append(call)
+            return late if len(appends) == 1 else Hold(before_gate=late.deliver)
+        return None
+
+    client.hook.plan = plan
+    answer = await client.patch(location, b"defg")
+    assert answer.status_code == 202, (answer.status_code, answer.headers.get("range"))
+    assert [call.status for call in appends] == [None, 412]
+    done = await client.commit(answer.headers["location"], digest_of(b"abcdefg"))
+    assert done.status_code == 201
+
+
+@pytest.mark.rule("U7")
+async def test_a_cancelled_session_with_a_lagging_state_is_unknown(
+    client: Client, repository: str
+) -> None:
+    """Catching up reads a range of the empty tombstone: 416 of storage, 500 to the client."""
+    client.may_read_back = True
+
+    async def broken() -> Any:
+        yield b"x" * (APPEND_BLOCK + 5)
+        raise ConnectionResetError
+
+    location = await client.begin(repository)
+    await client.patch(location, broken())
+    location = (await client.send("GET", location)).headers["location"]
+    assert (await client.send("DELETE", location)).status_code == 204
+    answers = [await client.patch(location, b"abc"), await client.commit(location, digest_of(b""))]
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
+@pytest.mark.rule("U5")
+async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doomed_object(
+    client: Client, other: Client, repository: str
+) -> None:
+    """Commit, deletion of the blob, collection of its row, and the same commit again."""
+    location = (await client.patch(await client.begin(repository), b"abc" * 50)).headers["location"]
+    digest = digest_of(b"abc" * 50)
+    assert (await client.commit(location, digest)).status_code == 201
+    gone = await other.send("DELETE", f"/v2/{repository}/blobs/{digest}")
+    assert gone.status_code == 202
+    table = client.services.connection.table(blob_rows.TABLE)
+    blob = await table.get(digest, blob_rows.BLOB)
+    assert blob is not None
+    doomed = blob_rows.doomed(Location.parse(blob.text("Location")))
+    await table.transact(digest, [tables.delete(blob_rows.BLOB, blob.etag), tables.insert(doomed)])
+    again = await client.commit(location, digest)
+    assert again.status_code == 404
+    assert blob_rows.BLOB not in await all_rows(client, blob_rows.TABLE, digest)

@@ -1,18 +1,17 @@
-"""Manifests through the edge: pushing, reading, tagging, deleting, and the races between them."""
+"""Pushing manifests through the edge, alone and beside other changes."""
 
 import asyncio
 import json
 import secrets
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 import pytest
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import rows as repository_rows
-from registry_core.settings import Settings
-from registry_core.storage.tables import merge
+from registry_core.repositories.executor import CHANGE_DEADLINE
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -20,69 +19,25 @@ from tests.integration.core.support import (
     OCI_MANIFEST,
     Client,
     Image,
-    connect,
+    all_rows,
     descriptor,
     digest_of,
     index_of,
+    is_pullable,
+    kinds,
+    push_blobs,
     rows,
 )
-from tests.interference.kinds import Drop, Interference, Refuse
+from tests.interference.gate import Gate
+from tests.interference.kinds import Drop, Interference, Postpone, Refuse, SeenCall
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+
 FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-
-
-async def kinds(client: Client, repository: str) -> list[str]:
-    """The kinds of rows of a repository, with repetitions."""
-    return sorted(key.partition(":")[0] for key in await rows(client, repository))
-
-
-@pytest.mark.rule("P6")
-@pytest.mark.rule("P2")
-@pytest.mark.parametrize("by", ["tag", "digest"])
-async def test_a_manifest_comes_back_byte_for_byte(
-    client: Client, other: Client, repository: str, by: str
-) -> None:
-    image = await client.push_image(repository)
-    reference = "latest" if by == "tag" else image.digest
-    for instance in (client, other, other):
-        answer = await instance.send("GET", f"/v2/{repository}/manifests/{reference}")
-        assert answer.status_code == 200
-        assert answer.content == image.manifest
-        assert answer.headers["content-type"] == OCI_MANIFEST
-        assert answer.headers["docker-content-digest"] == image.digest
-        assert answer.headers["etag"] == f'"{image.digest}"'
-        head = await instance.send("HEAD", f"/v2/{repository}/manifests/{reference}")
-        assert head.headers["content-length"] == str(len(image.manifest))
-        assert head.headers["content-type"] == OCI_MANIFEST
-        assert head.headers["docker-content-digest"] == image.digest
-
-
-@pytest.mark.parametrize(
-    "size",
-    [
-        edge + step
-        for edge in (64 * 1024, 512 * 1024, 1024 * 1024, 4 * 1024 * 1024)
-        for step in (-1, 0, 1)
-        if edge + step <= 4 * 1024 * 1024
-    ],
-)
-async def test_a_manifest_of_any_size_up_to_4_mib_comes_back_byte_for_byte(
-    client: Client, other: Client, repository: str, size: int
-) -> None:
-    bare = Image.make(annotations={"fill": ""})
-    fill = "x" * (size - len(bare.manifest))
-    image = bare.with_manifest(annotations={"fill": fill})
-    assert len(image.manifest) == size
-    for blob in image.blobs:
-        await client.push_blob(repository, blob)
-    answer = await client.put_manifest(repository, "big", image.manifest)
-    assert answer.status_code == 201
-    answer = await other.send("GET", f"/v2/{repository}/manifests/big")
-    assert answer.content == image.manifest
-    deleted = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
-    assert deleted.status_code == 202
 
 
 async def test_a_manifest_over_4_mib_is_413(client: Client, repository: str) -> None:
@@ -155,15 +110,6 @@ async def test_a_manifest_under_a_digest_not_its_own_is_not_stored(
     for reference in (wrong,):
         missing = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
         assert missing.status_code == 404
-
-
-async def test_a_sha512_reference_names_the_manifest(client: Client, repository: str) -> None:
-    image = await client.push_image(repository)
-    digest = digest_of(image.manifest, "sha512")
-    answer = await client.put_manifest(repository, digest, image.manifest)
-    assert answer.headers["docker-content-digest"] == digest
-    answer = await client.send("GET", f"/v2/{repository}/manifests/{digest}")
-    assert answer.content == image.manifest
 
 
 @pytest.mark.rule("P1")
@@ -270,87 +216,6 @@ async def test_a_manifest_of_127_layers_with_one_twice_is_stored(
     assert (await client.put_manifest(repository, "v1", manifest)).status_code == 201
 
 
-@pytest.mark.rule("D2")
-async def test_deleting_a_tag_keeps_the_manifest(client: Client, repository: str) -> None:
-    image = await client.push_image(repository, "v1")
-    await client.put_manifest(repository, "v2", image.manifest)
-    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 202
-    for reference, status in (("v1", 404), ("v2", 200), (image.digest, 200)):
-        answer = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
-        assert answer.status_code == status
-    assert await kinds(client, repository) == ["M", "T", "g", "h", "hd", "hu", "hw", "m", "t"]
-    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 404
-
-
-async def test_deleting_the_last_manifest_removes_the_repository_and_all_its_rows(
-    client: Client, other: Client, repository: str
-) -> None:
-    image = await client.push_image(repository, "v1", subject=Image.make().descriptor)
-    await client.put_manifest(repository, "v2", image.manifest)
-    url = f"/v2/{repository}/manifests/{image.digest}"
-    assert (await client.send("DELETE", url)).status_code == 202
-    assert await rows(client, repository) == {}
-    for instance in (client, other):
-        tags = await instance.send("GET", f"/v2/{repository}/tags/list")
-        assert tags.json()["errors"][0]["code"] == "NAME_UNKNOWN"
-        catalog = await instance.send("GET", "/v2/_catalog")
-        assert repository not in catalog.json()["repositories"]
-        assert (await instance.send("GET", url)).status_code == 404
-    assert (await client.send("DELETE", url)).status_code == 404
-    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
-
-
-async def test_a_manifest_with_more_tags_than_a_transaction_holds_is_deleted(
-    client: Client, repository: str
-) -> None:
-    image = await client.push_image(repository, "")
-    for batch in range(5):
-        query = "&".join(f"tag=t{batch}-{number}" for number in range(15))
-        await client.put_manifest(repository, f"{image.digest}?{query}", image.manifest)
-    url = f"/v2/{repository}/manifests/{image.digest}"
-    assert (await client.send("DELETE", url)).status_code == 202
-    assert await rows(client, repository) == {}
-
-
-@pytest.mark.parametrize(
-    ("key", "column", "method"),
-    [
-        ("t:v1", "WriteEnabled", "PUT"),
-        ("t:v1", "WriteEnabled", "DELETE"),
-        ("t:v1", "DeleteEnabled", "DELETE"),
-        ("t:v1", "ReadEnabled", "GET"),
-        ("h", "WriteEnabled", "PUT"),
-        ("h", "WriteEnabled", "DELETE"),
-    ],
-)
-async def test_a_lock_forbids_with_405_what_it_is_for(
-    client: Client, repository: str, key: str, column: str, method: str
-) -> None:
-    await client.push_image(repository, "v1")
-    newer = await client.push_image(repository, "v2")
-    table = client.services.connection.table(repository_rows.TABLE)
-    partition = repository_rows.partition(RepositoryName(repository))
-    await table.transact(partition, [merge(key, **{column: False})])
-    if method == "PUT":
-        answer = await client.put_manifest(repository, "v1", newer.manifest)
-    else:
-        answer = await client.send(method, f"/v2/{repository}/manifests/v1")
-    assert answer.status_code == 405
-    assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
-
-
-async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
-    client: Client, repository: str
-) -> None:
-    image = await client.push_image(repository, "v1")
-    table = client.services.connection.table(repository_rows.TABLE)
-    partition = repository_rows.partition(RepositoryName(repository))
-    await table.transact(partition, [merge("t:v1", WriteEnabled=False)])
-    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
-    row = (await rows(client, repository))["t:v1"]
-    assert row.values["WriteEnabled"] is False
-
-
 async def test_pushes_of_one_tag_at_once_all_succeed_and_the_rows_agree(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -431,39 +296,6 @@ async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(
     raise AssertionError("an operation of 40 calls")
 
 
-@pytest.mark.rule("R2")
-async def test_a_head_by_somebody_who_may_push_touches_an_old_manifest(
-    settings: Settings, repository: str
-) -> None:
-    async with connect(replace(settings, gc_grace=timedelta(hours=1))) as client:
-        image = await client.push_image(repository)
-        before = (await rows(client, repository))[f"m:{image.digest}"]
-        later = datetime.now(UTC) + timedelta(hours=2)
-        client.services.manifests._now = lambda: later
-        client.services.blobs._now = lambda: later
-        head = await client.send("HEAD", f"/v2/{repository}/manifests/{image.digest}")
-        assert head.status_code == 200
-        after = (await rows(client, repository))[f"m:{image.digest}"]
-        assert after.timestamp > before.timestamp
-        layer = digest_of(image.layer)
-        head = await client.send("HEAD", f"/v2/{repository}/blobs/{layer}")
-        assert head.status_code == 200
-        assert [call.method for call in client.trace.calls] == ["GET", "POST"]
-
-
-@pytest.mark.parametrize(
-    "reference", ["absent", digest_of(b"absent"), "x" * 129, "-dash", "sha256:short"]
-)
-@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-async def test_what_does_not_or_cannot_exist_is_unknown(
-    client: Client, repository: str, method: str, reference: str
-) -> None:
-    answer = await client.send(method, f"/v2/{repository}/manifests/{reference}")
-    assert answer.status_code == 404
-    if method != "HEAD":
-        assert answer.json()["errors"][0]["code"] == "MANIFEST_UNKNOWN"
-
-
 @pytest.mark.parametrize(
     ("document", "media_type"),
     [
@@ -479,3 +311,123 @@ async def test_a_manifest_that_contradicts_itself_or_its_type_is_refused(
     content = json.dumps(document).encode()
     answer = await client.put_manifest(repository, "v1", content, media_type)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "MANIFEST_INVALID")
+
+
+@pytest.mark.rule("P4")
+async def test_a_push_under_way_does_not_lose_its_blobs_to_another_life_of_the_manifest(
+    client: Client, other: Client, repository: str
+) -> None:
+    """P protects; Q pushes the same manifest, deletes it and its blobs; P inserts `m:` (201)."""
+    await client.push_image(repository, "keep")
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    gate = Gate(client.hook, lambda call: call.method == "POST" and call.depth == 3)
+    push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
+    await gate.reached.wait()
+    assert (await other.put_manifest(repository, "v1", image.manifest)).status_code == 201
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await other.send("DELETE", url)).status_code == 202
+    deleted = [
+        (await other.send("DELETE", f"/v2/{repository}/blobs/{digest_of(blob)}")).status_code
+        for blob in image.blobs
+    ]
+    gate.open()
+    answer = await push
+    assert answer.status_code in (201, 400)
+    if answer.status_code == 201:
+        assert await is_pullable(other, repository, image), f"blob deletions: {deleted}"
+
+
+@pytest.mark.rule("P4")
+async def test_a_push_applied_late_does_not_bring_a_deleted_manifest_back(
+    client: Client, other: Client, repository: str
+) -> None:
+    """The first try times out and is applied by storage after push, delete, blob delete."""
+    await client.push_image(repository, "keep")
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    late = Postpone()
+    first = True
+
+    def plan(call: SeenCall) -> Interference | None:
+        nonlocal first
+        if first and any(operation.first == "t:v1" for operation in call.operations[1:]):
+            first = False
+            return late
+        return None
+
+    client.hook.plan = plan
+    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await other.send("DELETE", url)).status_code == 202
+    for blob in image.blobs:
+        gone = await other.send("DELETE", f"/v2/{repository}/blobs/{digest_of(blob)}")
+        assert gone.status_code == 202
+    assert await late.deliver() == 202  # The batch; what it says of its parts is a refusal.
+    assert "t:v1" not in await rows(other, repository)
+
+
+@pytest.mark.rule("P2")
+async def test_a_large_manifest_whose_blob_is_deleted_before_it_is_protected_is_still_protected(
+    client: Client, other: Client, repository: str
+) -> None:
+    """In between it is a blob that nothing needs."""
+    await client.push_image(repository, "keep")
+    image = Image.make(annotations={"fill": "x" * 600_000})
+    await push_blobs(client, repository, image)
+    gate = Gate(client.hook, lambda call: call.method == "POST" and call.depth == 4)
+    push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
+    await gate.reached.wait()
+    deleted = await other.send("DELETE", f"/v2/{repository}/blobs/{image.digest}")
+    assert deleted.status_code == 202
+    gate.open()
+    answer = await push
+    stored = await all_rows(other, blob_rows.TABLE, image.digest)
+    if answer.status_code == 201:
+        name = RepositoryName(repository)
+        assert blob_rows.link(name) in stored, "GC may delete the bytes of an acknowledged manifest"
+        assert blob_rows.requirement(name, Digest.parse(image.digest)) in stored
+
+
+@pytest.mark.rule("P8")
+async def test_one_manifest_pushed_under_many_tags_at_once_is_stored_under_all(
+    client: Client, other: Client, repository: str
+) -> None:
+    """All of them write the manifest's row: about one wins a round."""
+    image = await client.push_image(repository, "t")
+    answers = await asyncio.gather(
+        *(
+            instance.put_manifest(repository, f"t{number}", image.manifest)
+            for number, instance in enumerate((client, other) * 15)
+        )
+    )
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) == {201}, {code: codes.count(code) for code in codes}
+
+
+@pytest.mark.rule("P8")
+async def test_a_push_that_has_run_too_long_gives_up_before_its_transaction(
+    client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage collection counts on it: what a push protected is old by then."""
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    began = time.monotonic()
+    gate = Gate(client.hook, lambda call: call.method == "GET" and call.depth == 2)
+    push = asyncio.create_task(client.put_manifest(repository, "v1", image.manifest))
+    await gate.reached.wait()
+    late = began + CHANGE_DEADLINE.total_seconds() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: late)
+    gate.open()
+    answer = await push
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert await rows(client, repository) == {}
+
+
+async def test_a_push_with_a_subject_says_so(client: Client, repository: str) -> None:
+    subject = Image.make()
+    image = Image.make(subject=subject.descriptor)
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    answer = await client.put_manifest(repository, "v1", image.manifest)
+    assert (answer.status_code, answer.headers["oci-subject"]) == (201, subject.digest)

@@ -1,0 +1,118 @@
+"""Which repository may read a blob: mounting, sharing, deleting."""
+
+import secrets
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.integration.core.support import (
+    OCI_INDEX,
+    OCI_LAYER,
+    Client,
+    descriptor,
+    digest_of,
+    index_of,
+)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+async def test_a_blob_that_only_another_repository_holds_is_unknown(
+    client: Client, repository: str, method: str
+) -> None:
+    digest = await client.push_blob(repository, secrets.token_bytes(64))
+    answer = await client.send(method, f"/v2/{repository}-other/blobs/{digest}")
+    assert answer.status_code == 404
+    if method != "HEAD":
+        assert answer.json()["errors"][0]["code"] == "BLOB_UNKNOWN"
+
+
+async def test_the_same_content_lies_in_storage_once(client: Client, repository: str) -> None:
+    content = secrets.token_bytes(200)
+    first = await client.push_blob(repository, content)
+    await client.push_blob(f"{repository}/other", content)
+    one = await client.send("GET", f"/v2/{repository}/blobs/{first}")
+    two = await client.send("GET", f"/v2/{repository}/other/blobs/{first}")
+    assert urlsplit(one.headers["location"]).path == urlsplit(two.headers["location"]).path
+
+
+async def test_a_mount_links_the_blob_without_a_byte_sent(client: Client, repository: str) -> None:
+    digest = await client.push_blob(repository, secrets.token_bytes(64))
+    target = f"{repository}/mounted"
+    answer = await client.send(
+        "POST", f"/v2/{target}/blobs/uploads/", params={"mount": digest, "from": repository}
+    )
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v2/{target}/blobs/{digest}"
+    assert (await client.send("HEAD", f"/v2/{target}/blobs/{digest}")).status_code == 200
+
+
+@pytest.mark.parametrize("source", ["team/nowhere", "../x", ""])
+async def test_a_mount_that_finds_nothing_begins_an_upload(
+    client: Client, repository: str, source: str
+) -> None:
+    content = secrets.token_bytes(64)
+    digest = digest_of(content)
+    answer = await client.send(
+        "POST", f"/v2/{repository}/blobs/uploads/", params={"mount": digest, "from": source}
+    )
+    assert answer.status_code == 202
+    answer = await client.commit(answer.headers["location"], digest, content)
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("source", [None, ""])
+async def test_a_mount_that_names_no_source_finds_one(
+    client: Client, repository: str, source: str | None
+) -> None:
+    content = secrets.token_bytes(64)
+    digest = await client.push_blob(f"{repository}/source", content)
+    query = {"mount": digest} if source is None else {"mount": digest, "from": source}
+    answer = await client.send("POST", f"/v2/{repository}/blobs/uploads/", params=query)
+    assert (answer.status_code, client.cost) == (201, (4, 3))
+    answer = await client.send("GET", answer.headers["location"])
+    assert answer.status_code == 307
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(answer.headers["location"])).content == content
+
+
+async def test_a_deleted_blob_is_gone_here_and_stays_elsewhere(
+    client: Client, other: Client, repository: str
+) -> None:
+    content = secrets.token_bytes(64)
+    digest = await client.push_blob(repository, content)
+    await client.push_blob(f"{repository}/two", content)
+    assert (await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")).status_code == 202
+    for instance in (client, other):
+        gone = await instance.send("HEAD", f"/v2/{repository}/blobs/{digest}")
+        kept = await instance.send("HEAD", f"/v2/{repository}/two/blobs/{digest}")
+        assert (gone.status_code, kept.status_code) == (404, 200)
+    again = await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")
+    assert again.status_code == 404
+
+
+@pytest.mark.rule("D3")
+async def test_what_a_build_caches_index_names_is_not_deleted_while_it_is_there(
+    client: Client, repository: str
+) -> None:
+    """BuildKit keeps a cache as an index whose entries are layers, and no manifests."""
+    layers = [secrets.token_bytes(500), secrets.token_bytes(700)]
+    config = b'{"layers":[],"records":[]}' + secrets.token_bytes(4).hex().encode()
+    for blob in (*layers, config):
+        await client.push_blob(repository, blob)
+    entries = [
+        *(descriptor(OCI_LAYER, layer) for layer in layers),
+        descriptor("application/vnd.buildkit.cacheconfig.v0", config),
+    ]
+    cache = index_of(entries)
+    assert (await client.put_manifest(repository, "cache", cache, OCI_INDEX)).status_code == 201
+    urls = [f"/v2/{repository}/blobs/{digest_of(blob)}" for blob in (*layers, config)]
+    for url in urls:
+        answer = await client.send("DELETE", url)
+        assert answer.status_code == 405
+        assert answer.json()["errors"][0]["detail"]["manifest"] == digest_of(cache)
+        assert (await client.send("HEAD", url)).status_code == 200
+    gone = await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(cache)}")
+    assert gone.status_code == 202
+    for url in urls:
+        assert (await client.send("DELETE", url)).status_code == 202

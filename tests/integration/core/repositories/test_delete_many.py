@@ -1,0 +1,351 @@
+"""Deleting many manifests, or a whole repository, in batches of whole transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from registry_core.errors import DisallowedOperation, NameUnknown, Unavailable
+from registry_core.model.change import (
+    DeleteManifests,
+    DeleteRepository,
+    Event,
+    Operation,
+    Origin,
+    Push,
+    SetAttributes,
+)
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import catalog
+from registry_core.repositories import rows as repository_rows
+from registry_core.storage import budget, tables
+from registry_core.storage.budget import Budget, budgeted
+from registry_core.storage.calls import traced
+from tests.integration.conftest import TALLY
+from tests.integration.core.support import (
+    OCI_INDEX,
+    Client,
+    Image,
+    all_rows,
+    digest_of,
+    index_of,
+    push_blobs,
+    rows,
+)
+from tests.interference.gate import Gate
+from tests.interference.kinds import Interference, SeenCall
+from tests.unit.core.repositories.memory import Repository, image
+
+COUNTS = [100, pytest.param(1000, marks=pytest.mark.long)]
+LAYERS = 8
+ORIGIN = Origin("somebody", "request-1")
+CALLS_A_MANIFEST = 2
+"""The most storage calls until the client has its answer."""
+
+
+@dataclass
+class Filled:
+    """A repository with many manifests, each of which has a tag."""
+
+    name: RepositoryName
+    digests: list[Digest]
+
+    @classmethod
+    async def make(cls, client: Client, repository: str, count: int) -> Filled:
+        """Writes the rows that as many pushes would have written, and no blobs."""
+        name, memory = RepositoryName(repository), Repository(layers=LAYERS)
+        images = [image(number) for number in range(count)]
+        for number, each in enumerate(images):
+            memory.push(each, f"v{number}")
+        table = client.services.connection.table(repository_rows.TABLE)
+        await client.services.pushes.catalog.enter(name)
+        changes = [tables.insert(key, **row.values) for key, row in memory.table.rows.items()]
+        for first in range(0, len(changes), tables.MAX_TRANSACTION_ROWS):
+            part = changes[first : first + tables.MAX_TRANSACTION_ROWS]
+            await table.transact(repository_rows.partition(name), part)
+        return cls(name, [each.digest for each in images])
+
+    async def lock(self, client: Client, target: Digest | Tag | None, column: str) -> None:
+        await client.services.locks.set(self.name, SetAttributes({column: False}, target))
+
+    async def delete(self, client: Client) -> list[Event]:
+        change = DeleteRepository(ORIGIN)
+        return list(await client.services.bulk_deletions.delete_repository(self.name, change))
+
+
+async def is_gone(client: Client, repository: str) -> bool:
+    entries = await all_rows(client, catalog.TABLE, catalog.PARTITION)
+    is_listed = repository_rows.partition(RepositoryName(repository)) in entries
+    return not is_listed and await rows(client, repository) == {}
+
+
+def is_change(call: SeenCall) -> bool:
+    """Whether it changes rows of a repository."""
+    return any(
+        each.resource == repository_rows.TABLE and not each.is_read for each in call.operations
+    )
+
+
+def stop_after(client: Client, changes: int) -> None:
+    """Has the time of a deletion over once it has made so many transactions."""
+    seen = 0
+
+    def plan(call: SeenCall) -> Interference | None:
+        nonlocal seen
+        seen += is_change(call)
+        return OutOfTime() if is_change(call) and seen == changes else None
+
+    client.hook.plan = plan
+
+
+class OutOfTime(Interference):
+    """Most of the request's time has gone by when the call is answered."""
+
+    async def after(self, _: SeenCall) -> None:
+        budget.current()._begun -= budget.current().seconds - 1
+
+
+def tally(record: Callable[[str, object], None], what: str, calls: int, count: int) -> None:
+    record(TALLY, f"{what}: {calls} calls for {count} manifests of {LAYERS} layers")
+
+
+@pytest.mark.rule("D1")
+@pytest.mark.parametrize("count", COUNTS)
+async def test_many_manifests_are_deleted_in_whole_transactions_and_the_locked_ones_stay(
+    client: Client, repository: str, record_property: Callable[[str, object], None], count: int
+) -> None:
+    filled = await Filled.make(client, repository, count)
+    locked, of_locked_tag = filled.digests[17], filled.digests[50]
+    await filled.lock(client, locked, "WriteEnabled")
+    await filled.lock(client, Tag("v50"), "DeleteEnabled")
+    wanted = DeleteManifests((*filled.digests, Digest.of(b"absent")), ORIGIN)
+    with traced() as trace:
+        deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    tally(record_property, "delete_manifests", trace.count, count)
+    assert trace.count <= CALLS_A_MANIFEST * count
+    assert set(deleted.locked) == {locked, of_locked_tag}
+    told = {event.digest for event in deleted.events}
+    assert told == {str(d) for d in filled.digests if d not in deleted.locked}
+    assert {event.operation for event in deleted.events} == {Operation.DELETE}
+    assert {event.origin for event in deleted.events} == {ORIGIN}
+    listed = await client.send("GET", f"/v2/{repository}/tags/list")
+    assert sorted(listed.json()["tags"]) == ["v17", "v50"]
+    kinds = sorted(key.partition(":")[0] for key in await rows(client, repository))
+    assert kinds == sorted([*("M", "T", "g", "m", "t") * 2, "h", "hd", "hu", "hw"])
+
+
+@pytest.mark.rule("D1")
+@pytest.mark.parametrize("count", COUNTS)
+async def test_a_repository_of_many_manifests_is_deleted_with_all_that_is_in_it(
+    client: Client, repository: str, record_property: Callable[[str, object], None], count: int
+) -> None:
+    filled = await Filled.make(client, repository, count)
+    with traced() as trace:
+        events = await filled.delete(client)
+    tally(record_property, "delete_repository", trace.count, count)
+    assert trace.count <= CALLS_A_MANIFEST * count
+    assert {event.digest for event in events} == set(map(str, filled.digests))
+    assert await is_gone(client, repository)
+    with pytest.raises(NameUnknown):
+        await filled.delete(client)
+
+
+@pytest.mark.parametrize(
+    ("number", "column"), [(3, "WriteEnabled"), (3, "DeleteEnabled"), (None, "WriteEnabled")]
+)
+@pytest.mark.parametrize("is_tag", [True, False])
+async def test_a_repository_with_anything_locked_is_not_deleted_and_stays_as_it_is(
+    client: Client, repository: str, number: int | None, column: str, is_tag: bool
+) -> None:
+    filled = await Filled.make(client, repository, 40)
+    if number is None:
+        await filled.lock(client, None, column)
+    else:
+        target = Tag(f"v{number}") if is_tag else filled.digests[number]
+        await filled.lock(client, target, column)
+    before = await rows(client, repository)
+    with pytest.raises(DisallowedOperation):
+        await filled.delete(client)
+    assert await rows(client, repository) == before
+
+
+async def test_what_is_locked_while_a_deletion_begins_keeps_the_repository(
+    client: Client, other: Client, repository: str
+) -> None:
+    """It was read as free; the repository is open again after that."""
+    filled = await Filled.make(client, repository, 40)
+    gate = Gate(client.hook, is_change)
+    deletion = asyncio.create_task(filled.delete(client))
+    await gate.reached.wait()
+    await filled.lock(other, Tag("v3"), "DeleteEnabled")
+    gate.open()
+    with pytest.raises(DisallowedOperation):
+        await deletion
+    tags = (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert len(tags) == 40
+    await other.push_image(repository, "new")
+
+
+async def test_a_deletion_whose_time_is_over_is_gone_on_with_by_a_repeat(
+    client: Client, other: Client, repository: str
+) -> None:
+    filled = await Filled.make(client, repository, 100)
+    stop_after(client, 3)
+    with budgeted(Budget(60)), pytest.raises(Unavailable):
+        await filled.delete(client)
+    client.hook.plan = None
+    left = (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert 0 < len(left) < 100
+    # It is half deleted, and nobody makes it whole again.
+    new = Image.make()
+    await push_blobs(other, repository, new)
+    for attempt in (
+        other.put_manifest(repository, "new", new.manifest),
+        other.send("DELETE", f"/v2/{repository}/manifests/{left[0]}"),
+    ):
+        answer = await attempt
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    with pytest.raises(Unavailable):
+        await filled.lock(other, None, "DeleteEnabled")
+    # Any instance can go on with it.
+    events = await filled.delete(other)
+    assert len(events) == len(left)
+    assert await is_gone(client, repository)
+    assert (await client.put_manifest(repository, "new", new.manifest)).status_code == 201
+
+
+async def test_a_deletion_of_many_whose_time_is_over_leaves_a_repository_in_order(
+    client: Client, repository: str
+) -> None:
+    filled = await Filled.make(client, repository, 100)
+    wanted = DeleteManifests(tuple(filled.digests[1:]), ORIGIN)
+    stop_after(client, 2)
+    with budgeted(Budget(60)), pytest.raises(Unavailable):
+        await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    client.hook.plan = None
+    left = len((await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"])
+    assert 1 < left < 100
+    await client.push_image(repository, "new")
+    deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    assert len(deleted.events) == left - 1
+    listed = (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert sorted(listed) == ["new", "v0"]
+
+
+@pytest.mark.parametrize("part", [1, 2, 4])
+async def test_a_push_while_a_repository_is_deleted_is_503_and_works_afterwards(
+    client: Client, other: Client, repository: str, part: int
+) -> None:
+    filled = await Filled.make(client, repository, 40)
+    new = Image.make()
+    await push_blobs(other, repository, new)
+    seen = 0
+
+    def is_part(call: SeenCall) -> bool:
+        nonlocal seen
+        seen += is_change(call)
+        return is_change(call) and seen == part + 1
+
+    gate = Gate(client.hook, is_part)
+    deletion = asyncio.create_task(filled.delete(client))
+    await gate.reached.wait()
+    answer = await other.put_manifest(repository, "new", new.manifest)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    gate.open()
+    assert len(await deletion) == 40
+    assert await is_gone(other, repository)
+    assert (await other.put_manifest(repository, "new", new.manifest)).status_code == 201
+    pulled = await client.send("GET", f"/v2/{repository}/manifests/new")
+    assert pulled.content == new.manifest
+
+
+async def test_a_push_that_began_before_a_repository_is_deleted_is_refused_or_goes_along(
+    client: Client, other: Client, repository: str
+) -> None:
+    """It is about to write when the repository is marked."""
+    filled = await Filled.make(client, repository, 40)
+    new = Image.make()
+    await push_blobs(other, repository, new)
+    gate = Gate(other.hook, is_change)
+    push = asyncio.create_task(other.put_manifest(repository, "new", new.manifest))
+    await gate.reached.wait()
+    assert len(await filled.delete(client)) == 40
+    gate.open()
+    assert (await push).status_code == 201  # Into a repository that it makes anew.
+    assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["new"]
+    listed = (await client.send("GET", "/v2/_catalog?n=1000")).json()["repositories"]
+    assert repository in listed
+
+
+async def test_two_that_delete_a_repository_at_once_delete_it(
+    client: Client, other: Client, repository: str
+) -> None:
+    filled = await Filled.make(client, repository, 100)
+    outcomes = await asyncio.gather(
+        filled.delete(client), filled.delete(other), return_exceptions=True
+    )
+    assert all(isinstance(each, list | NameUnknown) for each in outcomes), outcomes
+    assert await is_gone(client, repository)
+
+
+async def test_a_manifest_of_many_tags_among_others_is_deleted_in_parts(
+    client: Client, repository: str
+) -> None:
+    """More tags than one transaction holds."""
+    await client.push_image(repository, "keep")
+    large = await client.push_image(repository, "")
+    small = await client.push_image(repository, "small")
+    for first in range(0, 60, 15):
+        query = "&".join(f"tag=t{number}" for number in range(first, first + 15))
+        reference = f"{large.digest}?{query}"
+        assert (await client.put_manifest(repository, reference, large.manifest)).is_success
+    wanted = tuple(Digest.parse(each.digest) for each in (large, small))
+    deleted = await client.services.bulk_deletions.delete_manifests(
+        RepositoryName(repository), DeleteManifests(wanted, ORIGIN)
+    )
+    assert {event.digest for event in deleted.events} == {large.digest, small.digest}
+    assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["keep"]
+
+
+async def test_manifests_that_get_many_tags_while_they_are_deleted_are_deleted_in_more_parts(
+    client: Client, other: Client, repository: str
+) -> None:
+    """What was listed fitted one transaction; what is there by then does not."""
+    filled = await Filled.make(client, repository, 12)
+    gate = Gate(client.hook, is_change)
+    wanted = DeleteManifests(tuple(filled.digests[1:]), ORIGIN)
+    deletion = asyncio.create_task(
+        client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    )
+    await gate.reached.wait()
+    for number in range(1, 10):
+        # One gets more tags than a transaction can take away.
+        for part in range(3 if number == 1 else 1):
+            tags = tuple(Tag(f"new{number}-{part}-{n}") for n in range(15))
+            await other.services.pushes.push(filled.name, Push(image(number), tags))
+    gate.open()
+    assert len((await deletion).events) == 11
+    assert (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["v0"]
+
+
+async def test_an_index_its_children_and_its_referrers_go_with_their_repository(
+    client: Client, repository: str
+) -> None:
+    children = [await client.push_image(repository, "") for _ in range(3)]
+    index = index_of(child.descriptor for child in children)
+    assert (await client.put_manifest(repository, "all", index, OCI_INDEX)).status_code == 201
+    await client.push_image(repository, "signature", subject=children[0].descriptor)
+    await client.services.bulk_deletions.delete_repository(
+        RepositoryName(repository), DeleteRepository(ORIGIN)
+    )
+    assert await is_gone(client, repository)
+    for reference in ("all", digest_of(index), children[0].digest):
+        answer = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert answer.status_code == 404
+    again = await client.push_image(repository, secrets.token_hex(4))
+    assert again.manifest

@@ -1,0 +1,31 @@
+"""A storage call that is held until a test lets it go: what happens meanwhile is up to the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tests.interference.hook import InterferingHook
+from tests.interference.kinds import Hold, Interference, SeenCall
+
+
+class Gate:
+    """Holds the first call of an instance that matches, until it is opened."""
+
+    def __init__(self, hook: InterferingHook, matches: Callable[[SeenCall], bool]) -> None:
+        self.reached, self._open = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            self.reached.set()
+            await self._open.wait()
+
+        def plan(call: SeenCall) -> Interference | None:
+            if not self.reached.is_set() and matches(call):
+                return Hold(before_gate=wait)
+            return None
+
+        hook.plan = plan
+
+    def open(self) -> None:
+        """Lets the call go."""
+        self._open.set()
