@@ -66,7 +66,7 @@ class Course:
         with _inline_bytes(self._scenario.inline_bytes):
             series = self._loop.run_until_complete(self._prepare(setup))
         self._requests = [(s,) if isinstance(s, Request) else s for s in series]
-        own = {digest_of(setup.own): "own-blob"}
+        own = {digest_of(setup.own): "own-blob"} if setup.uses_own else {}
         own |= {made.digest: f"own-manifest-{i}" for i, made in enumerate(setup.artifacts)}
         names = {**own, setup.repository: "repository"}
         for number, location in enumerate(setup.locations):

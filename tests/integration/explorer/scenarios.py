@@ -87,8 +87,13 @@ class Setup:
         """Upload sessions, in the order in which they were begun."""
         self.artifacts: list[Artifact] = []
         """Manifests that no other execution has."""
-        self.own = repository.encode()
+        self.uses_own = False
+
+    @property
+    def own(self) -> bytes:
         """A blob that no other execution has."""
+        self.uses_own = True
+        return self.repository.encode()
 
     @property
     def source(self) -> str:
@@ -478,8 +483,8 @@ async def a_tag_is_deleted_and_its_manifest_locked(s: Setup) -> Sequence[Series]
 
 @scenario("P6", "D1", mishaps=When.NEVER)
 async def a_manifest_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
-    await s.blobs(ONE)
-    await s.push(A)
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
     return s.delete(A.digest), s.lock(A.digest, "DeleteEnabled")
 
 
@@ -514,8 +519,9 @@ async def a_tag_moves_and_is_kept(s: Setup) -> Sequence[Series]:
 
 @scenario("P6", "D1", mishaps=When.NEVER)
 async def a_manifest_is_deleted_and_its_tag_kept(s: Setup) -> Sequence[Series]:
-    await s.blobs(ONE)
+    await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
+    await s.push(B)
     return s.delete(A.digest), s.lock("v1", "DeleteEnabled")
 
 

@@ -88,13 +88,12 @@ class World:
 
         async def of_blob(digest: str) -> dict[str, Row]:
             # Not the whole partition: other repositories link the same blobs.
-            needed, blob, link, markers = await asyncio.gather(
+            needed, link, blob_and_marker = await asyncio.gather(
                 blobs.query(digest, needs, keys.end_of(needs)),
-                blobs.get(digest, blob_rows.BLOB),
                 blobs.get(digest, blob_rows.link(name)),
-                blobs.query(digest, "b:", "b;"),
+                blobs.query(digest, "b:", f"{blob_rows.BLOB} "),
             )
-            return {row.key: row for row in (*needed, blob, link, *markers) if row}
+            return {row.key: row for row in (*needed, link, *blob_and_marker) if row}
 
         wanted = list(digests)
         found, listed, of_blobs = await asyncio.gather(
