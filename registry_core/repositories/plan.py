@@ -471,6 +471,12 @@ def _is_being_deleted(repository: Row | None) -> bool:
     return is_being_deleted_since(repository) is not None
 
 
+def has_guards(repository: Row | None) -> bool:
+    """Whether the guards are to be there: nothing forbids changes of the repository."""
+    is_open = not _attributes(repository).forbidding(Target.REPOSITORY, Use.PUSH)
+    return is_live(repository) and is_open and not _is_being_deleted(repository)
+
+
 def _refuse_while_deleting(repository: Row | None) -> None:
     if _is_being_deleted(repository):
         raise Unavailable("the repository is being deleted; try again")
