@@ -23,7 +23,6 @@ from tests.integration.explorer.world import Artifact, World
 Outcome = tuple[Any, ...]
 
 _DEAD = "nobody knows what it was told"
-_REFUSED = "refused for now"
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Course:
         self._instances = instances
         self._begun = _Begun()
         self._requests: Sequence[Sequence[Request]] = ()
-        self._serial: dict[tuple[int, str] | None, set[Outcome]] = {}
+        self._serial: dict[int | None, set[Outcome]] = {}
         self.mishap: Mishap | None = None
         """What is to go wrong in the executions that begin from now on."""
 
@@ -145,64 +144,45 @@ class Course:
         """Whether the clients could have been told and could see so had they come one by one.
 
         What the dead wanted has happened wholly or not at all: of several requests, the first.
-        Where a request is done in parts, another may be told to come again, and nothing of that
-        has happened; and of the dead's, some parts have happened.
+        Where a request is done in parts, others may have come between two of them, and the dead
+        may have done some.
         """
-        expected = self._expected(None if race.dead is None else (race.dead, _DEAD))
-        if any(outcome in expected for outcome in outcomes):
-            return True
-        if not self._scenario.is_in_parts or race.dead is not None:
-            return False
-        (told, *visible) = outcomes[0]
-        for number, answers in enumerate(told):
-            if [status for status, _ in answers] == [503]:
-                refused = (*told[:number], _REFUSED, *told[number + 1 :])
-                if (refused, *visible) in self._expected((number, _REFUSED)):
-                    return True
-        return False
+        expected = self._expected(race.dead)
+        return any(outcome in expected for outcome in outcomes)
 
     # How it may end.
 
-    def _expected(self, unfinished: tuple[int, str] | None) -> set[Outcome]:
-        if unfinished not in self._serial:
+    def _expected(self, dead: int | None) -> set[Outcome]:
+        if dead not in self._serial:
             mishap, self.mishap = self.mishap, None
-            self._serial[unfinished] = set(self._serial_outcomes(unfinished))
-            self.mishap = mishap
-        return self._serial[unfinished]
+            found = set(self._serial_outcomes() if dead is None else self._without(dead))
+            if self._scenario.is_in_parts:
+                found |= set(self._outcomes_in_parts(dead))
+            self._serial[dead], self.mishap = found, mishap
+        return self._serial[dead]
 
-    def _serial_outcomes(self, unfinished: tuple[int, str] | None) -> Iterator[Outcome]:
-        if unfinished is None:
-            for order in self._orders():
-                yield from self.outcomes(self._run(order))
-            return
-        instance, why = unfinished
-        whole = len(self.start().requests[instance])
-        for done in range(whole + 1 if why == _DEAD else 1):
-            for order in self._orders({instance: done}):
-                race = self._run(order)
-                if why == _DEAD:
-                    yield from self.outcomes(race, cut=instance)
-                else:
-                    (told, *visible) = self.outcomes(race)[0]
-                    told = (*told[:instance], why, *told[instance + 1 :])
-                    yield (told, *visible)
-        if why == _DEAD and self._scenario.is_in_parts:
-            yield from self._outcomes_in_parts(instance)
-
-    def _outcomes_in_parts(self, instance: int) -> Iterator[Outcome]:
-        """With a request that stops after any number of its calls, all others before or after."""
+    def _serial_outcomes(self) -> Iterator[Outcome]:
         for order in self._orders():
-            for calls in itertools.count(1):
-                race = self.start()
-                for each in order:
-                    if each != instance:
-                        _finish(race, each)
-                    elif not _make(race, each, calls):
+            yield from self.outcomes(self._run(order))
+
+    def _without(self, dead: int) -> Iterator[Outcome]:
+        for done in range(len(self._requests[dead]) + 1):
+            for order in self._orders({dead: done}):
+                yield from self.outcomes(self._run(order), cut=dead)
+
+    def _outcomes_in_parts(self, dead: int | None) -> Iterator[Outcome]:
+        """All others between two writes of one request. The dead does nothing after that."""
+        for instance in range(len(self._requests)) if dead is None else [dead]:
+            for order in self._orders({instance: 0}):
+                for writes in itertools.count(1):
+                    race = self.start()
+                    if not _make(race, instance, writes):
                         break
-                else:
-                    yield from self.outcomes(race, cut=instance)
-                    continue
-                break
+                    for each in order:
+                        _finish(race, each)
+                    while dead is None and _next(race, instance):
+                        _finish(race, instance)
+                    yield from self.outcomes(race, cut=dead)
 
     def serial_traces(self) -> Iterator[list[Event]]:
         """The calls of the requests, one after the other, in each order."""
@@ -239,14 +219,15 @@ def _finish(race: Race, instance: int, trace: list[Event] | None = None) -> None
         race.step(event)
 
 
-def _make(race: Race, instance: int, calls: int) -> bool:
-    """Has it make so many calls; False if that is all of them."""
-    for _ in range(calls):
+def _make(race: Race, instance: int, writes: int) -> bool:
+    """Has it make its calls up to so many writes; False if it has answered all before."""
+    wanted = len(race.requests[instance])
+    while writes and len(race.answers[instance]) < wanted:
         event = _next(race, instance)
-        if event is None:
-            return False
+        assert event, "no answer, and no call to be made"
         race.step(event)
-    return _next(race, instance) is not None
+        writes -= event.is_write
+    return len(race.answers[instance]) < wanted
 
 
 def _next(race: Race, instance: int) -> Event | None:

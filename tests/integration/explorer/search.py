@@ -27,6 +27,11 @@ class Event:
     is_death: bool = field(default=False, compare=False)
     """Whether the instance dies in its place: it makes neither this call nor any other."""
 
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes anything."""
+        return not all(operation.is_read for operation in self.operations)
+
     def conflicts_with(self, other: Event) -> bool:
         """Whether the order of the two can matter."""
         if self.is_death or other.is_death:

@@ -125,12 +125,7 @@ def test_the_explorer_finds_what_is_lost_where_a_condition_is_left_out(
 
 def writes_of(course: Course) -> list[Event]:
     """Every write that the requests make, one after the other in any order."""
-    found = {
-        event
-        for trace in course.serial_traces()
-        for event in trace
-        if not all(operation.is_read for operation in event.operations)
-    }
+    found = {event for trace in course.serial_traces() for event in trace if event.is_write}
     return sorted(found, key=lambda event: (event.instance, event.name))
 
 
