@@ -204,9 +204,22 @@ class Executor:
         keys: Mapping[str, tuple[str, ...] | None],
         also: Iterable[str] = (),
     ) -> Found:
-        """The rows of `keys`, each with the columns named there, or all; and those of `also`."""
-        partition = rows.partition(name)
+        """The rows of `keys`, each with the columns named there, or all; and those of `also`.
+
+        A guard that is not there is looked for again where `h`, read beside it, says that it should
+        be: it may have been made between the two. Whoever makes or takes one changes `h` as well.
+        """
         columns = {key: _columns(key) for key in also} | dict(keys)
+        found = await self._get(name, columns)
+        if plan.has_guards(found.get(rows.REPOSITORY)):
+            missing = [guard for guard in rows.GUARDS if guard in found and found[guard] is None]
+            found |= await self._get(name, {guard: columns[guard] for guard in missing})
+        return found
+
+    async def _get(
+        self, name: RepositoryName, columns: Mapping[str, tuple[str, ...] | None]
+    ) -> dict[str, Row | None]:
+        partition = rows.partition(name)
         found = await together(
             self._table.get(partition, key, wanted) for key, wanted in columns.items()
         )

@@ -487,6 +487,12 @@ class BeingDeleted(Unavailable):
         """When the deletion did something last."""
 
 
+def has_guards(repository: Row | None) -> bool:
+    """Whether the guards are to be there: nothing forbids changes of the repository."""
+    is_open = not _attributes(repository).forbidding(Target.REPOSITORY, Use.PUSH)
+    return is_live(repository) and is_open and not _is_being_deleted(repository)
+
+
 def _refuse_while_deleting(repository: Row | None) -> None:
     if repository is not None and _is_being_deleted(repository):
         raise BeingDeleted(repository)

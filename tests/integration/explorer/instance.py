@@ -8,19 +8,20 @@ run, so that the same turns always lead to the same calls.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from registry_core.errors import RegistryError
-from registry_core.model.change import SetAttributes
-from registry_core.model.digest import Digest
-from registry_core.model.names import RepositoryName, Tag
+from azure.core.exceptions import ServiceResponseError
+
+from registry_core.repositories import rows
 from registry_core.settings import Settings
 from registry_core.storage import budget, tables
 from tests.integration.core.support import Client, connect
+from tests.integration.explorer import requests
+from tests.integration.explorer.requests import Answer, Request
 from tests.interference.kinds import Interference, SeenCall
 from tests.interference.operations import Operation
 
@@ -28,23 +29,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What an instance is to answer."""
+class Begin:
+    """What an instance is to answer: requests, one after the other."""
 
-    method: str
-    url: str
-    content: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
+    requests: Sequence[Request]
+    inline_bytes: int
+    """Manifests up to this size lie in their row."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What it answered."""
+class Release:
+    """A storage call whose turn it is."""
 
-    status: int
-    code: str
-    """The OCI error code; empty for a success."""
-    headers: dict[str, str] = field(compare=False, repr=False)
+    number: int
+    loses_answer: bool = False
+    """Whether storage makes it, and the connection breaks before the answer."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Report:
-    """What an instance waits for, or its answer, once nothing is left for it to do by itself."""
+    """What an instance waits for, and its answers, once nothing is left for it to do by itself."""
 
     pending: tuple[Call, ...]
-    answer: Answer | None
+    answers: tuple[Answer, ...]
+    """To its first requests, as many as it has answered."""
 
 
 class _Inline(ThreadPoolExecutor):
@@ -75,44 +75,63 @@ class _Inline(ThreadPoolExecutor):
         return future
 
 
-class _Gate(Interference):
+class _Gate:
     """Holds every call until it is its turn."""
 
     def __init__(self) -> None:
-        self.pending: dict[int, tuple[Call, asyncio.Future[None]]] = {}
-        self.under_way = 0
+        self.pending: dict[int, tuple[Call, asyncio.Future[bool]]] = {}
+        self.landed = asyncio.Event()
+        """Set while no call is under way."""
+        self.landed.set()
+        self.is_closed = False
+        """Nothing goes out any more: who waits is told to end."""
         self._announced = 0
 
-    async def before(self, call: SeenCall) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def wait(self, operations: tuple[Operation, ...]) -> bool:
+        """Waits for the turn; answers whether the call is to lose its answer."""
+        if self.is_closed:
+            raise asyncio.CancelledError
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._announced += 1
         number = self._announced
-        self.pending[number] = (Call(number, call.operations), turn)
+        self.pending[number] = (Call(number, operations), turn)
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:  # Not wanted any more: another call has failed.
             self.pending.pop(number, None)
             raise
 
-    async def after(self, _: SeenCall) -> None:
-        self.under_way -= 1
-
-    def release(self, number: int) -> None:
+    def release(self, release: Release) -> None:
         """Lets a call go out."""
-        _, turn = self.pending.pop(number)
-        self.under_way += 1
-        turn.set_result(None)
+        _, turn = self.pending.pop(release.number)
+        self.landed.clear()
+        turn.set_result(release.loses_answer)
+
+
+class _Turn(Interference):
+    """Has one call wait at the gate."""
+
+    def __init__(self, gate: _Gate) -> None:
+        self._gate = gate
+        self._loses_answer = False
+
+    async def before(self, call: SeenCall) -> None:
+        self._loses_answer = await self._gate.wait(call.operations)
+
+    async def after(self, call: SeenCall) -> None:
+        self._gate.landed.set()
+        if self._loses_answer:
+            raise ServiceResponseError(f"interference: answer lost of {call}")
 
 
 async def _quiet(gate: _Gate) -> None:
     """Returns when nothing is left to run: no call is under way, no callback ready."""
     loop = asyncio.get_running_loop()
+    await gate.landed.wait()
     while True:
         await asyncio.sleep(0)
-        if not gate.under_way and not loop._ready:  # type: ignore[attr-defined]
+        if not loop._ready:  # type: ignore[attr-defined]
             return
-        if gate.under_way:
-            await asyncio.sleep(0.0002)
 
 
 async def _serve(pipe: Connection, settings: Settings) -> None:
@@ -121,49 +140,51 @@ async def _serve(pipe: Connection, settings: Settings) -> None:
     gate = _Gate()
     commands: asyncio.Queue[Any] = asyncio.Queue()
     async with connect(settings) as client:
-        client.hook.plan = lambda _: gate
-        loop.add_reader(pipe.fileno(), lambda: commands.put_nowait(pipe.recv()))
-        task: asyncio.Task[Answer] | None = None
+        client.hook.plan = lambda _: _Turn(gate)
+        loop.add_reader(pipe.fileno(), lambda: commands.put_nowait(_received(pipe)))
+        task: asyncio.Task[None] | None = None
+        answers: list[Answer] = []
         pipe.send(None)
         while (command := await commands.get()) is not None:
-            if isinstance(command, Request):
-                if task and not task.done():  # Of an execution that nobody needs to the end.
-                    task.cancel()
-                    await asyncio.wait([task])
-                    gate.pending.clear()
-                task = asyncio.create_task(_answer(client, command))
+            if isinstance(command, Begin):
+                await _give_up(task, gate)
+                rows.INLINE_BYTES = command.inline_bytes
+                answers = []
+                task = asyncio.create_task(_answer_all(client, command.requests, answers))
             else:
                 gate.release(command)
             await _quiet(gate)
-            answer = task.result() if task and task.done() else None
-            pipe.send(Report(tuple(call for call, _ in gate.pending.values()), answer))
+            if task and task.done():
+                task.result()
+            pipe.send(Report(tuple(call for call, _ in gate.pending.values()), tuple(answers)))
+        await _give_up(task, gate)
         client.hook.plan = None
         loop.remove_reader(pipe.fileno())
 
 
-async def _answer(client: Client, request: Request) -> Answer:
-    if request.method == "LOCK":
-        return await _lock(client, *request.url.split(" "))
-    response = await client.send(
-        request.method, request.url, content=request.content, headers=dict(request.headers)
-    )
-    code = ""
-    if response.status_code >= 400:
-        code = response.json()["errors"][0]["code"]
-    return Answer(response.status_code, code, dict(response.headers))
-
-
-async def _lock(client: Client, repository: str, target: str, *attributes: str) -> Answer:
-    """Sets attributes to false; there is no request yet that does."""
-    name = RepositoryName(repository)
-    of: Digest | Tag | None = None
-    if target != "repository":
-        of = Digest.parse(target) if Digest.looks_like(target) else Tag(target)
+def _received(pipe: Connection) -> object:
+    """What the test wants; None, which ends the instance, where the test has gone."""
     try:
-        await client.services.locks.set(name, SetAttributes(dict.fromkeys(attributes, False), of))
-    except RegistryError as error:
-        return Answer(error.status, error.code, {})
-    return Answer(200, "", {})
+        return pipe.recv()
+    except EOFError:
+        asyncio.get_running_loop().remove_reader(pipe.fileno())
+        return None
+
+
+async def _answer_all(client: Client, wanted: Sequence[Request], answers: list[Answer]) -> None:
+    for request in wanted:
+        found = await requests.answer(client, request)
+        answers.append(found)
+
+
+async def _give_up(task: asyncio.Task[None] | None, gate: _Gate) -> None:
+    """Ends an execution that nobody needs to the end: it makes no call any more."""
+    if task and not task.done():
+        gate.is_closed = True
+        task.cancel()
+        await asyncio.wait([task])
+        gate.is_closed = False
+    gate.pending.clear()
 
 
 def _forget_versions() -> None:

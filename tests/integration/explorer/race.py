@@ -1,18 +1,21 @@
-"""Two requests to two instances at once, each in a process of its own, on one storage account."""
+"""Requests to several instances at once, each in a process of its own, on one storage account."""
 
 from __future__ import annotations
 
 import multiprocessing
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from types import TracebackType
 from typing import Self
 
+from registry_core.repositories import rows
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from tests.integration.explorer import instance
-from tests.integration.explorer.instance import Answer, Report, Request
+from tests.integration.explorer.instance import Begin, Release, Report
+from tests.integration.explorer.requests import Answer, Request
 from tests.integration.explorer.search import Event
 from tests.interference.operations import Operation
 
@@ -36,14 +39,14 @@ class Instance:
         other.close()
         assert self._receive() is None
 
-    def begin(self, request: Request) -> Report:
-        """Has it answer a request, as far as that goes without storage."""
-        self._pipe.send(request)
+    def begin(self, requests: Sequence[Request], inline_bytes: int) -> Report:
+        """Has it answer requests, one after the other, as far as that goes without storage."""
+        self._pipe.send(Begin(requests, inline_bytes))
         return self._report()
 
-    def release(self, number: int) -> Report:
+    def release(self, number: int, *, loses_answer: bool = False) -> Report:
         """Has it make a storage call that it has announced."""
-        self._pipe.send(number)
+        self._pipe.send(Release(number, loses_answer))
         return self._report()
 
     def _report(self) -> Report:
@@ -72,6 +75,26 @@ class Instance:
         self.stop()
 
 
+class Kind(Enum):
+    """What can go wrong at a storage call."""
+
+    LOST_ANSWER = "its answer is lost"
+    """Storage makes the call, and the connection breaks."""
+    DEATH = "death before it"
+    """The instance stops for ever before it makes the call."""
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """One thing that goes wrong, at the storage call that this event is."""
+
+    kind: Kind
+    event: Event
+
+    def __str__(self) -> str:
+        return f"{self.event.instance}: {self.event.name}: {self.kind.value}"
+
+
 @dataclass(frozen=True)
 class _Pending:
     instance: int
@@ -80,37 +103,61 @@ class _Pending:
 
 
 class Race:
-    """One execution of requests that begin at once, made call by call."""
+    """One execution of requests that begin at once, made call by call.
+
+    Of each instance several requests, one after the other.
+    """
 
     def __init__(
         self,
         instances: Sequence[Instance],
-        requests: Sequence[Request],
+        requests: Sequence[Sequence[Request]],
         names: Mapping[str, str],
+        *,
+        mishap: Mishap | None = None,
+        inline_bytes: int = rows.INLINE_BYTES,
+        on_answer: Callable[[Race, int, int], None],
     ) -> None:
-        """`names` says what to call what is different in every execution, such as random names."""
+        """`names` says what to call what is different in every execution, such as random names.
+
+        `on_answer` is told of each answer at its moment: of which instance, and which of its.
+        """
         self._instances = instances
         self._names = names
+        self._mishap = mishap
+        self._on_answer = on_answer
         self._steps = 0
         self._pending: dict[Event, _Pending] = {}
         self._seen: dict[tuple[int, str], int] = {}
         self._known: set[tuple[int, int]] = set()
-        self.answers: list[Answer | None] = [None] * len(requests)
-        for index, request in enumerate(requests):
-            self._take(index, instances[index].begin(request))
+        self.requests = requests
+        self.answers: list[tuple[Answer, ...]] = [()] * len(requests)
+        self.dead: int | None = None
+        """The instance that has died."""
+        for index, series in enumerate(requests):
+            self._take(index, instances[index].begin(series, inline_bytes))
 
     def pending(self) -> Mapping[Event, int]:
         """The calls that may be next, each with the number of the step that brought it."""
         return {event: pending.since for event, pending in self._pending.items()}
 
     def step(self, event: Event) -> None:
-        """Makes a call."""
+        """Makes a call, or lets it go wrong."""
         pending = self._pending.pop(event)
         self._steps += 1
-        self._take(pending.instance, self._instances[pending.instance].release(pending.number))
+        index = pending.instance
+        kind = self._mishap.kind if self._mishap and self._mishap.event == event else None
+        if kind is Kind.DEATH:
+            self.dead = index
+            self._pending = {e: p for e, p in self._pending.items() if p.instance != index}
+            return
+        loses_answer = kind is Kind.LOST_ANSWER
+        self._take(index, self._instances[index].release(pending.number, loses_answer=loses_answer))
 
     def _take(self, index: int, report: Report) -> None:
-        self.answers[index] = report.answer
+        before, self.answers[index] = self.answers[index], report.answers
+        for number in range(len(before), len(report.answers)):
+            self._on_answer(self, index, number)
         waiting = {call.number for call in report.pending}
         self._pending = {
             event: pending
@@ -121,11 +168,16 @@ class Race:
             if (index, call.number) in self._known:
                 continue
             self._known.add((index, call.number))
-            operations = tuple(map(self._normal, call.operations))
-            text = ", ".join(map(str, operations))
-            count = self._seen[index, text] = self._seen.get((index, text), 0) + 1
-            event = Event(index, f"{text} #{count}", operations)
+            event = self._event(index, tuple(map(self._normal, call.operations)))
             self._pending[event] = _Pending(index, call.number, self._steps)
+
+    def _event(self, index: int, operations: tuple[Operation, ...]) -> Event:
+        text = ", ".join(map(str, operations))
+        count = self._seen[index, text] = self._seen.get((index, text), 0) + 1
+        event = Event(index, f"{text} #{count}", operations)
+        mishap = self._mishap
+        is_death = mishap is not None and mishap.kind is Kind.DEATH and mishap.event == event
+        return replace(event, is_death=is_death)
 
     def _normal(self, operation: Operation) -> Operation:
         """The operation as it is in every execution: without times and random names."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows
+from registry_core.storage import tables
 from tests.integration.core.support import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -15,7 +19,8 @@ from tests.integration.core.support import (
     digest_of,
     index_of,
 )
-from tests.integration.explorer.instance import Request
+from tests.integration.explorer import requests
+from tests.integration.explorer.requests import Request
 from tests.integration.explorer.world import Artifact
 
 LAYER = "application/vnd.example.layer"
@@ -54,11 +59,19 @@ def index(*children: Artifact) -> Artifact:
     return Artifact(content, digest_of(content), OCI_INDEX, children=digests)
 
 
-ONE, TWO = b"one " + secrets.token_bytes(8), b"two " + secrets.token_bytes(8)
+def cache(*layers: bytes) -> Artifact:
+    """A build cache as BuildKit exports it: an index whose children are layers."""
+    content = index_of(descriptor(LAYER, layer) for layer in layers)
+    digests = frozenset(map(digest_of, layers))
+    return Artifact(content, digest_of(content), OCI_INDEX, children=digests, layers=digests)
+
+
+ONE, TWO = b"one", b"two"
 A, B = artifact(ONE), artifact(TWO)
 A2 = artifact(ONE, subject=A)
 INDEX = index(A)
-ARTIFACTS = (A, B, A2, INDEX)
+CACHE = cache(ONE)
+ARTIFACTS = (A, B, A2, INDEX, CACHE)
 BLOBS = tuple(map(digest_of, (ONE, TWO)))
 
 
@@ -68,15 +81,42 @@ class Setup:
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
         self.repository = repository
-        self.uses_source = False
+        self.repositories = [repository]
+        """All that are used; it is first."""
         self.locations: list[str] = []
         """Upload sessions, in the order in which they were begun."""
+        self.artifacts: list[Artifact] = []
+        """Manifests that no other execution has."""
+        self.uses_own = False
+
+    @property
+    def own(self) -> bytes:
+        """A blob that no other execution has."""
+        self.uses_own = True
+        return self.repository.encode()
 
     @property
     def source(self) -> str:
         """Another repository, to mount from."""
-        self.uses_source = True
-        return f"{self.repository}-source"
+        return self._also(f"{self.repository}-source")
+
+    @property
+    def third(self) -> str:
+        """One more, to mount to."""
+        return self._also(f"{self.repository}-third")
+
+    def _also(self, repository: str) -> str:
+        if repository not in self.repositories:
+            self.repositories.append(repository)
+        return repository
+
+    def own_artifact(self) -> Artifact:
+        """A manifest that no other execution has; it needs the blob `ONE`."""
+        made = artifact(ONE)
+        document = json.loads(made.content) | {"annotations": {"of": self.repository}}
+        content = json.dumps(document).encode()
+        self.artifacts.append(Artifact(content, digest_of(content), OCI_MANIFEST, made.blobs))
+        return self.artifacts[-1]
 
     async def blobs(self, *blobs: bytes, repository: str = "") -> None:
         for blob in blobs:
@@ -85,15 +125,37 @@ class Setup:
             answer = await self._client.commit(location, digest_of(blob), blob)
             assert answer.status_code == 201
 
-    async def push(self, *artifacts: Artifact, tag: str = "") -> None:
+    async def push(self, *artifacts: Artifact, tag: str = "", repository: str = "") -> None:
         for each in artifacts:
             answer = await self._client.put_manifest(
-                self.repository, tag or each.digest, each.content, each.media_type
+                repository or self.repository, tag or each.digest, each.content, each.media_type
             )
             assert answer.status_code == 201, answer.text
 
-    async def session(self, *chunks: bytes) -> None:
-        location = await self._client.begin(self.repository)
+    async def do(self, *wanted: Request) -> None:
+        """Has requests answered before the race begins."""
+        for each in wanted:
+            found = await requests.answer(self._client, each)
+            assert found.status < 300, (each, found)
+
+    async def drop(self, prefix: str) -> None:
+        """Loses the rows whose keys begin so."""
+        name = RepositoryName(self.repository)
+        table = self._client.services.connection.table(rows.TABLE)
+        found = await table.query(rows.partition(name), prefix, prefix + "~")
+        found += [row for row in [await table.get(rows.partition(name), prefix)] if row]
+        changes = {row.key: tables.delete(row.key, row.etag) for row in found}
+        assert changes
+        await table.transact(rows.partition(name), list(changes.values()))
+
+    async def add(self, key: str) -> None:
+        """Adds a row that should not be there."""
+        table = self._client.services.connection.table(rows.TABLE)
+        partition = rows.partition(RepositoryName(self.repository))
+        await table.transact(partition, [tables.insert(key)])
+
+    async def session(self, *chunks: bytes, repository: str = "") -> None:
+        location = await self._client.begin(repository or self.repository)
         for chunk in chunks:
             location = (await self._client.patch(location, chunk)).headers["location"]
         self.locations.append(location)
@@ -111,13 +173,39 @@ class Setup:
         name = repository or self.repository
         return Request("DELETE", f"/v2/{name}/blobs/{digest_of(blob)}")
 
-    def mount(self, blob: bytes) -> Request:
+    def mount(self, blob: bytes, repository: str = "") -> Request:
         query = f"mount={digest_of(blob)}&from={self.source}"
-        return Request("POST", f"/v2/{self.repository}/blobs/uploads/?{query}")
+        return Request("POST", f"/v2/{repository or self.repository}/blobs/uploads/?{query}")
 
-    def lock(self, target: str = "repository", attribute: str = "WriteEnabled") -> Request:
+    def lock(
+        self,
+        target: str = "repository",
+        attribute: str = "WriteEnabled",
+        *,
+        repository: str = "",
+    ) -> Request:
         """Sets an attribute of the repository, a digest or a tag to false."""
-        return Request("LOCK", f"{self.repository} {target} {attribute}")
+        return Request(requests.LOCK, f"{repository or self.repository} {target} {attribute}")
+
+    def unlock(self, target: str = "repository", attribute: str = "WriteEnabled") -> Request:
+        """Sets it to true."""
+        return Request(requests.UNLOCK, f"{self.repository} {target} {attribute}")
+
+    def delete_all(self, *artifacts: Artifact) -> Request:
+        """Deletes a set of manifests."""
+        digests = " ".join(each.digest for each in artifacts)
+        return Request(requests.DELETE_MANIFESTS, f"{self.repository} {digests}")
+
+    def delete_repository(self) -> Request:
+        return Request(requests.DELETE_REPOSITORY, self.repository)
+
+    def collect(self, blob: bytes) -> Request:
+        """Takes a blob that no repository links any more, and dooms its object."""
+        return Request(requests.COLLECT, digest_of(blob))
+
+    def sweep(self, blob: bytes) -> Request:
+        """Deletes the doomed objects of a blob."""
+        return Request(requests.SWEEP, digest_of(blob))
 
     def patch(self, content: bytes, session: int = 0) -> Request:
         return Request("PATCH", self.locations[session], content)
@@ -129,14 +217,34 @@ class Setup:
         return Request("DELETE", self.locations[session])
 
 
+Series = Request | tuple[Request, ...]
+"""What one instance is asked for: one request, or some one after the other."""
+Prepare = Callable[[Setup], Awaitable[Sequence[Series]]]
+
+
+class When(Enum):
+    """Who runs a test."""
+
+    ALWAYS = "make test"
+    LONG = "make test-all"
+    NEVER = "nobody"
+
+
 @dataclass(frozen=True)
 class Scenario:
     """Requests at once, and the rules that they put to the test."""
 
     rules: tuple[str, ...]
-    prepare: Callable[[Setup], Awaitable[Sequence[Request]]]
+    prepare: Prepare
     is_long: bool = False
     """Whether `make test` leaves it out."""
+    mishaps: When = When.NEVER
+    """Who runs it with one lost answer and with one death."""
+    most: int | None = None
+    """How many interleavings are tried where all are too many, before as many are drawn."""
+    is_in_parts: bool = False
+    """Whether a request is done in parts: a repository is deleted so, and an empty one unlocked."""
+    inline_bytes: int = rows.INLINE_BYTES
 
     @property
     def name(self) -> str:
@@ -146,13 +254,11 @@ class Scenario:
 SCENARIOS: list[Scenario] = []
 
 
-def scenario(
-    *rules: str, is_long: bool = False
-) -> Callable[[Callable[[Setup], Awaitable[Sequence[Request]]]], None]:
+def scenario(*rules: str, **options: Any) -> Callable[[Prepare], None]:
     """Adds a scenario; its name says what happens at once."""
 
-    def add(prepare: Callable[[Setup], Awaitable[Sequence[Request]]]) -> None:
-        SCENARIOS.append(Scenario(rules, prepare, is_long))
+    def add(prepare: Prepare) -> None:
+        SCENARIOS.append(Scenario(rules, prepare, **options))
 
     return add
 
@@ -161,40 +267,40 @@ def scenario(
 
 
 @scenario("P3", "P4", "D1", is_long=True)
-async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Request]:
+async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
     return s.put(A, "v2"), s.delete(A.digest)
 
 
-@scenario("P3", "D1")
-async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Request]:
+@scenario("P3", "D1", mishaps=When.LONG)
+async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.delete(A.digest)
 
 
 @scenario("P3", "P7")
-async def two_manifests_are_the_first_of_a_repository(s: Setup) -> Sequence[Request]:
+async def two_manifests_are_the_first_of_a_repository(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     return s.put(A, "a"), s.put(B, "b")
 
 
 @scenario("P3", "P7", is_long=True)
-async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Request]:
+async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.put(A, "v1"), s.put(A, "v1")
 
 
-@scenario("D1")
-async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Request]:
+@scenario("D1", mishaps=When.LONG)
+async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.delete(B.digest)
 
 
 @scenario("D1", is_long=True)
-async def one_manifest_is_deleted_by_two(s: Setup) -> Sequence[Request]:
+async def one_manifest_is_deleted_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
@@ -202,7 +308,7 @@ async def one_manifest_is_deleted_by_two(s: Setup) -> Sequence[Request]:
 
 
 @scenario("P3")
-async def a_tag_moves_to_two_manifests(s: Setup) -> Sequence[Request]:
+async def a_tag_moves_to_two_manifests(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     await s.push(A2, tag="v1")
@@ -210,7 +316,7 @@ async def a_tag_moves_to_two_manifests(s: Setup) -> Sequence[Request]:
 
 
 @scenario("P3", "D2")
-async def a_tag_moves_and_is_deleted(s: Setup) -> Sequence[Request]:
+async def a_tag_moves_and_is_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
@@ -218,7 +324,7 @@ async def a_tag_moves_and_is_deleted(s: Setup) -> Sequence[Request]:
 
 
 @scenario("P3", "D1")
-async def a_tag_leaves_a_manifest_that_is_deleted(s: Setup) -> Sequence[Request]:
+async def a_tag_leaves_a_manifest_that_is_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
@@ -226,28 +332,29 @@ async def a_tag_leaves_a_manifest_that_is_deleted(s: Setup) -> Sequence[Request]
 
 
 @scenario("P3", "D2")
-async def a_manifest_gets_a_tag_and_loses_another(s: Setup) -> Sequence[Request]:
+async def a_manifest_gets_a_tag_and_loses_another(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
     return s.put(A, "v2"), s.delete("v1")
 
 
-@scenario("P5", "D1")
-async def an_index_is_pushed_and_its_child_deleted(s: Setup) -> Sequence[Request]:
+@scenario("P5", "D1", mishaps=When.LONG)
+async def an_index_is_pushed_and_its_child_deleted(s: Setup) -> Sequence[Series]:
+    """An index that touches its child "if it exists" writes to a tombstone."""
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.put(INDEX, "v1"), s.delete(A.digest)
 
 
 @scenario("P5", "D1")
-async def an_index_and_its_child_are_deleted(s: Setup) -> Sequence[Request]:
+async def an_index_and_its_child_are_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, INDEX)
     return s.delete(INDEX.digest), s.delete(A.digest)
 
 
 @scenario("P3", "D1")
-async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Request]:
+async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.put(A2), s.delete(A.digest)
@@ -256,29 +363,30 @@ async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Req
 # Locks.
 
 
-@scenario("P6")
-async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+@scenario("P6", mishaps=When.LONG)
+async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.lock()
 
 
-@scenario("P6", "D1")
-async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+@scenario("P6", "D1", mishaps=When.LONG)
+async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    """A deletion that does not pass a guard is applied after the lock was answered."""
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock()
 
 
 @scenario("P6", "D1")
-async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.delete(A.digest), s.lock()
 
 
 @scenario("P6")
-async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
+async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
@@ -286,64 +394,586 @@ async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
 
 
 @scenario("P6", "D1")
-async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Request]:
+async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock(A.digest)
 
 
 @scenario("P6", "D1")
-async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Request]:
+async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
     return s.delete(A.digest), s.lock("v1")
 
 
+# Locks, each attribute that matters against each change that it forbids, or must let pass.
+
+
+@scenario("P6", "D2")
+async def a_tag_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete("v1"), s.lock()
+
+
+@scenario("P6", "D3", mishaps=When.LONG)
+async def a_blob_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return s.delete_blob(TWO), s.lock()
+
+
+@scenario("P6", "R3")
+async def a_blob_is_mounted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, repository=s.source)
+    await s.blobs(TWO)
+    await s.push(B)
+    return s.mount(ONE), s.lock()
+
+
+@scenario("P6", "R3", mishaps=When.LONG)
+async def a_blob_is_mounted_and_its_source_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, repository=s.source)
+    await s.push(A, repository=s.source)
+    return s.mount(ONE), s.lock(attribute="ReadEnabled", repository=s.source)
+
+
+@scenario("P6", "D1", mishaps=When.LONG)
+async def the_last_manifest_is_deleted_and_the_repository_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.delete(A.digest), s.lock(attribute="DeleteEnabled")
+
+
+@scenario("P6")
+async def a_manifest_is_pushed_and_the_repository_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return s.put(B, "v1"), s.lock(attribute="DeleteEnabled")
+
+
+@scenario("P6")
+async def a_manifest_is_pushed_and_the_repository_not_read(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return s.put(B, "v1"), s.lock(attribute="ReadEnabled")
+
+
+@scenario("P6", mishaps=When.LONG)
+async def a_manifest_gets_a_tag_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.put(A, "v1"), s.lock(A.digest)
+
+
+@scenario("P6", "P3")
+async def a_tag_moves_to_a_manifest_that_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.push(B, tag="v1")
+    return s.put(A, "v1"), s.lock(A.digest)
+
+
+@scenario("P6", "D2")
+async def a_tag_is_deleted_and_its_manifest_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete("v1"), s.lock(A.digest)
+
+
+@scenario("P6", "D1")
+async def a_manifest_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete(A.digest), s.lock(A.digest, "DeleteEnabled")
+
+
+@scenario("P6", "P3")
+async def a_manifest_is_pushed_again_and_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.put(A, "v1"), s.lock(A.digest, "DeleteEnabled")
+
+
+@scenario("P6", "D2", mishaps=When.ALWAYS)
+async def a_tag_is_deleted_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete("v1"), s.lock("v1")
+
+
+@scenario("P6", "D2")
+async def a_tag_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete("v1"), s.lock("v1", "DeleteEnabled")
+
+
+@scenario("P6", "P3")
+async def a_tag_moves_and_is_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.put(B, "v1"), s.lock("v1", "DeleteEnabled")
+
+
+@scenario("P6", "D1")
+async def a_manifest_is_deleted_and_its_tag_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.delete(A.digest), s.lock("v1", "DeleteEnabled")
+
+
+@scenario("P6", "P3")
+async def a_tag_is_pushed_as_it_is_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.put(A, "v1"), s.lock("v1")
+
+
+@scenario("P6")
+async def a_repository_is_locked_in_two_ways(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.lock(), s.lock(attribute="DeleteEnabled")
+
+
+@scenario("P6")
+async def a_repository_is_locked_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.lock(), s.lock()
+
+
+@scenario("P6")
+async def a_repository_and_a_manifest_in_it_are_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.lock(), s.lock(A.digest, "DeleteEnabled")
+
+
+@scenario("P6")
+async def a_manifest_and_its_tag_are_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.lock(A.digest), s.lock("v1")
+
+
+@scenario("P6")
+async def a_repository_is_locked_and_unlocked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.do(s.lock())
+    return s.lock(), s.unlock()
+
+
+# Repositories that are empty.
+
+
+async def _empty(s: Setup) -> None:
+    """A repository that a lock against deletion keeps, though it holds nothing."""
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.do(s.lock(attribute="DeleteEnabled"), s.delete(A.digest))
+
+
+@scenario("P6", "D1", is_in_parts=True, is_long=True)
+async def an_empty_repository_is_locked_and_unlocked(s: Setup) -> Sequence[Series]:
+    await _empty(s)
+    return s.lock(attribute="DeleteEnabled"), s.unlock(attribute="DeleteEnabled")
+
+
+@scenario("P6", "D1", is_in_parts=True, is_long=True)
+async def an_empty_repository_is_unlocked_and_locked_otherwise(s: Setup) -> Sequence[Series]:
+    await _empty(s)
+    return s.lock(), s.unlock(attribute="DeleteEnabled")
+
+
+@scenario("P6", "P3", "D1", is_in_parts=True)
+async def an_empty_repository_is_unlocked_and_pushed_to(s: Setup) -> Sequence[Series]:
+    await _empty(s)
+    return s.put(B, "v1"), s.unlock(attribute="DeleteEnabled")
+
+
+@scenario("P6", "D1", is_in_parts=True)
+async def an_empty_repository_is_unlocked_by_two(s: Setup) -> Sequence[Series]:
+    await _empty(s)
+    return s.unlock(attribute="DeleteEnabled"), s.unlock(attribute="DeleteEnabled")
+
+
+@scenario("P6", "D1", is_long=True, most=40, is_in_parts=True)
+async def the_last_manifest_is_deleted_while_locks_change(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    changes = s.lock(attribute="DeleteEnabled"), s.unlock(attribute="DeleteEnabled")
+    return s.delete(A.digest), changes
+
+
+@scenario("P6", "P3", "D1", is_long=True, most=60, is_in_parts=True)
+async def one_is_deleted_and_one_pushed_while_locks_change(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    changes = s.lock(attribute="DeleteEnabled"), s.unlock(attribute="DeleteEnabled")
+    return s.put(B, "v1"), s.delete(A.digest), changes
+
+
+@scenario("P6", "D1", is_long=True, most=60, is_in_parts=True)
+async def the_last_two_are_deleted_while_locks_change(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    changes = s.lock(attribute="DeleteEnabled"), s.unlock(attribute="DeleteEnabled")
+    return s.delete(A.digest), s.delete(B.digest), changes
+
+
+# Deletions of many.
+
+
+@scenario("D1", "P3", mishaps=When.LONG, is_long=True)
+async def two_manifests_are_deleted_and_one_pushed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete_all(A, B), s.put(A, "v1")
+
+
+@scenario("D1", "P3")
+async def two_manifests_are_deleted_and_another_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete_all(A, B), s.put(A2)
+
+
+@scenario("D1", "D2")
+async def two_manifests_are_deleted_and_one_untagged(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.delete_all(A, B), s.delete("v1")
+
+
+@scenario("D1", "P6")
+async def a_set_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete_all(A, B), s.lock()
+
+
+@scenario("D1", "P6")
+async def a_set_is_deleted_and_its_only_manifest_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete_all(A), s.lock(A.digest)
+
+
+@scenario("D1", is_long=True)
+async def two_sets_that_overlap_are_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B, A2)
+    return s.delete_all(A, B), s.delete_all(B, A2)
+
+
+@scenario("D1", "P3", is_in_parts=True, mishaps=When.LONG, is_long=True)
+async def a_repository_is_deleted_and_pushed_to(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    return s.delete_repository(), s.put(B, "v2")
+
+
+@scenario("D1", "D2", is_in_parts=True)
+async def a_repository_is_deleted_and_untagged(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete_repository(), s.delete("v1")
+
+
+@scenario("D1", "P6", is_in_parts=True)
+async def a_repository_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.delete_repository(), s.lock(attribute="DeleteEnabled")
+
+
+@scenario("D1", "P6", is_in_parts=True)
+async def a_repository_is_deleted_and_a_tag_in_it_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.delete_repository(), s.lock("v1")
+
+
+@scenario("D1", is_in_parts=True, is_long=True)
+async def a_repository_and_its_last_manifest_are_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.delete_repository(), s.delete(A.digest)
+
+
+@scenario("D1", is_in_parts=True, is_long=True, most=40)
+async def a_repository_is_deleted_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.delete_repository(), s.delete_repository()
+
+
+# Rows that are missing or surplus before it begins: each is right in the end.
+
+
+@scenario("P3", "P6", mishaps=When.LONG)
+async def a_tag_without_its_time_moves_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.drop("T:")
+    return s.put(B, "v1"), s.lock("v1")
+
+
+@scenario("P3", "D2")
+async def a_tag_that_its_manifest_does_not_know_moves_and_goes(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.drop("g:")
+    return s.put(B, "v1"), s.delete("v1")
+
+
+@scenario("P3", "P6")
+async def a_manifest_without_its_time_is_pushed_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.drop("M:")
+    return s.put(A, "v1"), s.lock(A.digest)
+
+
+@scenario("P3", "D1")
+async def a_referrer_that_is_not_listed_is_pushed_and_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, A2)
+    await s.drop("s:")
+    return s.put(A2), s.delete(A2.digest)
+
+
+@scenario("P3", "P6")
+async def a_referrer_that_is_not_listed_is_pushed_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, A2)
+    await s.drop("s:")
+    return s.put(A2), s.lock(A2.digest, "DeleteEnabled")
+
+
+@scenario("P5", "P6")
+async def an_index_that_its_child_does_not_know_is_pushed_and_locked(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, INDEX)
+    await s.drop("c:")
+    return s.put(INDEX), s.lock(INDEX.digest, "DeleteEnabled")
+
+
+@scenario("P3", "P6", mishaps=When.LONG)
+async def a_repository_without_its_guard_is_pushed_to_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.drop("hw")
+    return s.put(B, "v1"), s.lock()
+
+
+@scenario("P3")
+async def a_repository_without_its_guard_is_pushed_to_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.drop("hw")
+    return s.put(B, "v1"), s.put(A, "v2")
+
+
+@scenario("D1", "P6")
+async def a_repository_without_its_guard_is_deleted_from_and_locked(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.drop("hd")
+    return s.delete(A.digest), s.lock()
+
+
+@scenario("D2", "P3")
+async def a_repository_without_its_guard_is_untagged_and_pushed_to(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.drop("hd")
+    return s.delete("v1"), s.put(B, "v2")
+
+
+@scenario("P3", "P6")
+async def a_repository_without_its_last_update_is_pushed_to_and_locked(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.drop("hu")
+    return s.put(A, "v1"), s.lock(attribute="DeleteEnabled")
+
+
+@scenario("P3", "D1")
+async def a_manifest_with_a_tag_too_many_is_deleted_and_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.add(f"g:{B.digest}:v1")
+    return s.delete(B.digest), s.put(A, "v1")
+
+
+@scenario("P3", "P6")
+async def a_locked_repository_with_guards_is_pushed_to_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.do(s.lock())
+    await s.add("hw")
+    await s.add("hd")
+    return s.put(B, "v1"), s.lock()
+
+
+@scenario("P3", "P6")
+async def a_referrer_is_listed_before_it_is_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.add(f"s:{A.digest}:{A2.digest}")
+    return s.put(A2), s.lock(A.digest, "DeleteEnabled")
+
+
+# One blob in several repositories.
+
+
+@scenario("U5", mishaps=When.LONG)
+async def one_blob_is_committed_into_two_repositories(s: Setup) -> Sequence[Series]:
+    await s.session(s.own)
+    await s.session(s.own, repository=s.source)
+    return s.commit(s.own), s.commit(s.own, session=1)
+
+
+@scenario("R3", mishaps=When.ALWAYS)
+async def one_blob_is_mounted_into_two_repositories(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own, repository=s.source)
+    return s.mount(s.own), s.mount(s.own, s.third)
+
+
+@scenario("U5", "R3", mishaps=When.LONG)
+async def a_blob_is_committed_and_mounted_elsewhere(s: Setup) -> Sequence[Series]:
+    await s.session(s.own, repository=s.source)
+    return s.commit(s.own), s.mount(s.own)
+
+
+@scenario("U5", "R3")
+async def a_blob_is_collected_and_mounted(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own, repository=s.source)
+    return (s.delete_blob(s.own, s.source), s.collect(s.own)), s.mount(s.own)
+
+
+@scenario("U5")
+async def a_blob_is_collected_and_committed(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own)
+    await s.session(s.own)
+    return (s.delete_blob(s.own), s.collect(s.own)), s.commit(s.own)
+
+
+@scenario("U5", mishaps=When.LONG)
+async def a_commit_is_repeated_and_its_object_swept(s: Setup) -> Sequence[Series]:
+    """Whoever looks for the object before its mark ends with a blob that has no bytes."""
+    await s.session(s.own)
+    await s.do(s.commit(s.own), s.delete_blob(s.own), s.collect(s.own))
+    return s.commit(s.own), s.sweep(s.own)
+
+
+# Indexes.
+
+
+@scenario("P5", "D3")
+async def a_build_cache_is_pushed_and_its_layer_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    return s.put(CACHE, "v1"), s.delete_blob(ONE)
+
+
+@scenario("P5", "D1", "D3")
+async def a_build_cache_and_its_layer_are_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(CACHE)
+    return s.delete(CACHE.digest), s.delete_blob(ONE)
+
+
+# Manifests that are stored as blobs.
+
+
+@scenario("P2", "D3", inline_bytes=16, is_long=True)
+async def a_large_manifest_is_pushed_and_deleted_as_a_blob(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    large = s.own_artifact()
+    return s.put(large, "v1"), s.delete_blob(large.content)
+
+
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=100)
+async def a_large_manifest_is_deleted_as_a_blob_and_pushed_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    large = s.own_artifact()
+    return s.put(large, "v1"), (s.delete_blob(large.content), s.put(large, "v2"))
+
+
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=150)
+async def a_large_manifest_is_collected_as_a_blob_and_sent_again(s: Setup) -> Sequence[Series]:
+    """Whoever takes its place from its own upload says that its bytes lie where they do not."""
+    await s.blobs(ONE)
+    large = s.own_artifact()
+    await s.session(large.content)
+    again = s.delete_blob(large.content), s.collect(large.content), s.commit(large.content)
+    return s.put(large, "v1"), again
+
+
 # Blobs.
 
 
-@scenario("P1", "D3")
-async def a_manifest_is_pushed_and_its_blob_deleted(s: Setup) -> Sequence[Request]:
+@scenario("P1", "D3", mishaps=When.LONG)
+async def a_manifest_is_pushed_and_its_blob_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.put(A, "v1"), s.delete_blob(ONE)
 
 
 @scenario("D1", "D3")
-async def a_manifest_and_its_blob_are_deleted(s: Setup) -> Sequence[Request]:
+async def a_manifest_and_its_blob_are_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.delete_blob(ONE)
 
 
 @scenario("R3", "D3")
-async def a_blob_is_mounted_and_deleted_at_its_source(s: Setup) -> Sequence[Request]:
+async def a_blob_is_mounted_and_deleted_at_its_source(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, repository=s.source)
     return s.mount(ONE), s.delete_blob(ONE, s.source)
 
 
 @scenario("P1", "R3")
-async def a_manifest_is_pushed_and_its_blob_mounted(s: Setup) -> Sequence[Request]:
+async def a_manifest_is_pushed_and_its_blob_mounted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, repository=s.source)
     return s.put(A, "v1"), s.mount(ONE)
 
 
 @scenario("U5", "R3")
-async def a_blob_is_mounted_and_pushed(s: Setup) -> Sequence[Request]:
+async def a_blob_is_mounted_and_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, repository=s.source)
     await s.session(ONE)
     return s.mount(ONE), s.commit(ONE)
 
 
 @scenario("U5", "D3")
-async def a_blob_is_pushed_again_and_deleted(s: Setup) -> Sequence[Request]:
+async def a_blob_is_pushed_again_and_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.session(ONE)
     return s.commit(ONE), s.delete_blob(ONE)
 
 
 @scenario("D3")
-async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Request]:
+async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.delete_blob(ONE), s.delete_blob(ONE)
 
@@ -352,7 +982,7 @@ async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Request]:
 
 
 @scenario("P4", "D1", "D3", is_long=True)
-async def a_manifest_is_pushed_again_and_deleted_with_its_blob(s: Setup) -> Sequence[Request]:
+async def a_manifest_is_pushed_again_and_deleted_with_its_blob(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.put(A), s.delete(A.digest), s.delete_blob(ONE)
@@ -362,67 +992,67 @@ async def a_manifest_is_pushed_again_and_deleted_with_its_blob(s: Setup) -> Sequ
 
 
 @scenario("U5")
-async def one_blob_is_committed_by_two_sessions(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()  # A blob that nobody has.
+async def one_blob_is_committed_by_two_sessions(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session(content)
     await s.session(content)
     return s.commit(content), s.commit(content, session=1)
 
 
 @scenario("U5")
-async def one_session_is_committed_twice(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()
+async def one_session_is_committed_twice(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session(content)
     return s.commit(content), s.commit(content)
 
 
 @scenario("U2", "U3")
-async def a_session_gets_its_first_chunk_twice(s: Setup) -> Sequence[Request]:
+async def a_session_gets_its_first_chunk_twice(s: Setup) -> Sequence[Series]:
     await s.session()
     return s.patch(b"first"), s.patch(b"first")
 
 
 @scenario("U3")
-async def a_session_gets_two_chunks(s: Setup) -> Sequence[Request]:
+async def a_session_gets_two_chunks(s: Setup) -> Sequence[Series]:
     await s.session(b"abc")
     return s.patch(b"def"), s.patch(b"ghi")
 
 
 @scenario("U3", "U5")
-async def a_session_is_committed_and_goes_on(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()
+async def a_session_is_committed_and_goes_on(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session(content)
     return s.commit(content), s.patch(b"more")
 
 
 @scenario("U5", "U7")
-async def a_session_is_committed_and_cancelled(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()
+async def a_session_is_committed_and_cancelled(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session(content)
     return s.commit(content), s.cancel()
 
 
 @scenario("U3", "U7")
-async def a_session_goes_on_and_is_cancelled(s: Setup) -> Sequence[Request]:
+async def a_session_goes_on_and_is_cancelled(s: Setup) -> Sequence[Series]:
     await s.session(b"abc")
     return s.patch(b"def"), s.cancel()
 
 
 @scenario("U2", "U7")
-async def a_session_never_written_to_begins_and_is_cancelled(s: Setup) -> Sequence[Request]:
+async def a_session_never_written_to_begins_and_is_cancelled(s: Setup) -> Sequence[Series]:
     await s.session()
     return s.patch(b"abc"), s.cancel()
 
 
 @scenario("U2", "U7")
-async def a_blob_in_one_request_and_its_cancellation(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()
+async def a_blob_in_one_request_and_its_cancellation(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session()
     return s.commit(content, content), s.cancel()
 
 
 @scenario("U2")
-async def a_blob_in_one_request_twice(s: Setup) -> Sequence[Request]:
-    content = s.repository.encode()
+async def a_blob_in_one_request_twice(s: Setup) -> Sequence[Series]:
+    content = s.own
     await s.session()
     return s.commit(content, content), s.commit(content, content)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from tests.interference.operations import Operation
@@ -23,9 +24,18 @@ class Event:
     instance: int
     name: str
     operations: tuple[Operation, ...] = field(compare=False, repr=False)
+    is_death: bool = field(default=False, compare=False)
+    """Whether the instance dies in its place: it makes neither this call nor any other."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes anything."""
+        return not all(operation.is_read for operation in self.operations)
 
     def conflicts_with(self, other: Event) -> bool:
         """Whether the order of the two can matter."""
+        if self.is_death or other.is_death:
+            return self.instance == other.instance
         return any(
             mine.touches(theirs) and not (mine.is_read and theirs.is_read)
             for mine in self.operations
@@ -71,14 +81,30 @@ class Explorer(Generic[R]):
         self.cut_short = 0
         """Executions that were found to be equivalent to earlier ones on their way."""
 
-    def explore(self) -> None:
-        """Runs until nothing is left to explore."""
-        while True:
+    def explore(self, most: int | None = None) -> bool:
+        """Runs until nothing is left to explore, or `most` executions have been begun.
+
+        Answers whether nothing was left.
+        """
+        begun = 0
+        while most is None or begun < most:
+            begun += 1
             self._execute()
             while self._nodes and not self._next_choice(self._nodes[-1]):
                 self._nodes.pop()
             if not self._nodes:
-                return
+                return True
+        return False
+
+    def sample(self, random: Random, count: int) -> None:
+        """Makes `count` executions in which every next call is drawn: where all are too many."""
+        for _ in range(count):
+            run, trace = self._start(), list[Event]()
+            while pending := sorted(run.pending(), key=lambda e: (e.instance, e.name)):
+                trace.append(random.choice(pending))
+                run.step(trace[-1])
+            self.complete += 1
+            self._finish(run, trace)
 
     def _next_choice(self, node: _Node) -> bool:
         """Turns `node` to a call that has yet to be tried there; False if there is none."""
@@ -111,12 +137,19 @@ class Explorer(Generic[R]):
                 self.cut_short += 1
                 self._note_races()
                 return
-            # Going on with the same instance keeps the first executions serial.
-            last = self._nodes[-1].chosen if self._nodes else None
-            awake.sort(key=lambda e: (last is not None and e.instance != last.instance, e.name))
+            awake.sort(key=self._order)
             node = _Node(enabled, sleep, awake[0], {awake[0]})
             self._nodes.append(node)
             run.step(awake[0])
+
+    def _order(self, event: Event) -> tuple[bool, bool, str]:
+        """Going on with the same instance keeps the first executions serial.
+
+        Death comes last: what it cuts off has been seen then, and a race with each call is noted.
+        """
+        last = self._nodes[-1].chosen if self._nodes else None
+        is_other = last is not None and event.instance != last.instance
+        return event.is_death, is_other, event.name
 
     def _inherited_sleep(self) -> set[Event]:
         if not self._nodes:

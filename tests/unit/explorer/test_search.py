@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,8 @@ class Machine:
     """Cells that hold who wrote them last; what a program reads is what it learns."""
 
     programs: Sequence[Program]
+    death: tuple[int, str] | None = None
+    """The instance that dies, and the call in whose place."""
     cells: dict[int, str] = field(default_factory=dict)
     learnt: dict[str, str] = field(default_factory=dict)
     _pending: dict[Event, int] = field(default_factory=dict)
@@ -38,7 +41,8 @@ class Machine:
             method = "GET" if kind == "read" else "PUT"
             name = f"{position}.{number} {method} {cell}"
             operation = Operation(method, "cells", "", str(cell))
-            self._pending[Event(instance, name, (operation,))] = self._steps
+            is_death = (instance, name) == self.death
+            self._pending[Event(instance, name, (operation,), is_death)] = self._steps
 
     def pending(self) -> Mapping[Event, int]:
         return dict(self._pending)
@@ -46,6 +50,10 @@ class Machine:
     def step(self, event: Event) -> None:
         self._pending.pop(event)
         self._steps += 1
+        if event.is_death:
+            left = {e: since for e, since in self._pending.items() if e.instance != event.instance}
+            self._pending = left
+            return
         (operation,) = event.operations
         label = f"{event.instance}:{event.name}"
         if operation.is_read:
@@ -82,12 +90,13 @@ calls = st.tuples(st.sampled_from(["read", "write"]), st.integers(0, 2))
 programs = st.lists(st.lists(calls, min_size=1, max_size=2).map(tuple), min_size=1, max_size=2)
 
 
-@settings(max_examples=4 * settings().max_examples)
-@given(
-    st.lists(programs.map(tuple), min_size=2, max_size=3).filter(
-        lambda p: sum(len(step) for program in p for step in program) <= 7
-    )
+small = st.lists(programs.map(tuple), min_size=2, max_size=3).filter(
+    lambda p: sum(len(step) for program in p for step in program) <= 7
 )
+
+
+@settings(max_examples=4 * settings().max_examples)
+@given(small)
 def test_it_finds_every_outcome_and_no_execution_twice(found: list[Program]) -> None:
     outcomes: list[object] = []
 
@@ -111,3 +120,36 @@ def test_two_writers_of_one_row_are_tried_both_ways() -> None:
     explorer = Explorer(lambda: Machine([((("write", 1),),)] * 2), lambda *_: None)
     explorer.explore()
     assert explorer.complete == 2
+
+
+@settings(max_examples=4 * settings().max_examples)
+@given(small, st.data())
+def test_it_finds_every_outcome_in_which_an_instance_dies_at_a_call(
+    found: list[Program], data: st.DataObject
+) -> None:
+    deaths = [
+        (instance, f"{position}.{number} {'GET' if kind == 'read' else 'PUT'} {cell}")
+        for instance, program in enumerate(found)
+        for position, step in enumerate(program)
+        for number, (kind, cell) in enumerate(step)
+    ]
+    death = data.draw(st.sampled_from(deaths))
+    outcomes: set[object] = set()
+    explorer = Explorer(lambda: Machine(found, death), lambda run, _: outcomes.add(run.outcome))
+    assert explorer.explore()
+    assert outcomes == every_outcome(lambda: Machine(found, death))
+
+
+def test_where_all_are_too_many_it_says_so_and_draws_the_same_ones_each_time() -> None:
+    programs: list[Program] = [((("write", 1),),) * 4] * 2
+
+    def drawn() -> tuple[bool, int, list[object]]:
+        outcomes: list[object] = []
+        explorer = Explorer(lambda: Machine(programs), lambda run, _: outcomes.append(run.outcome))
+        is_whole = explorer.explore(most=3)
+        explorer.sample(Random("seed"), 5)
+        return is_whole, explorer.complete, outcomes
+
+    assert drawn() == drawn()
+    is_whole, count, outcomes = drawn()
+    assert (is_whole, count, len(outcomes)) == (False, 8, 8)
