@@ -94,6 +94,7 @@ async def test_a_mount_takes_two_rounds(client: Client, repository: str) -> None
     assert client.cost == (3, 2)
 
 
+@pytest.mark.rule("R5")
 @pytest.mark.parametrize("listing", ["{}/tags/list", "_catalog", "{}/referrers/{}"])
 async def test_a_page_of_a_listing_takes_one_call(
     client: Client, repository: str, listing: str

@@ -21,6 +21,7 @@ async def pages_of(client: Client, url: str) -> AsyncIterator[httpx.Response]:
         url = answer.links.get("next", {}).get("url", "")
 
 
+@pytest.mark.rule("R5")
 async def test_tags_come_in_lexical_order_page_by_page(client: Client, repository: str) -> None:
     image = await client.push_image(repository, "b")
     names = ["B", "a", "a-1", "a.1", "a1", "a_1", "b"]
@@ -51,6 +52,7 @@ async def test_repositories_come_in_the_order_of_their_plain_names(
     assert listed == sorted(listed)
 
 
+@pytest.mark.rule("R5")
 async def test_a_last_that_does_not_exist_begins_where_it_would_stand(
     client: Client, repository: str
 ) -> None:

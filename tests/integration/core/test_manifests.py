@@ -312,6 +312,7 @@ async def test_a_manifest_with_more_tags_than_a_transaction_holds_is_deleted(
     assert await rows(client, repository) == {}
 
 
+@pytest.mark.rule("L1")
 @pytest.mark.parametrize(
     ("key", "column", "method"),
     [
@@ -339,6 +340,7 @@ async def test_a_lock_forbids_with_405_what_it_is_for(
     assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
 
 
+@pytest.mark.rule("L4")
 async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
     client: Client, repository: str
 ) -> None:
@@ -393,7 +395,7 @@ async def test_a_push_and_a_deletion_at_once_leave_the_image_whole_or_gone(
             await client.put_manifest(repository, f"v{attempt}", image.manifest)
 
 
-@pytest.mark.rule("P8", "F1")
+@pytest.mark.rule("P8", "F1", "F5")
 @pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
 @pytest.mark.parametrize("operation", ["push", "retag", "untag", "delete"])
 async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(

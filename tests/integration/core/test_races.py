@@ -87,7 +87,7 @@ async def test_a_push_under_way_does_not_lose_its_blobs_to_another_life_of_the_m
         assert await is_pullable(other, repository, image), f"blob deletions: {deleted}"
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D5")
 async def test_the_last_two_manifests_deleted_at_once_take_the_repository_along(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -301,7 +301,7 @@ async def test_a_cancelled_session_with_a_lagging_state_is_unknown(
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
-@pytest.mark.rule("D4")
+@pytest.mark.rule("D4", "F5")
 async def test_a_deletion_whose_answer_was_lost_is_finished(
     client: Client, repository: str
 ) -> None:
@@ -342,7 +342,7 @@ async def test_one_manifest_pushed_under_many_tags_at_once_is_stored_under_all(
     assert set(codes) == {201}, {code: codes.count(code) for code in codes}
 
 
-@pytest.mark.rule("U5")
+@pytest.mark.rule("U5", "U9")
 async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doomed_object(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -408,7 +408,7 @@ async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_i
     assert (await client.send("GET", url)).status_code == 404
 
 
-@pytest.mark.rule("P6")
+@pytest.mark.rule("P6", "L2")
 async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
     client: Client, other: Client, repository: str
 ) -> None:

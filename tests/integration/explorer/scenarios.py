@@ -277,7 +277,7 @@ async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Se
     return s.delete(A.digest), s.lock()
 
 
-@scenario("P6")
+@scenario("P6", "L3")
 async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -285,14 +285,14 @@ async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
     return s.put(B, "v1"), s.lock("v1")
 
 
-@scenario("P6", "D1")
+@scenario("P6", "D1", "L3")
 async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock(A.digest)
 
 
-@scenario("P6", "D1")
+@scenario("P6", "D1", "L3")
 async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")

@@ -1,6 +1,6 @@
 """Requests at once, in every interleaving of their storage calls, on two processes.
 
-Whatever the order: the rules of `docs/architecture.md` hold, and what the clients are told and can
+Whatever the order: the rules of the pages in `docs/` hold, and what the clients are told and can
 see afterwards is what they could have been told and seen had one come after the other.
 """
 
