@@ -125,6 +125,7 @@ async def test_a_streamed_blob_larger_than_a_read_block_comes_back_whole(
     assert digest_of(answer.content) == digest
 
 
+@pytest.mark.rule("R1")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 async def test_a_blob_that_only_another_repository_holds_is_unknown(
     client: Client, repository: str, method: str
@@ -145,6 +146,7 @@ async def test_the_same_content_lies_in_storage_once(client: Client, repository:
     assert urlsplit(one.headers["location"]).path == urlsplit(two.headers["location"]).path
 
 
+@pytest.mark.rule("R3")
 async def test_a_mount_links_the_blob_without_a_byte_sent(client: Client, repository: str) -> None:
     digest = await client.push_blob(repository, secrets.token_bytes(64))
     target = f"{repository}/mounted"
@@ -170,6 +172,7 @@ async def test_a_mount_that_finds_nothing_begins_an_upload(
     assert answer.status_code == 201
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize("source", [None, ""])
 async def test_a_mount_that_names_no_source_finds_one(
     client: Client, repository: str, source: str | None
@@ -200,6 +203,7 @@ async def test_a_deleted_blob_is_gone_here_and_stays_elsewhere(
     assert again.status_code == 404
 
 
+@pytest.mark.rule("D3")
 async def test_a_blob_that_a_manifest_needs_is_not_deleted_and_the_manifest_is_named(
     client: Client, repository: str
 ) -> None:
@@ -212,6 +216,7 @@ async def test_a_blob_that_a_manifest_needs_is_not_deleted_and_the_manifest_is_n
     assert (await client.send("DELETE", url)).status_code == 202
 
 
+@pytest.mark.rule("D3")
 async def test_a_blob_that_a_manifest_being_pushed_has_claimed_is_not_deleted(
     client: Client, repository: str
 ) -> None:
