@@ -167,7 +167,7 @@ async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Request
     return s.put(A, "v2"), s.delete(A.digest)
 
 
-@scenario("P3", "D1")
+@scenario("P3", "D1", "D5")
 async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -186,7 +186,7 @@ async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Request]:
     return s.put(A, "v1"), s.put(A, "v1")
 
 
-@scenario("D1")
+@scenario("D1", "D5")
 async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
@@ -256,21 +256,21 @@ async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Req
 # Locks.
 
 
-@scenario("P6")
+@scenario("P6", "L2")
 async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.lock()
 
 
-@scenario("P6", "D1")
+@scenario("P6", "D1", "L2")
 async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock()
 
 
-@scenario("P6", "D1")
+@scenario("P6", "D1", "L2")
 async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
     await s.blobs(ONE)
     await s.push(A)
