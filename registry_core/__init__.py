@@ -2,7 +2,8 @@
 
 The packages depend downwards only::
 
-    http  ->  auth, lifecycle  ->  storage  ->  model
+    http  ->  auth, lifecycle  ->  repositories  ->  blobs  ->  storage  ->  model
+              auth             ->  access        ->  storage
 
 `registry` composes them; `settings` and `errors` are read by all. See `docs/architecture.md`.
 """

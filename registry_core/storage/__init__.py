@@ -1,1 +1,1 @@
-"""The only code that talks to Azure Storage. `docs/architecture.md` has the rows and the rules."""
+"""The only code that talks to Azure Storage. `docs/faults.md` says what its faults lead to."""

@@ -1,6 +1,6 @@
 """The registry is killed around each storage call of a push, and the push is then repeated.
 
-Rule F2 of `docs/architecture.md`: what was acknowledged is there, what was not cannot be seen, and
+Rule F2 of `docs/faults.md`: what was acknowledged is there, what was not cannot be seen, and
 the same push, by a real client, ends with an image that can be pulled.
 """
 

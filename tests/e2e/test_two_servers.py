@@ -1,6 +1,6 @@
 """Two processes behind one address: the requests of a session hop between them.
 
-Rule U1 of `docs/architecture.md`: a session's state travels with the client, so that any instance
+Rule U1 of `docs/uploads.md`: a session's state travels with the client, so that any instance
 can take its next request.
 """
 

@@ -12,7 +12,7 @@ from tests.integration.core.support import Image, digest_of
 DELETE_CALLS = 16
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D5")
 @pytest.mark.parametrize("clients", [2, 8, 32])
 @pytest.mark.parametrize("left", [1, 0], ids=["one-stays", "none-stays"])
 async def test_manifests_deleted_by_many_at_once_are_all_deleted(

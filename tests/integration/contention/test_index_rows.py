@@ -220,6 +220,7 @@ CASES = [
 ]
 
 
+@pytest.mark.rule("F6")
 @pytest.mark.parametrize(
     "cluster",
     [

@@ -27,7 +27,7 @@ PULLS = 200
 """So many of the tags that are left are pulled after each step; of all, the rows are read."""
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D6")
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 async def test_a_manifest_of_many_tags_goes_in_steps_none_of_which_leaves_a_tag_half_visible(
     cluster: Cluster, storage: Connection, repository: str, count: int
@@ -61,7 +61,7 @@ async def test_a_manifest_of_many_tags_goes_in_steps_none_of_which_leaves_a_tag_
     assert misplaced(await rows_of(storage, repository)) == []
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D6")
 @pytest.mark.parametrize("cluster", [pytest.param(1, id="one-process")], indirect=True)
 async def test_a_deletion_that_dies_before_any_transaction_leaves_each_tag_whole_and_is_finished(
     cluster: Cluster, storage: Connection, azurite: Azurite, repository: str

@@ -18,7 +18,7 @@ AVERAGE_CALLS = {1: 20, 2: 40}
 """Of one push, with so many processes."""
 
 
-@pytest.mark.rule("P8")
+@pytest.mark.rule("P8", "F4")
 @pytest.mark.parametrize("clients", [2, 8, 32, pytest.param(100, marks=pytest.mark.long)])
 @pytest.mark.parametrize("which", ["the-same-manifest", "different-manifests"])
 async def test_one_tag_pushed_by_many_at_once_ends_at_one_that_was_acknowledged(

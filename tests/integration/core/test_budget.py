@@ -87,6 +87,15 @@ async def test_a_manifest_takes_three_rounds_in_a_new_repository_too(
         assert client.trace.rounds == 3
 
 
+async def test_a_manifest_is_deleted_in_five_rounds_whether_it_is_the_last_or_not(
+    client: Client, repository: str
+) -> None:
+    images = [await client.push_image(repository, tag) for tag in ("v1", "v2")]
+    for image in images:
+        deleted = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+        assert (deleted.status_code, client.trace.rounds) == (202, 5)
+
+
 async def test_a_mount_takes_two_rounds(client: Client, repository: str) -> None:
     digest = await client.push_blob(repository, secrets.token_bytes(100))
     query = {"mount": digest, "from": repository}
@@ -94,6 +103,7 @@ async def test_a_mount_takes_two_rounds(client: Client, repository: str) -> None
     assert client.cost == (3, 2)
 
 
+@pytest.mark.rule("R5")
 @pytest.mark.parametrize("listing", ["{}/tags/list", "_catalog", "{}/referrers/{}"])
 async def test_a_page_of_a_listing_takes_one_call(
     client: Client, repository: str, listing: str

@@ -118,6 +118,7 @@ async def _walk(
             assert len(told) == 1, where
 
 
+@pytest.mark.rule("S1")
 async def test_nobody_may_do_anything(world: World) -> None:
     await _images(world)
     nothing: frozenset[Action] = frozenset()
@@ -143,6 +144,7 @@ TOKENS = {
 }
 
 
+@pytest.mark.rule("S1")
 @pytest.mark.parametrize("action", TOKENS)
 async def test_a_token_may_do_one_thing_where_it_is_allowed_and_nothing_elsewhere(
     world: World, action: str

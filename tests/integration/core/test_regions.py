@@ -137,6 +137,7 @@ def admin_of(settings: Settings) -> AdminSettings:
     return settings.admin
 
 
+@pytest.mark.rule("S5")
 async def test_a_token_of_one_region_is_accepted_by_the_other(
     near: Region, far: Client, settings: Settings, repository: str
 ) -> None:
@@ -413,6 +414,7 @@ async def test_a_peer_that_is_down_is_not_missed_for_a_day(near: Region) -> None
     assert await keys.find(kid) is None
 
 
+@pytest.mark.rule("S5")
 async def test_an_upload_that_reaches_another_region_is_unknown_there_and_whole_here(
     near: Region, far: Client, repository: str
 ) -> None:

@@ -141,6 +141,7 @@ async def test_a_role_that_is_taken_away_counts_at_once_for_new_tokens_and_soon_
     assert await world.allowed(refresh, scope) == []
 
 
+@pytest.mark.rule("S4")
 async def test_a_refresh_token_is_plain_base64_whatever_the_owner_is_called(world: World) -> None:
     """Azure's SDK decodes it so, and knows no `-` and `_`."""
     for name in ("??>>~~\x7f", "ä?ö>ü~", "jo@example.com", "x" * 1000):
@@ -177,6 +178,7 @@ async def test_where_entra_id_is_off_its_tokens_are_nothing(world: World) -> Non
         assert (await Guest(client, f"Bearer {held}").ask("GET", "/v2/")).status_code == 401
 
 
+@pytest.mark.rule("S8")
 async def test_guesses_at_a_secret_reach_entra_id_only_until_their_source_is_held_off(
     world: World,
 ) -> None:

@@ -144,6 +144,7 @@ async def test_a_new_key_is_found_and_an_old_one_forgotten(
     assert "key" in await refused(entra, old)
 
 
+@pytest.mark.rule("S7")
 async def test_made_up_keys_make_an_instance_ask_once_in_half_a_minute(
     issuer: EntraIssuer, entra: Entra, clock: Clock
 ) -> None:
@@ -154,6 +155,7 @@ async def test_made_up_keys_make_an_instance_ask_once_in_half_a_minute(
     assert issuer.asked["keys"] == 2
 
 
+@pytest.mark.rule("S7")
 @pytest.mark.parametrize(
     "fault", ["down", "nonsense", "too much", "no keys", "a key of another kind"]
 )
@@ -196,6 +198,7 @@ def application(issuer: EntraIssuer, **claims: Any) -> str:
     return app_id
 
 
+@pytest.mark.rule("S7")
 async def test_a_service_principal_signs_in_and_is_remembered_for_a_while(
     issuer: EntraIssuer, entra: Entra, clock: Clock
 ) -> None:

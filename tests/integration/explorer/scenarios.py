@@ -273,8 +273,13 @@ async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Series]
     return s.put(A, "v2"), s.delete(A.digest)
 
 
+<<<<<<< HEAD
 @scenario("P3", "D1", mishaps=When.LONG)
 async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P3", "D1", "D5")
+async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.delete(A.digest)
@@ -292,8 +297,13 @@ async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Series]:
     return s.put(A, "v1"), s.put(A, "v1")
 
 
+<<<<<<< HEAD
 @scenario("D1", mishaps=When.LONG)
 async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Series]:
+=======
+@scenario("D1", "D5")
+async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.delete(B.digest)
@@ -363,45 +373,75 @@ async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Ser
 # Locks.
 
 
+<<<<<<< HEAD
 @scenario("P6", mishaps=When.LONG)
 async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P6", "L2")
+async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.lock()
 
 
+<<<<<<< HEAD
 @scenario("P6", "D1", mishaps=When.LONG)
 async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     """A deletion that does not pass a guard is applied after the lock was answered."""
+=======
+@scenario("P6", "D1", "L2")
+async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock()
 
 
+<<<<<<< HEAD
 @scenario("P6", "D1")
 async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P6", "D1", "L2")
+async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE)
     await s.push(A)
     return s.delete(A.digest), s.lock()
 
 
+<<<<<<< HEAD
 @scenario("P6")
 async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P6", "L3")
+async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
     return s.put(B, "v1"), s.lock("v1")
 
 
+<<<<<<< HEAD
 @scenario("P6", "D1")
 async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P6", "D1", "L3")
+async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock(A.digest)
 
 
+<<<<<<< HEAD
 @scenario("P6", "D1")
 async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Series]:
+=======
+@scenario("P6", "D1", "L3")
+async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Request]:
+>>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)

@@ -1,6 +1,6 @@
 """What is in storage, and what must be true of it whatever happened at once.
 
-The product's own check of the rows of `docs/architecture.md`, "Rows"; and beside it what the
+The product's own check of the rows (`docs/faults.md`, "The check"); and beside it what the
 scenarios know of their artifacts, which the product might have stored wrong.
 """
 

@@ -1,7 +1,7 @@
 """What clients may see of a registry, said as plainly as possible: sets, dictionaries and bytes.
 
 Written from the OCI distribution spec 1.1 and, where that leaves a choice, from what
-`docs/architecture.md` promises. It knows nothing of storage: no rows, no caches, no tokens. Methods
+`docs/protocol.md` promises. It knows nothing of storage: no rows, no caches, no tokens. Methods
 named after a request (`patching`, `deleting_blob`) say how it may be answered; those that change
 something are called once it has been answered so.
 """

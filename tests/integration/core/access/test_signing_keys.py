@@ -63,6 +63,7 @@ async def test_of_many_instances_at_once_one_makes_the_key_and_all_use_it(
     assert len({key.kid for key in made}) == 1
 
 
+@pytest.mark.rule("S6")
 async def test_a_new_key_signs_when_every_instance_has_read_it(
     connection: Connection, clock: Clock
 ) -> None:
@@ -120,6 +121,7 @@ async def test_a_registry_without_a_key_gets_its_first_from_the_timer(
     assert (await signing.signing()).kid == only.kid
 
 
+@pytest.mark.rule("S6")
 async def test_an_unknown_key_is_looked_for_once_in_half_a_minute(
     connection: Connection, client: Client, clock: Clock
 ) -> None:
@@ -146,6 +148,7 @@ async def test_those_who_come_while_the_keys_are_read_wait_for_that(
     assert {key.kid if key else None for key in found} == {kid, None}
 
 
+@pytest.mark.rule("S6")
 async def test_storage_that_fails_makes_no_token_wrong_and_is_left_alone_for_a_while(
     hasty: None, connection: Connection, client: Client, clock: Clock
 ) -> None:
@@ -187,6 +190,7 @@ async def ended(*instances: SigningKeys) -> None:
     await asyncio.gather(*(each._rotation for each in instances if each._rotation))
 
 
+@pytest.mark.rule("S6")
 async def test_where_the_timer_has_stopped_instances_that_sign_make_one_new_key(
     connection: Connection, clock: Clock
 ) -> None:

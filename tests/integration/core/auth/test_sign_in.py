@@ -157,6 +157,7 @@ async def test_a_refused_sign_in_says_where_to_sign_in_and_opens_no_window_of_a_
     assert challenge == f'Bearer realm="http://{SERVICE}/oauth2/token",service="{SERVICE}"'
 
 
+@pytest.mark.rule("S2")
 async def test_verifying_a_token_makes_no_storage_call_on_a_warm_instance(
     admin: Guest, access: Access, client: Client, name: str, repository: str
 ) -> None:
@@ -304,6 +305,7 @@ STOPPED = {
 }
 
 
+@pytest.mark.rule("S2")
 @pytest.mark.parametrize("what", [*STOPPED, "it is deleted", "its scope map is changed"])
 async def test_a_token_in_use_stops_when(
     client: Client, settings: Settings, access: Access, name: str, repository: str, what: str
@@ -359,6 +361,7 @@ async def test_either_password_is_good_and_one_goes_on_when_the_other_is_renewed
     assert [answer.status_code for answer in answers] == [401, 200]
 
 
+@pytest.mark.rule("S2")
 async def test_a_new_token_works_at_once_where_it_was_asked_for_in_vain_before(
     client: Client, access: Access, name: str, repository: str
 ) -> None:
@@ -410,6 +413,7 @@ async def test_while_the_admin_account_is_off_its_tokens_are_no_good(
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
 
 
+@pytest.mark.rule("S3")
 async def test_an_access_token_as_a_password_is_good_for_no_more_and_no_longer(
     admin: Guest, repository: str
 ) -> None:
@@ -566,6 +570,7 @@ async def mounting(admin: Guest, repository: str) -> Mounting:
     return Mounting(source, target, digest, narrow)
 
 
+@pytest.mark.rule("S9")
 async def test_a_mount_needs_a_token_for_its_source_and_is_told_so(
     admin: Guest, mounting: Mounting
 ) -> None:
@@ -612,6 +617,7 @@ async def test_a_mount_without_a_source_tells_a_narrow_token_of_no_repository(
     assert mounting.source not in str(answer.headers) + answer.text
 
 
+@pytest.mark.rule("S9")
 async def test_a_mount_from_where_one_may_not_pull_begins_an_upload(
     client: Client, access: Access, name: str, repository: str
 ) -> None:

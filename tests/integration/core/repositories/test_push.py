@@ -40,6 +40,61 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 
+<<<<<<< HEAD:tests/integration/core/repositories/test_push.py
+=======
+async def kinds(client: Client, repository: str) -> list[str]:
+    """The kinds of rows of a repository, with repetitions."""
+    return sorted(key.partition(":")[0] for key in await rows(client, repository))
+
+
+@pytest.mark.rule("P2")
+@pytest.mark.parametrize("by", ["tag", "digest"])
+async def test_a_manifest_comes_back_byte_for_byte(
+    client: Client, other: Client, repository: str, by: str
+) -> None:
+    image = await client.push_image(repository)
+    reference = "latest" if by == "tag" else image.digest
+    for instance in (client, other, other):
+        answer = await instance.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert answer.status_code == 200
+        assert answer.content == image.manifest
+        assert answer.headers["content-type"] == OCI_MANIFEST
+        assert answer.headers["docker-content-digest"] == image.digest
+        assert answer.headers["etag"] == f'"{image.digest}"'
+        head = await instance.send("HEAD", f"/v2/{repository}/manifests/{reference}")
+        assert head.headers["content-length"] == str(len(image.manifest))
+        assert head.headers["content-type"] == OCI_MANIFEST
+        assert head.headers["docker-content-digest"] == image.digest
+
+
+@pytest.mark.rule("P2")
+@pytest.mark.parametrize(
+    "size",
+    [
+        edge + step
+        for edge in (64 * 1024, 512 * 1024, 1024 * 1024, 4 * 1024 * 1024)
+        for step in (-1, 0, 1)
+        if edge + step <= 4 * 1024 * 1024
+    ],
+)
+async def test_a_manifest_of_any_size_up_to_4_mib_comes_back_byte_for_byte(
+    client: Client, other: Client, repository: str, size: int
+) -> None:
+    bare = Image.make(annotations={"fill": ""})
+    fill = "x" * (size - len(bare.manifest))
+    image = bare.with_manifest(annotations={"fill": fill})
+    assert len(image.manifest) == size
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    answer = await client.put_manifest(repository, "big", image.manifest)
+    assert answer.status_code == 201
+    answer = await other.send("GET", f"/v2/{repository}/manifests/big")
+    assert answer.content == image.manifest
+    deleted = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    assert deleted.status_code == 202
+
+
+>>>>>>> docs:tests/integration/core/test_manifests.py
 async def test_a_manifest_over_4_mib_is_413(client: Client, repository: str) -> None:
     content = b" " * (4 * 1024 * 1024 + 1)
     answer = await client.put_manifest(repository, "big", content)
@@ -216,6 +271,92 @@ async def test_a_manifest_of_127_layers_with_one_twice_is_stored(
     assert (await client.put_manifest(repository, "v1", manifest)).status_code == 201
 
 
+<<<<<<< HEAD:tests/integration/core/repositories/test_push.py
+=======
+@pytest.mark.rule("D2")
+async def test_deleting_a_tag_keeps_the_manifest(client: Client, repository: str) -> None:
+    image = await client.push_image(repository, "v1")
+    await client.put_manifest(repository, "v2", image.manifest)
+    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 202
+    for reference, status in (("v1", 404), ("v2", 200), (image.digest, 200)):
+        answer = await client.send("GET", f"/v2/{repository}/manifests/{reference}")
+        assert answer.status_code == status
+    assert await kinds(client, repository) == ["M", "T", "g", "h", "hd", "hu", "hw", "m", "t"]
+    assert (await client.send("DELETE", f"/v2/{repository}/manifests/v1")).status_code == 404
+
+
+async def test_deleting_the_last_manifest_removes_the_repository_and_all_its_rows(
+    client: Client, other: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1", subject=Image.make().descriptor)
+    await client.put_manifest(repository, "v2", image.manifest)
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    assert await rows(client, repository) == {}
+    for instance in (client, other):
+        tags = await instance.send("GET", f"/v2/{repository}/tags/list")
+        assert tags.json()["errors"][0]["code"] == "NAME_UNKNOWN"
+        catalog = await instance.send("GET", "/v2/_catalog")
+        assert repository not in catalog.json()["repositories"]
+        assert (await instance.send("GET", url)).status_code == 404
+    assert (await client.send("DELETE", url)).status_code == 404
+    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
+
+
+async def test_a_manifest_with_more_tags_than_a_transaction_holds_is_deleted(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "")
+    for batch in range(5):
+        query = "&".join(f"tag=t{batch}-{number}" for number in range(15))
+        await client.put_manifest(repository, f"{image.digest}?{query}", image.manifest)
+    url = f"/v2/{repository}/manifests/{image.digest}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    assert await rows(client, repository) == {}
+
+
+@pytest.mark.rule("L1")
+@pytest.mark.parametrize(
+    ("key", "column", "method"),
+    [
+        ("t:v1", "WriteEnabled", "PUT"),
+        ("t:v1", "WriteEnabled", "DELETE"),
+        ("t:v1", "DeleteEnabled", "DELETE"),
+        ("t:v1", "ReadEnabled", "GET"),
+        ("h", "WriteEnabled", "PUT"),
+        ("h", "WriteEnabled", "DELETE"),
+    ],
+)
+async def test_a_lock_forbids_with_405_what_it_is_for(
+    client: Client, repository: str, key: str, column: str, method: str
+) -> None:
+    await client.push_image(repository, "v1")
+    newer = await client.push_image(repository, "v2")
+    table = client.services.connection.table(repository_rows.TABLE)
+    partition = repository_rows.partition(RepositoryName(repository))
+    await table.transact(partition, [merge(key, **{column: False})])
+    if method == "PUT":
+        answer = await client.put_manifest(repository, "v1", newer.manifest)
+    else:
+        answer = await client.send(method, f"/v2/{repository}/manifests/v1")
+    assert answer.status_code == 405
+    assert answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION"
+
+
+@pytest.mark.rule("L4")
+async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1")
+    table = client.services.connection.table(repository_rows.TABLE)
+    partition = repository_rows.partition(RepositoryName(repository))
+    await table.transact(partition, [merge("t:v1", WriteEnabled=False)])
+    assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
+    row = (await rows(client, repository))["t:v1"]
+    assert row.values["WriteEnabled"] is False
+
+
+>>>>>>> docs:tests/integration/core/test_manifests.py
 async def test_pushes_of_one_tag_at_once_all_succeed_and_the_rows_agree(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -258,7 +399,7 @@ async def test_a_push_and_a_deletion_at_once_leave_the_image_whole_or_gone(
             await client.put_manifest(repository, f"v{attempt}", image.manifest)
 
 
-@pytest.mark.rule("P8", "F1")
+@pytest.mark.rule("P8", "F1", "F5")
 @pytest.mark.parametrize("fault", [Drop(), Refuse()], ids=["answer-lost", "never-sent"])
 @pytest.mark.parametrize("operation", ["push", "retag", "untag", "delete"])
 async def test_one_lost_call_anywhere_leaves_no_half_of_a_manifest(

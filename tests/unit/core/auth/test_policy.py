@@ -37,6 +37,7 @@ def test_who_has_no_grants_may_do_nothing(
     assert "somebody may not" in decision.reason
 
 
+@pytest.mark.rule("S1")
 @pytest.mark.parametrize("action", sorted(set(Action) - {Action.SIGN_IN}))
 def test_a_grant_is_for_its_action_and_its_repositories_alone(action: Action) -> None:
     caller = Caller(SOMEBODY, PULL_TEAM)
@@ -103,6 +104,7 @@ def test_a_token_never_allows_more_than_its_owner_may(
     assert given <= {str(action) for action in owned.on(name)}
 
 
+@pytest.mark.rule("S1")
 @given(st.lists(st.tuples(patterns, some_actions), max_size=3), names)
 def test_grants_add_up(
     pairs: list[tuple[RepositoryPattern, frozenset[Action]]], name: RepositoryName

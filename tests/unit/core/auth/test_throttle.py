@@ -41,6 +41,7 @@ async def test_a_typing_error_waits_for_nothing(throttle: Throttle, clock: Clock
     assert clock.slept == []
 
 
+@pytest.mark.rule("S8")
 async def test_answers_to_wrong_passwords_wait_longer_each_time_up_to_a_second(
     throttle: Throttle, clock: Clock
 ) -> None:
@@ -50,6 +51,7 @@ async def test_answers_to_wrong_passwords_wait_longer_each_time_up_to_a_second(
     assert (clock.slept[0], clock.slept[-1]) == (0.1, 1.0)
 
 
+@pytest.mark.rule("S8")
 async def test_each_source_is_counted_for_itself(throttle: Throttle, clock: Clock) -> None:
     await fail(throttle, 20, "a")
     waited = len(clock.slept)

@@ -67,11 +67,18 @@ def after(taken: Sequence[Step]) -> Repository:
     return repository
 
 
+<<<<<<< HEAD
 @given(st.lists(steps, max_size=12), ticks)
 def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(
     taken: list[Step], tick: timedelta
 ) -> None:
     repository = Repository(tick=tick)
+=======
+@pytest.mark.rule("F7", "D7")
+@given(st.lists(steps, max_size=12))
+def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(taken: list[Step]) -> None:
+    repository = Repository()
+>>>>>>> docs
     for each in taken:
         with contextlib.suppress(*REFUSED):
             each(repository)
@@ -80,6 +87,7 @@ def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(
     assert [f for f in repository.findings() if not f.key.startswith("c:")] == []
 
 
+@pytest.mark.rule("F5")
 @given(st.lists(steps, max_size=8), steps)
 def test_a_plan_that_is_applied_twice_changes_nothing_the_second_time(
     taken: list[Step], last: Step
@@ -97,6 +105,7 @@ def test_a_plan_that_is_applied_twice_changes_nothing_the_second_time(
     assert [f for f in repository.findings() if f.is_broken] == []
 
 
+@pytest.mark.rule("L1")
 @given(st.lists(steps, max_size=8), steps)
 def test_what_a_lock_forbids_is_refused_and_changes_nothing(taken: list[Step], last: Step) -> None:
     repository = after(taken)
@@ -131,6 +140,7 @@ MEETING: dict[str, list[Step]] = {
 }
 
 
+@pytest.mark.rule("F6")
 @pytest.mark.parametrize(
     ("kind", "number"), [(kind, n) for kind, steps in MEETING.items() for n in range(len(steps))]
 )
@@ -148,6 +158,7 @@ def test_a_change_that_meets_a_missing_row_succeeds_and_leaves_it_right(
     assert repository.findings() == []
 
 
+@pytest.mark.rule("L2")
 def test_a_guard_is_not_made_again_where_a_lock_took_it() -> None:
     repository = pushed_with_everything()
     repository.set(None, WriteEnabled=False)
@@ -171,6 +182,7 @@ def test_the_most_that_a_push_can_change_fits_one_transaction() -> None:
     assert len(made.changes) + 1 <= MAX_TRANSACTION_ROWS
 
 
+@pytest.mark.rule("P4")
 def test_a_tombstone_keeps_a_stamp_and_passes_nothing_on() -> None:
     repository = Repository()
     repository.push(A, "v1")
@@ -188,6 +200,7 @@ def test_a_tombstone_keeps_a_stamp_and_passes_nothing_on() -> None:
         assert "ListEnabled" not in row.values
 
 
+@pytest.mark.rule("L5")
 def test_a_repository_that_may_not_be_deleted_stays_when_it_is_empty_until_it_may() -> None:
     repository = Repository()
     repository.push(A, "v1")
@@ -200,6 +213,7 @@ def test_a_repository_that_may_not_be_deleted_stays_when_it_is_empty_until_it_ma
     assert repository.findings() == []
 
 
+@pytest.mark.rule("D8")
 def test_a_repository_that_is_being_deleted_takes_no_pushes_untags_or_locks() -> None:
     repository = Repository()
     repository.push(A, "v1")
@@ -217,6 +231,7 @@ def test_a_repository_that_is_being_deleted_takes_no_pushes_untags_or_locks() ->
     assert [f.key for f in repository.findings()] == []
 
 
+@pytest.mark.rule("P5")
 def test_an_index_touches_its_children_on_the_versions_that_were_read() -> None:
     repository = Repository()
     repository.push(A)

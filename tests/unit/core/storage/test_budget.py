@@ -67,11 +67,13 @@ async def count(loop: attempts) -> int:
     raise AssertionError("it ended by itself")
 
 
+@pytest.mark.rule("F3")
 async def test_waits_grow_to_a_second(slept: list[float]) -> None:
     assert await count(attempts(most=10)) == 10
     assert slept == [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
 
 
+@pytest.mark.rule("F3")
 async def test_a_wait_is_random_between_none_and_the_longest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -86,7 +88,7 @@ async def test_a_wait_is_random_between_none_and_the_longest(
     assert ranges == [(0, 0.05), (0, 0.1), (0, 0.2), (0, 0.4)]
 
 
-@pytest.mark.rule("T1")
+@pytest.mark.rule("T1", "F3")
 async def test_loops_of_one_request_share_its_attempts(slept: list[float]) -> None:
     with budgeted(Budget(float("inf"), attempts=7)):
         async for attempt in attempts():
