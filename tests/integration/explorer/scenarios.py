@@ -273,13 +273,8 @@ async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Series]
     return s.put(A, "v2"), s.delete(A.digest)
 
 
-<<<<<<< HEAD
-@scenario("P3", "D1", mishaps=When.LONG)
+@scenario("P3", "D1", "D5", mishaps=When.LONG)
 async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Series]:
-=======
-@scenario("P3", "D1", "D5")
-async def the_last_manifest_is_deleted_and_another_pushed(s: Setup) -> Sequence[Request]:
->>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.delete(A.digest)
@@ -297,13 +292,8 @@ async def one_manifest_is_pushed_first_by_two(s: Setup) -> Sequence[Series]:
     return s.put(A, "v1"), s.put(A, "v1")
 
 
-<<<<<<< HEAD
-@scenario("D1", mishaps=When.LONG)
+@scenario("D1", "D5", mishaps=When.LONG)
 async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Series]:
-=======
-@scenario("D1", "D5")
-async def the_last_two_manifests_are_deleted(s: Setup) -> Sequence[Request]:
->>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.delete(B.digest)
@@ -373,75 +363,45 @@ async def a_referrer_is_pushed_and_its_subject_deleted(s: Setup) -> Sequence[Ser
 # Locks.
 
 
-<<<<<<< HEAD
-@scenario("P6", mishaps=When.LONG)
+@scenario("P6", "L2", mishaps=When.LONG)
 async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Series]:
-=======
-@scenario("P6", "L2")
-async def a_manifest_is_pushed_and_the_repository_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A)
     return s.put(B, "v1"), s.lock()
 
 
-<<<<<<< HEAD
-@scenario("P6", "D1", mishaps=When.LONG)
+@scenario("P6", "D1", "L2", mishaps=When.LONG)
 async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     """A deletion that does not pass a guard is applied after the lock was answered."""
-=======
-@scenario("P6", "D1", "L2")
-async def a_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock()
 
 
-<<<<<<< HEAD
-@scenario("P6", "D1")
-async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
-=======
 @scenario("P6", "D1", "L2")
-async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
+async def the_last_manifest_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.delete(A.digest), s.lock()
 
 
-<<<<<<< HEAD
-@scenario("P6")
-async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Series]:
-=======
 @scenario("P6", "L3")
-async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
+async def a_tag_moves_and_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
     return s.put(B, "v1"), s.lock("v1")
 
 
-<<<<<<< HEAD
-@scenario("P6", "D1")
-async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Series]:
-=======
 @scenario("P6", "D1", "L3")
-async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
+async def a_manifest_is_deleted_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete(A.digest), s.lock(A.digest)
 
 
-<<<<<<< HEAD
-@scenario("P6", "D1")
-async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Series]:
-=======
 @scenario("P6", "D1", "L3")
-async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Request]:
->>>>>>> docs
+async def a_manifest_is_deleted_and_its_tag_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     await s.push(B)
@@ -632,7 +592,7 @@ async def an_empty_repository_is_unlocked_and_locked_otherwise(s: Setup) -> Sequ
     return s.lock(), s.unlock(attribute="DeleteEnabled")
 
 
-@scenario("P6", "P3", "D1", is_in_parts=True)
+@scenario("P6", "P3", "D1", "L5", is_in_parts=True)
 async def an_empty_repository_is_unlocked_and_pushed_to(s: Setup) -> Sequence[Series]:
     await _empty(s)
     return s.put(B, "v1"), s.unlock(attribute="DeleteEnabled")
@@ -671,21 +631,21 @@ async def the_last_two_are_deleted_while_locks_change(s: Setup) -> Sequence[Seri
 # Deletions of many.
 
 
-@scenario("D1", "P3", mishaps=When.LONG, is_long=True)
+@scenario("D1", "P3", "D7", mishaps=When.LONG, is_long=True)
 async def two_manifests_are_deleted_and_one_pushed_again(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete_all(A, B), s.put(A, "v1")
 
 
-@scenario("D1", "P3")
+@scenario("D1", "P3", "D7")
 async def two_manifests_are_deleted_and_another_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete_all(A, B), s.put(A2)
 
 
-@scenario("D1", "D2")
+@scenario("D1", "D2", "D7")
 async def two_manifests_are_deleted_and_one_untagged(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -693,14 +653,14 @@ async def two_manifests_are_deleted_and_one_untagged(s: Setup) -> Sequence[Serie
     return s.delete_all(A, B), s.delete("v1")
 
 
-@scenario("D1", "P6")
+@scenario("D1", "P6", "L2", "D7")
 async def a_set_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
     return s.delete_all(A, B), s.lock()
 
 
-@scenario("D1", "P6")
+@scenario("D1", "P6", "L3", "D7")
 async def a_set_is_deleted_and_its_only_manifest_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
@@ -714,28 +674,28 @@ async def two_sets_that_overlap_are_deleted(s: Setup) -> Sequence[Series]:
     return s.delete_all(A, B), s.delete_all(B, A2)
 
 
-@scenario("D1", "P3", is_in_parts=True, mishaps=When.LONG, is_long=True)
+@scenario("D1", "P3", "D8", is_in_parts=True, mishaps=When.LONG, is_long=True)
 async def a_repository_is_deleted_and_pushed_to(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     return s.delete_repository(), s.put(B, "v2")
 
 
-@scenario("D1", "D2", is_in_parts=True)
+@scenario("D1", "D2", "D8", is_in_parts=True)
 async def a_repository_is_deleted_and_untagged(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
     return s.delete_repository(), s.delete("v1")
 
 
-@scenario("D1", "P6", is_in_parts=True)
+@scenario("D1", "P6", "D8", is_in_parts=True)
 async def a_repository_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.delete_repository(), s.lock(attribute="DeleteEnabled")
 
 
-@scenario("D1", "P6", is_in_parts=True)
+@scenario("D1", "P6", "L3", "D8", is_in_parts=True)
 async def a_repository_is_deleted_and_a_tag_in_it_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
@@ -759,7 +719,7 @@ async def a_repository_is_deleted_by_two(s: Setup) -> Sequence[Series]:
 # Rows that are missing or surplus before it begins: each is right in the end.
 
 
-@scenario("P3", "P6", mishaps=When.LONG)
+@scenario("P3", "P6", "F6", mishaps=When.LONG)
 async def a_tag_without_its_time_moves_and_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -768,7 +728,7 @@ async def a_tag_without_its_time_moves_and_is_locked(s: Setup) -> Sequence[Serie
     return s.put(B, "v1"), s.lock("v1")
 
 
-@scenario("P3", "D2")
+@scenario("P3", "D2", "F6")
 async def a_tag_that_its_manifest_does_not_know_moves_and_goes(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -811,7 +771,7 @@ async def an_index_that_its_child_does_not_know_is_pushed_and_locked(
     return s.put(INDEX), s.lock(INDEX.digest, "DeleteEnabled")
 
 
-@scenario("P3", "P6", mishaps=When.LONG)
+@scenario("P3", "P6", "F6", mishaps=When.LONG)
 async def a_repository_without_its_guard_is_pushed_to_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -819,7 +779,7 @@ async def a_repository_without_its_guard_is_pushed_to_and_locked(s: Setup) -> Se
     return s.put(B, "v1"), s.lock()
 
 
-@scenario("P3")
+@scenario("P3", "F6")
 async def a_repository_without_its_guard_is_pushed_to_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -857,7 +817,7 @@ async def a_repository_without_its_last_update_is_pushed_to_and_locked(
     return s.put(A, "v1"), s.lock(attribute="DeleteEnabled")
 
 
-@scenario("P3", "D1")
+@scenario("P3", "D1", "F6")
 async def a_manifest_with_a_tag_too_many_is_deleted_and_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -919,7 +879,7 @@ async def a_blob_is_collected_and_committed(s: Setup) -> Sequence[Series]:
     return (s.delete_blob(s.own), s.collect(s.own)), s.commit(s.own)
 
 
-@scenario("U5", mishaps=When.LONG)
+@scenario("U5", "U9", mishaps=When.LONG)
 async def a_commit_is_repeated_and_its_object_swept(s: Setup) -> Sequence[Series]:
     """Whoever looks for the object before its mark ends with a blob that has no bytes."""
     await s.session(s.own)
@@ -930,13 +890,13 @@ async def a_commit_is_repeated_and_its_object_swept(s: Setup) -> Sequence[Series
 # Indexes.
 
 
-@scenario("P5", "D3")
+@scenario("P5", "D3", "P9")
 async def a_build_cache_is_pushed_and_its_layer_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.put(CACHE, "v1"), s.delete_blob(ONE)
 
 
-@scenario("P5", "D1", "D3")
+@scenario("P5", "D1", "D3", "P9")
 async def a_build_cache_and_its_layer_are_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(CACHE)

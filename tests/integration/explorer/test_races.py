@@ -1,6 +1,5 @@
 """Requests at once, in every interleaving of their storage calls, on two processes.
 
-<<<<<<< HEAD
 Whatever the order: the rules of the pages in `docs/` hold, what the clients are told and can see
 afterwards is what they could have been told and seen had one come after the other, and what a lock
 protects stays as it was at the moment of the lock's answer.
@@ -9,10 +8,6 @@ With one mishap, at every write that the requests make one after the other, the 
 There, and where a scenario says `most`, all interleavings would be too many: so many are tried in
 the order of the search, and as many more are drawn, by a generator whose seed is the mishap's
 place. So every run tries the same.
-=======
-Whatever the order: the rules of the pages in `docs/` hold, and what the clients are told and can
-see afterwards is what they could have been told and seen had one come after the other.
->>>>>>> docs
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from tests.integration.core.support import (
 )
 
 
+@pytest.mark.rule("R1")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 async def test_a_blob_that_only_another_repository_holds_is_unknown(
     client: Client, repository: str, method: str
@@ -36,6 +37,7 @@ async def test_the_same_content_lies_in_storage_once(client: Client, repository:
     assert urlsplit(one.headers["location"]).path == urlsplit(two.headers["location"]).path
 
 
+@pytest.mark.rule("R3")
 async def test_a_mount_links_the_blob_without_a_byte_sent(client: Client, repository: str) -> None:
     digest = await client.push_blob(repository, secrets.token_bytes(64))
     target = f"{repository}/mounted"
@@ -61,6 +63,7 @@ async def test_a_mount_that_finds_nothing_begins_an_upload(
     assert answer.status_code == 201
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize("source", [None, ""])
 async def test_a_mount_that_names_no_source_finds_one(
     client: Client, repository: str, source: str | None
@@ -91,7 +94,7 @@ async def test_a_deleted_blob_is_gone_here_and_stays_elsewhere(
     assert again.status_code == 404
 
 
-@pytest.mark.rule("D3")
+@pytest.mark.rule("D3", "P9")
 async def test_what_a_build_caches_index_names_is_not_deleted_while_it_is_there(
     client: Client, repository: str
 ) -> None:

@@ -521,7 +521,7 @@ async def test_a_cancelled_session_with_a_lagging_state_is_unknown(
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
-@pytest.mark.rule("U5")
+@pytest.mark.rule("U5", "U9")
 async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doomed_object(
     client: Client, other: Client, repository: str
 ) -> None:

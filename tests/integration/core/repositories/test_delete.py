@@ -71,7 +71,7 @@ async def test_a_manifest_with_more_tags_than_a_transaction_holds_is_deleted(
     assert await rows(client, repository) == {}
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D5")
 async def test_the_last_two_manifests_deleted_at_once_take_the_repository_along(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -153,7 +153,7 @@ async def test_a_manifest_of_more_tags_than_a_page_is_deleted_whole(
         raise AssertionError(f"{len(left)} tags left; HEAD, GET, DELETE, PUT of one: {codes}")
 
 
-@pytest.mark.rule("D4")
+@pytest.mark.rule("D4", "F5")
 async def test_a_deletion_whose_answer_was_lost_is_finished(
     client: Client, repository: str
 ) -> None:
@@ -178,6 +178,7 @@ async def test_a_deletion_whose_answer_was_lost_is_finished(
     assert (again, listed, blob.status_code) == (404, False, 202)
 
 
+@pytest.mark.rule("D3")
 async def test_a_blob_that_a_manifest_needs_is_not_deleted_and_the_manifest_is_named(
     client: Client, repository: str
 ) -> None:
@@ -190,6 +191,7 @@ async def test_a_blob_that_a_manifest_needs_is_not_deleted_and_the_manifest_is_n
     assert (await client.send("DELETE", url)).status_code == 202
 
 
+@pytest.mark.rule("D3")
 async def test_a_blob_that_a_manifest_being_pushed_has_claimed_is_not_deleted(
     client: Client, repository: str
 ) -> None:

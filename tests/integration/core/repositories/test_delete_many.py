@@ -114,7 +114,7 @@ def tally(record: Callable[[str, object], None], what: str, calls: int, count: i
     record(TALLY, f"{what}: {calls} calls for {count} manifests of {LAYERS} layers")
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D7")
 @pytest.mark.parametrize("count", COUNTS)
 async def test_many_manifests_are_deleted_in_whole_transactions_and_the_locked_ones_stay(
     client: Client, repository: str, record_property: Callable[[str, object], None], count: int
@@ -139,7 +139,7 @@ async def test_many_manifests_are_deleted_in_whole_transactions_and_the_locked_o
     assert kinds == sorted([*("M", "T", "g", "m", "t") * 2, "h", "hd", "hu", "hw"])
 
 
-@pytest.mark.rule("D1")
+@pytest.mark.rule("D1", "D8")
 @pytest.mark.parametrize("count", COUNTS)
 async def test_a_repository_of_many_manifests_is_deleted_with_all_that_is_in_it(
     client: Client, repository: str, record_property: Callable[[str, object], None], count: int
@@ -155,6 +155,7 @@ async def test_a_repository_of_many_manifests_is_deleted_with_all_that_is_in_it(
         await filled.delete(client)
 
 
+@pytest.mark.rule("D8")
 @pytest.mark.parametrize(
     ("number", "column"), [(3, "WriteEnabled"), (3, "DeleteEnabled"), (None, "WriteEnabled")]
 )
@@ -174,6 +175,7 @@ async def test_a_repository_with_anything_locked_is_not_deleted_and_stays_as_it_
     assert await rows(client, repository) == before
 
 
+@pytest.mark.rule("D8")
 async def test_what_is_locked_while_a_deletion_begins_keeps_the_repository(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -191,6 +193,7 @@ async def test_what_is_locked_while_a_deletion_begins_keeps_the_repository(
     await other.push_image(repository, "new")
 
 
+@pytest.mark.rule("D8")
 async def test_a_deletion_whose_time_is_over_is_gone_on_with_by_a_repeat(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -219,6 +222,7 @@ async def test_a_deletion_whose_time_is_over_is_gone_on_with_by_a_repeat(
     assert (await client.put_manifest(repository, "new", new.manifest)).status_code == 201
 
 
+@pytest.mark.rule("D7")
 async def test_a_deletion_of_many_whose_time_is_over_leaves_a_repository_in_order(
     client: Client, repository: str
 ) -> None:
@@ -237,6 +241,7 @@ async def test_a_deletion_of_many_whose_time_is_over_leaves_a_repository_in_orde
     assert sorted(listed) == ["new", "v0"]
 
 
+@pytest.mark.rule("D8")
 @pytest.mark.parametrize("part", [1, 2, 4])
 async def test_a_push_while_a_repository_is_deleted_is_503_and_works_afterwards(
     client: Client, other: Client, repository: str, part: int
@@ -264,6 +269,7 @@ async def test_a_push_while_a_repository_is_deleted_is_503_and_works_afterwards(
     assert pulled.content == new.manifest
 
 
+@pytest.mark.rule("D8")
 async def test_a_push_that_began_before_a_repository_is_deleted_is_refused_or_goes_along(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -282,6 +288,7 @@ async def test_a_push_that_began_before_a_repository_is_deleted_is_refused_or_go
     assert repository in listed
 
 
+@pytest.mark.rule("D8")
 async def test_two_that_delete_a_repository_at_once_delete_it(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -293,6 +300,7 @@ async def test_two_that_delete_a_repository_at_once_delete_it(
     assert await is_gone(client, repository)
 
 
+@pytest.mark.rule("D7")
 async def test_a_manifest_of_many_tags_among_others_is_deleted_in_parts(
     client: Client, repository: str
 ) -> None:
@@ -312,6 +320,7 @@ async def test_a_manifest_of_many_tags_among_others_is_deleted_in_parts(
     assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["keep"]
 
 
+@pytest.mark.rule("D7")
 async def test_manifests_that_get_many_tags_while_they_are_deleted_are_deleted_in_more_parts(
     client: Client, other: Client, repository: str
 ) -> None:

@@ -44,23 +44,7 @@ async def test_tags_come_in_lexical_order_page_by_page(client: Client, repositor
     assert pages == 3
 
 
-<<<<<<< HEAD:tests/integration/core/repositories/test_listing.py
-=======
-async def test_repositories_come_in_the_order_of_their_plain_names(
-    client: Client, repository: str
-) -> None:
-    names = [f"{repository}{suffix}" for suffix in ("", "-x", ".x", "/x", "0", "_x")]
-    for name in names:
-        await client.push_image(name)
-    listed = []
-    async for answer in pages_of(client, "/v2/_catalog?n=2"):
-        listed += answer.json()["repositories"]
-    assert [name for name in listed if name.startswith(repository)] == sorted(names)
-    assert listed == sorted(listed)
-
-
 @pytest.mark.rule("R5")
->>>>>>> docs:tests/integration/core/test_listings.py
 async def test_a_last_that_does_not_exist_begins_where_it_would_stand(
     client: Client, repository: str
 ) -> None:

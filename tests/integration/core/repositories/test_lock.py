@@ -91,6 +91,7 @@ def is_refused(answer: httpx.Response) -> bool:
     return bool(answer.json()["errors"][0]["code"] == "REGISTRY_DISALLOWED_OPERATION")
 
 
+@pytest.mark.rule("L1")
 @pytest.mark.parametrize("what", PULLS + CHANGES)
 @pytest.mark.parametrize(("target", "column"), FORBIDDEN)
 async def test_a_lock_forbids_with_405_what_it_is_for(
@@ -109,6 +110,7 @@ async def test_a_lock_forbids_with_405_what_it_is_for(
         assert what != "mount a blob" or answer.status_code == 201
 
 
+@pytest.mark.rule("L7")
 @pytest.mark.parametrize("target", ["repository", "manifest", "tag"])
 async def test_what_is_locked_in_every_way_can_be_opened_again(
     client: Client, repository: str, target: str
@@ -131,6 +133,7 @@ async def test_what_is_locked_in_every_way_can_be_opened_again(
         assert what != "mount a blob" or answer.status_code == 201
 
 
+@pytest.mark.rule("L4")
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("target", ["repository", "manifest", "tag"])
 async def test_a_push_that_changes_nothing_is_201_whatever_is_locked(
@@ -143,6 +146,7 @@ async def test_a_push_that_changes_nothing_is_201_whatever_is_locked(
         assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.rule("L4")
 async def test_the_same_digest_may_be_pushed_again_under_a_locked_tag(
     client: Client, repository: str
 ) -> None:
@@ -166,7 +170,7 @@ async def test_a_locked_tag_keeps_the_other_tags_of_a_push_where_they_are(
     assert head.headers["docker-content-digest"] == image.digest
 
 
-@pytest.mark.rule("R1")
+@pytest.mark.rule("R1", "L6")
 @pytest.mark.parametrize("what", PULLS)
 async def test_a_repository_that_may_not_be_read_stops_pulls_at_once_here_and_soon_elsewhere(
     client: Client, other: Client, repository: str, what: str
@@ -193,6 +197,7 @@ async def test_a_repository_that_may_not_be_read_stops_pulls_at_once_here_and_so
     assert (await other.put_manifest(repository, "new", another.manifest)).status_code == 201
 
 
+@pytest.mark.rule("L5")
 async def test_a_repository_that_may_not_be_deleted_outlives_its_images_until_it_may(
     client: Client, repository: str
 ) -> None:
@@ -223,6 +228,7 @@ async def test_what_does_not_exist_has_no_attributes(client: Client, repository:
         await set_attributes(client, repository, Tag("v1"), WriteEnabled=False)
 
 
+@pytest.mark.rule("L7")
 async def test_a_lock_does_not_change_when_the_repository_was_updated_last(
     client: Client, repository: str
 ) -> None:
@@ -233,7 +239,7 @@ async def test_a_lock_does_not_change_when_the_repository_was_updated_last(
     assert (await rows(client, repository))[repository_rows.LAST_UPDATE] == before
 
 
-@pytest.mark.rule("P6")
+@pytest.mark.rule("P6", "L2")
 async def test_a_push_that_began_before_the_repository_was_locked_is_refused(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -256,7 +262,7 @@ OVERTAKEN = [
 ]
 
 
-@pytest.mark.rule("P6")
+@pytest.mark.rule("P6", "L2", "L3")
 @pytest.mark.parametrize(("target", "column", "what"), OVERTAKEN)
 async def test_what_began_before_a_lock_is_refused_after_it(
     client: Client, other: Client, repository: str, target: str, column: str, what: str

@@ -67,18 +67,12 @@ def after(taken: Sequence[Step]) -> Repository:
     return repository
 
 
-<<<<<<< HEAD
+@pytest.mark.rule("F7", "D7")
 @given(st.lists(steps, max_size=12), ticks)
 def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(
     taken: list[Step], tick: timedelta
 ) -> None:
     repository = Repository(tick=tick)
-=======
-@pytest.mark.rule("F7", "D7")
-@given(st.lists(steps, max_size=12))
-def test_any_sequence_of_changes_keeps_every_invariant_of_the_rows(taken: list[Step]) -> None:
-    repository = Repository()
->>>>>>> docs
     for each in taken:
         with contextlib.suppress(*REFUSED):
             each(repository)
@@ -309,6 +303,7 @@ def of_two(tick: timedelta = timedelta(seconds=1)) -> Repository:
     return repository
 
 
+@pytest.mark.rule("L1")
 @pytest.mark.parametrize(("target", "column"), [*product(Target, COLUMNS)])
 @pytest.mark.parametrize("name", CHANGES)
 def test_each_lock_forbids_the_changes_that_it_means(
@@ -349,6 +344,7 @@ OVERTAKEN = [
 ]
 
 
+@pytest.mark.rule("L2", "L3")
 @pytest.mark.parametrize(("target", "column", "name"), OVERTAKEN)
 def test_a_change_planned_before_a_lock_is_not_applied_after_it(
     target: Target, column: str, name: str
@@ -387,6 +383,7 @@ def test_a_tag_that_is_locked_and_points_at_the_manifest_does_not_hinder_the_oth
     assert repository.findings() == []
 
 
+@pytest.mark.rule("L4")
 def test_a_push_that_changes_nothing_where_something_is_locked_writes_nothing() -> None:
     repository = of_two()
     repository.set(A.digest, WriteEnabled=False)
@@ -408,6 +405,7 @@ def with_many_tags(count: int) -> Repository:
     return repository
 
 
+@pytest.mark.rule("D6")
 def test_a_part_of_the_tags_goes_and_leaves_a_repository_in_order() -> None:
     repository = with_many_tags(2 * TAGS_A_TRANSACTION)
     before = len(repository.visible()["tags"])
@@ -429,6 +427,7 @@ def test_no_tag_goes_if_any_of_them_is_locked(number: int, column: str) -> None:
     assert repository.visible() == before
 
 
+@pytest.mark.rule("D6")
 @pytest.mark.parametrize(
     "other", [step("push", A, "late"), step("set", A.digest, DeleteEnabled=False)]
 )
@@ -450,6 +449,7 @@ def test_no_part_of_a_deletion_is_applied_after_another_change_of_the_manifest(
 # Nothing, and what is going.
 
 
+@pytest.mark.rule("P7")
 def test_where_there_is_no_repository_a_tombstone_makes_a_push_under_way_begin_again() -> None:
     repository = Repository()
     for _ in range(2):
@@ -468,6 +468,7 @@ def test_where_there_is_no_repository_a_tombstone_makes_a_push_under_way_begin_a
     assert repository.findings() == []
 
 
+@pytest.mark.rule("P7")
 def test_a_repository_that_is_there_is_not_buried_as_nothing() -> None:
     repository = of_two()
     before = dict(repository.table.rows)
@@ -478,6 +479,7 @@ def test_a_repository_that_is_there_is_not_buried_as_nothing() -> None:
     assert repository.table.rows == before
 
 
+@pytest.mark.rule("D8")
 def test_a_repository_that_is_being_deleted_can_lose_manifests_until_that_is_called_off() -> None:
     repository = of_two()
     repository.begin_deletion()
@@ -501,6 +503,7 @@ def test_a_repository_that_is_being_deleted_can_lose_manifests_until_that_is_cal
         repository.delete_repository()
 
 
+@pytest.mark.rule("D8")
 def test_a_deletion_that_another_has_called_off_opens_no_lock() -> None:
     repository = of_two()
     repository.begin_deletion()
@@ -533,6 +536,7 @@ def test_what_is_pushed_again_keeps_its_age_and_locks_and_has_one_row_by_time(
     assert [row.values.get("ListEnabled") for row in by_time] == [False]
 
 
+@pytest.mark.rule("P3")
 def test_a_tag_that_moves_tells_since_when_the_manifest_it_left_is_untagged() -> None:
     repository = of_two()
     repository.push(B, "v1")
