@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -222,6 +223,25 @@ async def test_a_deletion_whose_time_is_over_is_gone_on_with_by_a_repeat(
     assert (await client.put_manifest(repository, "new", new.manifest)).status_code == 201
 
 
+@pytest.mark.rule("D8")
+async def test_a_push_goes_on_with_a_deletion_that_has_stopped(
+    client: Client, other: Client, repository: str
+) -> None:
+    filled = await Filled.make(client, repository, 60)
+    stop_after(client, 2)
+    with budgeted(Budget(60)), pytest.raises(Unavailable):
+        await filled.delete(client)
+    new = Image.make()
+    await push_blobs(other, repository, new)
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    other.services.pushes.now = lambda: later
+    answer = await other.put_manifest(repository, "new", new.manifest)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert await is_gone(other, repository)
+    assert (await other.put_manifest(repository, "new", new.manifest)).status_code == 201
+    assert (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["new"]
+
+
 @pytest.mark.rule("D7")
 async def test_a_deletion_of_many_whose_time_is_over_leaves_a_repository_in_order(
     client: Client, repository: str
@@ -270,7 +290,7 @@ async def test_a_push_while_a_repository_is_deleted_is_503_and_works_afterwards(
 
 
 @pytest.mark.rule("D8")
-async def test_a_push_that_began_before_a_repository_is_deleted_is_refused_or_goes_along(
+async def test_a_push_that_began_before_a_repository_is_deleted_makes_it_anew(
     client: Client, other: Client, repository: str
 ) -> None:
     """It is about to write when the repository is marked."""
