@@ -60,6 +60,8 @@ GONE = "Gone"
 A tombstone stays until no change can be under way that had read the row before the deletion, or
 read that there was none: such a change fails on the row, and so does one that storage applies late.
 """
+DELETED = "Deleted"
+"""The time of a soft deletion, in a row `m:` that keeps all it had and is not `Live`."""
 DELETING = "Deleting"
 """The time from which a repository is being deleted with all that is in it."""
 
