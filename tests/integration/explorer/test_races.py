@@ -28,7 +28,7 @@ from tests.integration.explorer.race import Instance, Kind, Mishap, Race
 from tests.integration.explorer.scenarios import SCENARIOS, Scenario, When
 from tests.integration.explorer.search import Event, Explorer
 
-_INTERLEAVINGS_OF_A_MISHAP = 3
+_INTERLEAVINGS_OF_A_MISHAP = 2
 
 
 @pytest.fixture(scope="module")
