@@ -115,6 +115,8 @@ class Course:
 
     async def _read(self) -> list[World]:
         begun, digests = self._begun, {*BLOBS, *self._begun.own}
+        if self._scenario.inline_bytes != rows.INLINE_BYTES:
+            digests |= {each.digest for each in ARTIFACTS}  # They are blobs, too.
         return await asyncio.gather(
             *(World.read(self._observer, n, digests, begun.own) for n in begun.repositories)
         )
