@@ -529,7 +529,7 @@ def set_attributes(
 
 
 def _target_is_set(found: Found, change: SetAttributes) -> list[RowChange]:
-    """The row, and the one that lists it by time."""
+    """The row, and the one that lists it by time: made again where it is missing."""
     target = change.target
     is_tag = isinstance(target, Tag)
     key = rows.tag_key(target) if isinstance(target, Tag) else _manifest_key(target)
@@ -537,15 +537,20 @@ def _target_is_set(found: Found, change: SetAttributes) -> list[RowChange]:
     if row is None:
         raise ManifestUnknown(detail={"tag" if is_tag else "digest": str(target)})
     updated = row.time("Updated")
-    by_time = (
-        rows.tag_time(updated, target)
-        if isinstance(target, Tag)
-        else rows.manifest_time(updated, StoredManifest.from_row(row).digest)
-    )
-    changes = [tables.merge(key, row.etag, **change.attributes)]
-    if by_time not in found or found[by_time]:
-        changes.append(tables.merge(by_time, **change.attributes))
-    return changes
+    if isinstance(target, Tag):
+        by_time = rows.tag_time(updated, target)
+        known = {**row.values, **change.attributes}
+        listed = rows.tag_time_columns(StoredTag.from_row(row).digest, known)
+    else:
+        by_time = rows.manifest_time(updated, StoredManifest.from_row(row).digest)
+        listed = rows.listed_manifest_columns(row, change.attributes)
+    is_missing = by_time in found and found[by_time] is None
+    return [
+        tables.merge(key, row.etag, **change.attributes),
+        tables.insert(by_time, **listed)
+        if is_missing
+        else tables.merge(by_time, **change.attributes),
+    ]
 
 
 def _manifest_key(target: Digest | Tag | None) -> str:

@@ -369,6 +369,17 @@ def manifest_time_columns(manifest: Manifest, known: Mapping[str, Any]) -> dict[
     }
 
 
+def listed_manifest_columns(row: Row, attributes: Mapping[str, bool]) -> dict[str, Any]:
+    """The same from a row `m:`, with other `attributes`."""
+    kinds = ("MediaType", "ConfigMediaType", "ArtifactType")
+    shown = (*kinds, "Os", "Architecture", "OsVersion", "Variant", "Created", *ATTRIBUTES)
+    known = {**row.values, **attributes}
+    return {
+        "ImageSize": tables.int64(row.number("ImageSize")),
+        **{column: known[column] for column in shown if column in known},
+    }
+
+
 def tag_columns(manifest: Manifest) -> dict[str, Any]:
     """What `t:` says of the manifest that the tag points at."""
     return {

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows
 from tests.integration.core.support import Client, digest_of
 from tests.integration.explorer.held import Held
@@ -18,6 +20,7 @@ from tests.integration.explorer.requests import LOCK, UNLOCK, Request
 from tests.integration.explorer.scenarios import ARTIFACTS, BLOBS, Scenario, Setup
 from tests.integration.explorer.search import Event
 from tests.integration.explorer.world import Artifact, World
+from tests.interference.operations import Operation
 
 #: What clients were told, and what they can see then.
 Outcome = tuple[Any, ...]
@@ -79,11 +82,24 @@ class Course:
             names,
             mishap=self.mishap,
             inline_bytes=self._scenario.inline_bytes,
+            watched={index: self._watched(each) for index, each in enumerate(self._requests)},
             on_answer=self._answered,
         )
 
     async def _prepare(self, setup: Setup) -> Any:
         return await self._scenario.prepare(setup)
+
+    def _watched(self, series: Sequence[Request]) -> list[Operation]:
+        """What is looked at when a lock among the requests is answered: all that it may protect."""
+        watched = []
+        for name in {request.words[0] for request in series if request.method == LOCK}:
+            repository = RepositoryName(name)
+            partition = rows.partition(repository)
+            watched.append(Operation("GET", rows.TABLE, partition, " ", "~"))
+            link = blob_rows.link(repository)
+            digests = {*BLOBS, *self._begun.own}
+            watched += [Operation("GET", blob_rows.TABLE, digest, link) for digest in digests]
+        return watched
 
     def _answered(self, race: Race, instance: int, number: int) -> None:
         """Sees what is visible at the moment at which a lock was answered."""
@@ -99,6 +115,8 @@ class Course:
 
     async def _read(self) -> list[World]:
         begun, digests = self._begun, {*BLOBS, *self._begun.own}
+        if self._scenario.inline_bytes != rows.INLINE_BYTES:
+            digests |= {each.digest for each in ARTIFACTS}  # They are blobs, too.
         return await asyncio.gather(
             *(World.read(self._observer, n, digests, begun.own) for n in begun.repositories)
         )
@@ -156,7 +174,8 @@ class Course:
         if dead not in self._serial:
             mishap, self.mishap = self.mishap, None
             found = set(self._serial_outcomes() if dead is None else self._without(dead))
-            if self._scenario.is_in_parts:
+            dies_in_parts = dead is not None and self._scenario.dies_in_parts
+            if self._scenario.is_in_parts or dies_in_parts:
                 found |= set(self._outcomes_in_parts(dead))
             self._serial[dead], self.mishap = found, mishap
         return self._serial[dead]

@@ -166,7 +166,7 @@ def _received(pipe: Connection) -> object:
     """What the test wants; None, which ends the instance, where the test has gone."""
     try:
         return pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         asyncio.get_running_loop().remove_reader(pipe.fileno())
         return None
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from registry_core.repositories import rows
@@ -116,15 +116,19 @@ class Race:
         *,
         mishap: Mishap | None = None,
         inline_bytes: int = rows.INLINE_BYTES,
+        watched: Mapping[int, Sequence[Operation]] = MappingProxyType({}),
         on_answer: Callable[[Race, int, int], None],
     ) -> None:
         """`names` says what to call what is different in every execution, such as random names.
 
-        `on_answer` is told of each answer at its moment: of which instance, and which of its.
+        `on_answer` is told of each answer at its moment: of which instance, and which of its. What
+        is looked at then is `watched`, by instance: its writes come in every order with writes of
+        others to that.
         """
         self._instances = instances
         self._names = names
         self._mishap = mishap
+        self._watched = watched
         self._on_answer = on_answer
         self._steps = 0
         self._pending: dict[Event, _Pending] = {}
@@ -175,6 +179,9 @@ class Race:
         text = ", ".join(map(str, operations))
         count = self._seen[index, text] = self._seen.get((index, text), 0) + 1
         event = Event(index, f"{text} #{count}", operations)
+        if event.is_write:
+            watched = tuple(map(self._normal, self._watched.get(index, ())))
+            event = replace(event, operations=operations + watched)
         mishap = self._mishap
         is_death = mishap is not None and mishap.kind is Kind.DEATH and mishap.event == event
         return replace(event, is_death=is_death)

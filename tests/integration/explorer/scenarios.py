@@ -244,6 +244,8 @@ class Scenario:
     """How many interleavings are tried where all are too many, before as many are drawn."""
     is_in_parts: bool = False
     """Whether a request is done in parts: a repository is deleted so, and an empty one unlocked."""
+    dies_in_parts: bool = False
+    """Whether others notice what the dead had begun: a blob that it protected stays for a while."""
     inline_bytes: int = rows.INLINE_BYTES
 
     @property
@@ -674,42 +676,42 @@ async def two_sets_that_overlap_are_deleted(s: Setup) -> Sequence[Series]:
     return s.delete_all(A, B), s.delete_all(B, A2)
 
 
-@scenario("D1", "P3", "D8", is_in_parts=True, mishaps=When.LONG, is_long=True)
+@scenario("D1", "P3", "D8", is_in_parts=True, mishaps=When.LONG, is_long=True, most=20)
 async def a_repository_is_deleted_and_pushed_to(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
     return s.delete_repository(), s.put(B, "v2")
 
 
-@scenario("D1", "D2", "D8", is_in_parts=True)
+@scenario("D1", "D2", "D8", is_in_parts=True, is_long=True, most=20)
 async def a_repository_is_deleted_and_untagged(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
     return s.delete_repository(), s.delete("v1")
 
 
-@scenario("D1", "P6", "D8", is_in_parts=True)
+@scenario("D1", "P6", "D8", is_in_parts=True, most=4)
 async def a_repository_is_deleted_and_kept(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.delete_repository(), s.lock(attribute="DeleteEnabled")
 
 
-@scenario("D1", "P6", "L3", "D8", is_in_parts=True)
+@scenario("D1", "P6", "L3", "D8", is_in_parts=True, is_long=True, most=20)
 async def a_repository_is_deleted_and_a_tag_in_it_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, tag="v1")
     return s.delete_repository(), s.lock("v1")
 
 
-@scenario("D1", is_in_parts=True, is_long=True)
+@scenario("D1", is_in_parts=True, is_long=True, most=20)
 async def a_repository_and_its_last_manifest_are_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
     return s.delete_repository(), s.delete(A.digest)
 
 
-@scenario("D1", is_in_parts=True, is_long=True, most=40)
+@scenario("D1", is_in_parts=True, is_long=True, most=20)
 async def a_repository_is_deleted_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
@@ -719,7 +721,7 @@ async def a_repository_is_deleted_by_two(s: Setup) -> Sequence[Series]:
 # Rows that are missing or surplus before it begins: each is right in the end.
 
 
-@scenario("P3", "P6", "F6", mishaps=When.LONG)
+@scenario("P3", "P6", "F6", mishaps=When.LONG, most=10)
 async def a_tag_without_its_time_moves_and_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -728,7 +730,7 @@ async def a_tag_without_its_time_moves_and_is_locked(s: Setup) -> Sequence[Serie
     return s.put(B, "v1"), s.lock("v1")
 
 
-@scenario("P3", "D2", "F6")
+@scenario("P3", "D2", "F6", most=10, is_long=True)
 async def a_tag_that_its_manifest_does_not_know_moves_and_goes(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -737,7 +739,7 @@ async def a_tag_that_its_manifest_does_not_know_moves_and_goes(s: Setup) -> Sequ
     return s.put(B, "v1"), s.delete("v1")
 
 
-@scenario("P3", "P6")
+@scenario("P3", "P6", most=10, is_long=True)
 async def a_manifest_without_its_time_is_pushed_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
@@ -745,7 +747,7 @@ async def a_manifest_without_its_time_is_pushed_and_locked(s: Setup) -> Sequence
     return s.put(A, "v1"), s.lock(A.digest)
 
 
-@scenario("P3", "D1")
+@scenario("P3", "D1", most=10, is_long=True)
 async def a_referrer_that_is_not_listed_is_pushed_and_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, A2)
@@ -753,7 +755,7 @@ async def a_referrer_that_is_not_listed_is_pushed_and_deleted(s: Setup) -> Seque
     return s.put(A2), s.delete(A2.digest)
 
 
-@scenario("P3", "P6")
+@scenario("P3", "P6", most=10, is_long=True)
 async def a_referrer_that_is_not_listed_is_pushed_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A, A2)
@@ -761,7 +763,7 @@ async def a_referrer_that_is_not_listed_is_pushed_and_locked(s: Setup) -> Sequen
     return s.put(A2), s.lock(A2.digest, "DeleteEnabled")
 
 
-@scenario("P5", "P6")
+@scenario("P5", "P6", most=10, is_long=True)
 async def an_index_that_its_child_does_not_know_is_pushed_and_locked(
     s: Setup,
 ) -> Sequence[Series]:
@@ -771,7 +773,7 @@ async def an_index_that_its_child_does_not_know_is_pushed_and_locked(
     return s.put(INDEX), s.lock(INDEX.digest, "DeleteEnabled")
 
 
-@scenario("P3", "P6", "F6", mishaps=When.LONG)
+@scenario("P3", "P6", "F6", mishaps=When.LONG, most=10)
 async def a_repository_without_its_guard_is_pushed_to_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -779,7 +781,7 @@ async def a_repository_without_its_guard_is_pushed_to_and_locked(s: Setup) -> Se
     return s.put(B, "v1"), s.lock()
 
 
-@scenario("P3", "F6")
+@scenario("P3", "F6", most=10, is_long=True)
 async def a_repository_without_its_guard_is_pushed_to_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -787,7 +789,7 @@ async def a_repository_without_its_guard_is_pushed_to_by_two(s: Setup) -> Sequen
     return s.put(B, "v1"), s.put(A, "v2")
 
 
-@scenario("D1", "P6")
+@scenario("D1", "P6", most=10, is_long=True)
 async def a_repository_without_its_guard_is_deleted_from_and_locked(
     s: Setup,
 ) -> Sequence[Series]:
@@ -797,7 +799,7 @@ async def a_repository_without_its_guard_is_deleted_from_and_locked(
     return s.delete(A.digest), s.lock()
 
 
-@scenario("D2", "P3")
+@scenario("D2", "P3", most=10, is_long=True)
 async def a_repository_without_its_guard_is_untagged_and_pushed_to(
     s: Setup,
 ) -> Sequence[Series]:
@@ -807,7 +809,7 @@ async def a_repository_without_its_guard_is_untagged_and_pushed_to(
     return s.delete("v1"), s.put(B, "v2")
 
 
-@scenario("P3", "P6")
+@scenario("P3", "P6", most=10, is_long=True)
 async def a_repository_without_its_last_update_is_pushed_to_and_locked(
     s: Setup,
 ) -> Sequence[Series]:
@@ -817,7 +819,7 @@ async def a_repository_without_its_last_update_is_pushed_to_and_locked(
     return s.put(A, "v1"), s.lock(attribute="DeleteEnabled")
 
 
-@scenario("P3", "D1", "F6")
+@scenario("P3", "D1", "F6", most=10)
 async def a_manifest_with_a_tag_too_many_is_deleted_and_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -826,7 +828,7 @@ async def a_manifest_with_a_tag_too_many_is_deleted_and_pushed(s: Setup) -> Sequ
     return s.delete(B.digest), s.put(A, "v1")
 
 
-@scenario("P3", "P6")
+@scenario("P3", "P6", most=10, is_long=True)
 async def a_locked_repository_with_guards_is_pushed_to_and_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A)
@@ -836,7 +838,7 @@ async def a_locked_repository_with_guards_is_pushed_to_and_locked(s: Setup) -> S
     return s.put(B, "v1"), s.lock()
 
 
-@scenario("P3", "P6")
+@scenario("P3", "P6", most=10, is_long=True)
 async def a_referrer_is_listed_before_it_is_pushed(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     await s.push(A)
@@ -879,7 +881,7 @@ async def a_blob_is_collected_and_committed(s: Setup) -> Sequence[Series]:
     return (s.delete_blob(s.own), s.collect(s.own)), s.commit(s.own)
 
 
-@scenario("U5", "U9", mishaps=When.LONG)
+@scenario("U5", "U9")
 async def a_commit_is_repeated_and_its_object_swept(s: Setup) -> Sequence[Series]:
     """Whoever looks for the object before its mark ends with a blob that has no bytes."""
     await s.session(s.own)
@@ -906,24 +908,27 @@ async def a_build_cache_and_its_layer_are_deleted(s: Setup) -> Sequence[Series]:
 # Manifests that are stored as blobs.
 
 
-@scenario("P2", "D3", inline_bytes=16, is_long=True)
+@scenario("P2", "D3", inline_bytes=16, is_long=True, is_in_parts=True)
 async def a_large_manifest_is_pushed_and_deleted_as_a_blob(s: Setup) -> Sequence[Series]:
-    await s.blobs(ONE)
+    await s.blobs(ONE, TWO)
+    await s.push(B)
     large = s.own_artifact()
     return s.put(large, "v1"), s.delete_blob(large.content)
 
 
-@scenario("P2", "D3", inline_bytes=16, is_long=True, most=100)
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=100, is_in_parts=True)
 async def a_large_manifest_is_deleted_as_a_blob_and_pushed_by_two(s: Setup) -> Sequence[Series]:
-    await s.blobs(ONE)
+    await s.blobs(ONE, TWO)
+    await s.push(B)
     large = s.own_artifact()
     return s.put(large, "v1"), (s.delete_blob(large.content), s.put(large, "v2"))
 
 
-@scenario("P2", "D3", inline_bytes=16, is_long=True, most=150)
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=150, is_in_parts=True)
 async def a_large_manifest_is_collected_as_a_blob_and_sent_again(s: Setup) -> Sequence[Series]:
     """Whoever takes its place from its own upload says that its bytes lie where they do not."""
-    await s.blobs(ONE)
+    await s.blobs(ONE, TWO)
+    await s.push(B)
     large = s.own_artifact()
     await s.session(large.content)
     again = s.delete_blob(large.content), s.collect(large.content), s.commit(large.content)
@@ -933,7 +938,7 @@ async def a_large_manifest_is_collected_as_a_blob_and_sent_again(s: Setup) -> Se
 # Blobs.
 
 
-@scenario("P1", "D3", mishaps=When.LONG)
+@scenario("P1", "D3", mishaps=When.LONG, dies_in_parts=True)
 async def a_manifest_is_pushed_and_its_blob_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.put(A, "v1"), s.delete_blob(ONE)
