@@ -655,7 +655,7 @@ async def two_manifests_are_deleted_and_one_untagged(s: Setup) -> Sequence[Serie
     return s.delete_all(A, B), s.delete("v1")
 
 
-@scenario("D1", "P6", "L2", "D7")
+@scenario("D1", "P6", "L2", "D7", is_in_parts=True)
 async def a_set_is_deleted_and_the_repository_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, B)
