@@ -363,14 +363,17 @@ def delete_manifests(
     _check(repository, Target.REPOSITORY, Use.DELETE_MANIFEST, name)
     if not doomed:
         return Plan(())
-    changes: list[RowChange] = []
+    if is_last and may_go(repository):
+        changes = _bury_repository(found, moment)
+    else:
+        changes = _repository_is_deleted_from(found, moment)
     for each in doomed:
         each.check()
         changes += _manifest_goes(found, each, moment)
-    if is_last and may_go(repository):
-        changes += _bury_repository(found, moment)
-    else:
-        changes += _repository_is_deleted_from(found, moment)
+    # Surplus rows go as far as there is room: nobody sees what is left of them.
+    room = tables.MAX_TRANSACTION_ROWS - len(changes)
+    surplus = [row for each in doomed for row in each.surplus][:room]
+    changes += [tables.delete(row.key, row.etag) for row in surplus]
     return Plan(changes, [_deletion(name, each.manifest, origin, moment) for each in doomed])
 
 
@@ -381,8 +384,7 @@ def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChan
     changes += _drop(found, rows.manifest_time(manifest.updated, manifest.digest))
     if manifest.subject:
         changes += _drop(found, rows.referrer(manifest.subject, manifest.digest))
-    changes += _tags_go(found, doomed.tags, moment)
-    return changes + [tables.delete(row.key, row.etag) for row in doomed.surplus]
+    return [*changes, *_tags_go(found, doomed.tags, moment)]
 
 
 def _deletion(
