@@ -230,16 +230,23 @@ class Executor:
         await self._table.transact(rows.partition(name), changes)
 
     async def query(
-        self, name: RepositoryName, range_: rows.Range, columns: tuple[str, ...] | None = ()
+        self,
+        name: RepositoryName,
+        range_: rows.Range,
+        columns: tuple[str, ...] | None = (),
+        limit: int | None = None,
     ) -> list[Row]:
-        """All rows of one kind, or of what is live of it."""
+        """The rows of one kind, or of what is live of it: all, or the first `limit`."""
         having = rows.LIVE if range_ in (rows.MANIFESTS, rows.TAGS) else ""
         return await self._table.query(
-            rows.partition(name), range_.first, range_.end, columns, having=having
+            rows.partition(name), range_.first, range_.end, columns, limit, having
         )
 
-    async def survey(self, name: RepositoryName) -> Survey:
-        """The repository's row and its guards, and after them the first of its manifests."""
+    async def survey(self, name: RepositoryName, also: Iterable[str] = ()) -> Survey:
+        """The repository's row and its guards, and after them the first of its manifests.
+
+        Of its own rows also those of `also`, which stood in the way.
+        """
         page = await self._table.query(
             rows.partition(name),
             rows.REPOSITORY,
@@ -248,7 +255,8 @@ class Executor:
             limit=_SURVEYED,
         )
         by_key = {row.key: row for row in page}
-        found = {key: by_key.get(key) for key in (rows.REPOSITORY, *rows.GUARDS)}
+        wanted = {rows.REPOSITORY, *rows.GUARDS, *({rows.LAST_UPDATE} & set(also))}
+        found = {key: by_key.get(key) for key in wanted}
         live = [row.key for row in page if row.key >= rows.MANIFESTS.first and rows.is_live(row)]
         return Survey(found, frozenset(live))
 
