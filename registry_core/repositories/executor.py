@@ -173,8 +173,9 @@ class Executor:
                     if lost:
                         return lost  # By our own earlier try, whose answer was lost.
                     raise
-                if time.monotonic() > deadline:
-                    raise Unavailable("the change took too long; try again")
+                if lost and not (made.changes or made.before):
+                    return lost  # The same: nothing of it is left to be done.
+                _check_deadline(deadline)
                 try:
                     return Made(found, made, await self._apply(partition, made))
                 except RowMissing:
@@ -294,6 +295,11 @@ def batches(changes: Sequence[RowChange], size: int) -> Iterator[Sequence[RowCha
     """Cuts changes into parts of at most `size`."""
     for first in range(0, len(changes), size):
         yield changes[first : first + size]
+
+
+def _check_deadline(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Unavailable("the change took too long; try again")
 
 
 def check_time() -> None:

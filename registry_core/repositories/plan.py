@@ -275,14 +275,14 @@ def allow_blob_deletion(name: RepositoryName, found: Found, moment: Moment) -> P
     """
     repository = found[rows.REPOSITORY]
     _check(repository, Target.REPOSITORY, Use.DELETE_BLOB, name)
-    if not is_live(repository) or _is_being_deleted(repository):
+    if not is_live(repository) or is_being_deleted(repository):
         return Plan(())
     return Plan(_pass(found, rows.DELETE_GUARD, moment))
 
 
 def _repository_is_deleted_from(found: Found, moment: Moment) -> list[RowChange]:
     repository = found[rows.REPOSITORY]
-    if repository is not None and _is_being_deleted(repository):
+    if repository is not None and is_being_deleted(repository):
         # The guards have gone; on this version nobody has called the deletion off.
         return [tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text)]
     updated = tables.upsert(rows.LAST_UPDATE, Updated=moment.text)
@@ -442,9 +442,17 @@ def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
 
 def bury_deleted(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     """Removes a repository that was deleted with all that was in it, unless that is done."""
-    if not _is_being_deleted(found[rows.REPOSITORY]):
+    if not is_being_deleted(found[rows.REPOSITORY]):
         return Plan(())
     return bury_repository(found, moment)
+
+
+def clear(found: Found, left: Sequence[Row], moment: Moment) -> Plan:
+    """Takes away rows that are left in a repository that is being deleted; of no other."""
+    if not left or not is_being_deleted(found[rows.REPOSITORY]):
+        return Plan(())
+    changes = [tables.delete(row.key, row.etag) for row in left]
+    return Plan([*_repository_is_deleted_from(found, moment), *changes])
 
 
 def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
@@ -464,7 +472,7 @@ def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
 def end_deletion(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     """Takes the mark away again, unless that is done: a manifest or a tag was locked meanwhile."""
     repository = live(found[rows.REPOSITORY])
-    if repository is None or not _is_being_deleted(repository):
+    if repository is None or not is_being_deleted(repository):
         return Plan(())
     changes = [tables.merge(rows.REPOSITORY, repository.etag, **{rows.DELETING: ""})]
     return Plan([*changes, *_set_guards(found, is_open=True, moment=moment)])
@@ -476,7 +484,8 @@ def is_being_deleted_since(repository: Row | None) -> datetime | None:
     return known.time(rows.DELETING) if known and known.text(rows.DELETING) else None
 
 
-def _is_being_deleted(repository: Row | None) -> bool:
+def is_being_deleted(repository: Row | None) -> bool:
+    """Whether a repository is being deleted with all that is in it."""
     return is_being_deleted_since(repository) is not None
 
 
@@ -492,11 +501,11 @@ class BeingDeleted(Unavailable):
 def has_guards(repository: Row | None) -> bool:
     """Whether the guards are to be there: nothing forbids changes of the repository."""
     is_open = not _attributes(repository).forbidding(Target.REPOSITORY, Use.PUSH)
-    return is_live(repository) and is_open and not _is_being_deleted(repository)
+    return is_live(repository) and is_open and not is_being_deleted(repository)
 
 
 def _refuse_while_deleting(repository: Row | None) -> None:
-    if repository is not None and _is_being_deleted(repository):
+    if repository is not None and is_being_deleted(repository):
         raise BeingDeleted(repository)
 
 
