@@ -7,7 +7,7 @@ it has entered its repository leaves an entry without one, for the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
@@ -50,16 +50,24 @@ class Catalog:
             except Ambiguous:
                 continue
 
-    async def show(self, repository: RepositoryName, is_shown: bool) -> None:
-        """Lists a repository or hides it, if it is there."""
-        entry = tables.merge(entry_key(repository), **{HIDDEN_BY: is_shown})
+    async def show(
+        self, repository: RepositoryName, is_shown: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Lists a repository or hides it, if it is there.
+
+        `is_shown` is asked after the entry was read, which is changed on that version: of two that
+        set it at once, the one that is late does not undo what the other has set since.
+        """
         async for _ in attempts(most=_ATTEMPTS):
+            version = await self.version(repository)
+            if version is None:
+                return
+            shown = {HIDDEN_BY: await is_shown()}
             try:
+                entry = tables.merge(entry_key(repository), version, **shown)
                 await self._table.transact(PARTITION, [entry])
                 return
-            except RowMissing:
-                return
-            except Ambiguous:
+            except (ConditionFailed, RowMissing, Ambiguous):
                 continue
 
     async def version(self, repository: RepositoryName) -> str | None:

@@ -201,7 +201,7 @@ class Deletions:
             if (tag := StoredTag.from_row(row)).digest == digest
         }
         surplus = [row for key, row in by_key.items() if key not in pointing]
-        return list(pointing.values()), surplus[: plan.TAGS_A_TRANSACTION // 3]
+        return list(pointing.values()), surplus
 
     async def _clean_up(self, repository: RepositoryName, digest: Digest, found: _Found) -> None:
         """What only hints at the manifest, now gone; what fails here is repaired by the sweep.

@@ -16,12 +16,12 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor, batches, check_time, reading
+from registry_core.repositories.executor import Executor, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
 from registry_core.storage import tables
-from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.pacing import together
+from registry_core.storage.tables import Row
 
 _FEW = 20
 """Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
@@ -50,6 +50,15 @@ class _Batch:
     def stamps(self) -> Iterable[str]:
         """The stamps of what goes."""
         return [stamp for each in self.doomed for stamp in each.stamps]
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Rows that are left in a repository that is being deleted."""
+
+    rows: Found
+    left: Sequence[Row]
+    stamps: Iterable[str] = ()
 
 
 class BulkDeletions:
@@ -99,6 +108,10 @@ class BulkDeletions:
             _refuse_if_locked(await self._all(repository))
             await self._change(repository, plan.begin_deletion)
         entry = await self._catalog.version(repository)
+        # Another that goes on with the same deletion may end it meanwhile, and then the repository
+        # be made anew: from here on nothing counts without the mark, which is read after the entry.
+        if not await self._is_marked(repository):
+            return ()
         # Nothing can be locked, pushed or deleted by others from here on.
         doomed = await self._all(repository)
         try:
@@ -108,7 +121,7 @@ class BulkDeletions:
             raise
         deleted = Deleted()
         whole = DeleteManifests((), change.origin)
-        await self._delete(repository, whole, doomed, deleted)
+        await self._delete(repository, whole, doomed, deleted, with_repository=True)
         await self._delete_index_rows(repository)
         await self._change(repository, plan.bury_deleted)
         if entry is not None:
@@ -125,6 +138,10 @@ class BulkDeletions:
             reading(self._executor, repository, _GUARDED),
             lambda read, moment: make(repository, read.rows, moment),
         )
+
+    async def _is_marked(self, repository: RepositoryName) -> bool:
+        found = await self._executor.read(repository, {rows.REPOSITORY: None})
+        return plan.is_being_deleted(found[rows.REPOSITORY])
 
     async def _all(self, repository: RepositoryName) -> list[Doomed]:
         """Every manifest with its tags: a call for each thousand rows."""
@@ -161,11 +178,18 @@ class BulkDeletions:
         change: DeleteManifests,
         doomed: Iterable[Doomed],
         deleted: Deleted,
+        *,
+        with_repository: bool = False,
     ) -> None:
-        """Deletes what is not locked, a batch after the other."""
+        """Deletes what is not locked, a batch after the other.
+
+        `with_repository`: nothing, once the repository is not being deleted any more.
+        """
         for batch in _batches(doomed):
             check_time()
-            await self._delete_batch(repository, change, batch, deleted)
+            await self._delete_batch(
+                repository, change, batch, deleted, with_repository=with_repository
+            )
 
     async def _delete_batch(
         self,
@@ -173,16 +197,22 @@ class BulkDeletions:
         change: DeleteManifests,
         batch: Sequence[Doomed],
         deleted: Deleted,
+        *,
+        with_repository: bool = False,
     ) -> None:
         digests = [each.manifest.digest for each in batch]
         # What was listed will do the first time; after a conflict each is read anew.
         fresh, later = [batch], list[Sequence[Doomed]]()
         if not _fits(batch):
-            await self._untag_some(repository, batch[0].manifest.digest)
+            await self._untag_some(
+                repository, batch[0].manifest.digest, with_repository=with_repository
+            )
             fresh.clear()
 
         async def read(also: frozenset[str]) -> _Batch:
             found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
+            if with_repository and not plan.is_being_deleted(found[rows.REPOSITORY]):
+                return _Batch(found, ())
             known = fresh.pop() if fresh else await self._again(repository, digests)
             # They may have got tags since they were listed: what fits no more has its own turn.
             now, *later[:] = _fitting(_unlocked(known, deleted))
@@ -195,9 +225,13 @@ class BulkDeletions:
                 repository, read.rows, read.doomed, change.origin, moment
             ),
         )
-        deleted.events += made.plan.events
+        # A try whose answer was lost tells of all: not of those that were locked before the next.
+        stay = set(map(str, deleted.locked))
+        deleted.events += [event for event in made.plan.events if event.digest not in stay]
         for rest in later:
-            await self._delete_batch(repository, change, rest, deleted)
+            await self._delete_batch(
+                repository, change, rest, deleted, with_repository=with_repository
+            )
 
     async def _again(
         self, repository: RepositoryName, digests: Sequence[Digest]
@@ -205,11 +239,15 @@ class BulkDeletions:
         found = await together(self._one(repository, digest) for digest in digests)
         return [each for each in found if each]
 
-    async def _untag_some(self, repository: RepositoryName, digest: Digest) -> None:
+    async def _untag_some(
+        self, repository: RepositoryName, digest: Digest, *, with_repository: bool
+    ) -> None:
         """Takes so many tags of a manifest away that the rest fits one transaction."""
 
         async def read(also: frozenset[str]) -> _Batch:
             found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
+            if with_repository and not plan.is_being_deleted(found[rows.REPOSITORY]):
+                return _Batch(found, ())
             known = await self._one(repository, digest)
             return _Batch(found, [known] if known else [])
 
@@ -224,13 +262,21 @@ class BulkDeletions:
     async def _delete_index_rows(self, repository: RepositoryName) -> None:
         """Deletes what is left without manifests: rows of children, and what was surplus."""
         for range_ in rows.INDEX_ROWS:
-            left = await self._executor.query(repository, range_)
-            for batch in batches([tables.delete(row.key, row.etag) for row in left], _BATCH_ROWS):
+            while await self._delete_some(repository, range_):
                 check_time()
-                try:
-                    await self._executor.transact(repository, batch)
-                except (ConditionFailed, RowMissing):
-                    continue  # Another that goes on with the same deletion was there.
+
+    async def _delete_some(self, repository: RepositoryName, range_: rows.Range) -> bool:
+        """Deletes the first rows of a kind; False if there were none, or it was over already."""
+
+        async def read(_: frozenset[str] = frozenset()) -> _Left:
+            # The mark is read first: rows of a repository that is made anew are not deleted on it.
+            found = await self._executor.read(repository, {rows.REPOSITORY: None})
+            return _Left(found, await self._executor.query(repository, range_, limit=_BATCH_ROWS))
+
+        made = await self._executor.change(
+            repository, read, lambda read, moment: plan.clear(read.rows, read.left, moment)
+        )
+        return bool(made.plan.changes)
 
 
 def _unlocked(doomed: Iterable[Doomed], deleted: Deleted) -> list[Doomed]:
@@ -240,6 +286,7 @@ def _unlocked(doomed: Iterable[Doomed], deleted: Deleted) -> list[Doomed]:
         try:
             each.check()
             free.append(each)
+            deleted.locked.pop(each.manifest.digest, None)
         except DisallowedOperation as error:
             deleted.locked[each.manifest.digest] = error
     return free

@@ -25,8 +25,8 @@ class Emptiness:
         it anew.
         """
 
-        async def read(_: frozenset[str] = frozenset()) -> Survey:
-            found = await self._executor.survey(repository)
+        async def read(also: frozenset[str] = frozenset()) -> Survey:
+            found = await self._executor.survey(repository, also)
             row = found.rows[rows.REPOSITORY]
             stays = not is_live(row) or not plan.may_go(row)
             if stays or await self._executor.holds_another(repository, found):

@@ -173,8 +173,9 @@ class Executor:
                     if lost:
                         return lost  # By our own earlier try, whose answer was lost.
                     raise
-                if time.monotonic() > deadline:
-                    raise Unavailable("the change took too long; try again")
+                if lost and not (made.changes or made.before):
+                    return lost  # The same: nothing of it is left to be done.
+                _check_deadline(deadline)
                 try:
                     return Made(found, made, await self._apply(partition, made))
                 except RowMissing:
@@ -230,16 +231,23 @@ class Executor:
         await self._table.transact(rows.partition(name), changes)
 
     async def query(
-        self, name: RepositoryName, range_: rows.Range, columns: tuple[str, ...] | None = ()
+        self,
+        name: RepositoryName,
+        range_: rows.Range,
+        columns: tuple[str, ...] | None = (),
+        limit: int | None = None,
     ) -> list[Row]:
-        """All rows of one kind, or of what is live of it."""
+        """The rows of one kind, or of what is live of it: all, or the first `limit`."""
         having = rows.LIVE if range_ in (rows.MANIFESTS, rows.TAGS) else ""
         return await self._table.query(
-            rows.partition(name), range_.first, range_.end, columns, having=having
+            rows.partition(name), range_.first, range_.end, columns, limit, having
         )
 
-    async def survey(self, name: RepositoryName) -> Survey:
-        """The repository's row and its guards, and after them the first of its manifests."""
+    async def survey(self, name: RepositoryName, also: Iterable[str] = ()) -> Survey:
+        """The repository's row and its guards, and after them the first of its manifests.
+
+        Of its own rows also those of `also`, which stood in the way.
+        """
         page = await self._table.query(
             rows.partition(name),
             rows.REPOSITORY,
@@ -248,7 +256,8 @@ class Executor:
             limit=_SURVEYED,
         )
         by_key = {row.key: row for row in page}
-        found = {key: by_key.get(key) for key in (rows.REPOSITORY, *rows.GUARDS)}
+        wanted = {rows.REPOSITORY, *rows.GUARDS, *({rows.LAST_UPDATE} & set(also))}
+        found = {key: by_key.get(key) for key in wanted}
         live = [row.key for row in page if row.key >= rows.MANIFESTS.first and rows.is_live(row)]
         return Survey(found, frozenset(live))
 
@@ -286,6 +295,11 @@ def batches(changes: Sequence[RowChange], size: int) -> Iterator[Sequence[RowCha
     """Cuts changes into parts of at most `size`."""
     for first in range(0, len(changes), size):
         yield changes[first : first + size]
+
+
+def _check_deadline(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Unavailable("the change took too long; try again")
 
 
 def check_time() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry_core.model.attributes import COLUMNS as ATTRIBUTES
+from registry_core.model.attributes import Attributes
 from registry_core.model.change import Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
@@ -43,7 +45,12 @@ class Locks:
             repository, change.target if isinstance(change.target, Digest) else None
         )
         if change.target is None and HIDDEN_BY in change.attributes:
-            await self._catalog.show(repository, change.attributes[HIDDEN_BY])
+            await self._catalog.show(repository, lambda: self._is_shown(repository))
         if change.target is None and any(change.attributes.values()):
             await self._emptiness.end(repository)
         return made.plan.events
+
+    async def _is_shown(self, repository: RepositoryName) -> bool:
+        found = await self._executor.read(repository, {rows.REPOSITORY: ATTRIBUTES})
+        row = found[rows.REPOSITORY]
+        return Attributes.from_row(row.values if row else None).list_enabled

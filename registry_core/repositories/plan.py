@@ -275,14 +275,14 @@ def allow_blob_deletion(name: RepositoryName, found: Found, moment: Moment) -> P
     """
     repository = found[rows.REPOSITORY]
     _check(repository, Target.REPOSITORY, Use.DELETE_BLOB, name)
-    if not is_live(repository) or _is_being_deleted(repository):
+    if not is_live(repository) or is_being_deleted(repository):
         return Plan(())
     return Plan(_pass(found, rows.DELETE_GUARD, moment))
 
 
 def _repository_is_deleted_from(found: Found, moment: Moment) -> list[RowChange]:
     repository = found[rows.REPOSITORY]
-    if repository is not None and _is_being_deleted(repository):
+    if repository is not None and is_being_deleted(repository):
         # The guards have gone; on this version nobody has called the deletion off.
         return [tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text)]
     updated = tables.upsert(rows.LAST_UPDATE, Updated=moment.text)
@@ -363,14 +363,17 @@ def delete_manifests(
     _check(repository, Target.REPOSITORY, Use.DELETE_MANIFEST, name)
     if not doomed:
         return Plan(())
-    changes: list[RowChange] = []
+    if is_last and may_go(repository):
+        changes = _bury_repository(found, moment)
+    else:
+        changes = _repository_is_deleted_from(found, moment)
     for each in doomed:
         each.check()
         changes += _manifest_goes(found, each, moment)
-    if is_last and may_go(repository):
-        changes += _bury_repository(found, moment)
-    else:
-        changes += _repository_is_deleted_from(found, moment)
+    # Surplus rows go as far as there is room: nobody sees what is left of them.
+    room = tables.MAX_TRANSACTION_ROWS - len(changes)
+    surplus = [row for each in doomed for row in each.surplus][:room]
+    changes += [tables.delete(row.key, row.etag) for row in surplus]
     return Plan(changes, [_deletion(name, each.manifest, origin, moment) for each in doomed])
 
 
@@ -381,8 +384,7 @@ def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChan
     changes += _drop(found, rows.manifest_time(manifest.updated, manifest.digest))
     if manifest.subject:
         changes += _drop(found, rows.referrer(manifest.subject, manifest.digest))
-    changes += _tags_go(found, doomed.tags, moment)
-    return changes + [tables.delete(row.key, row.etag) for row in doomed.surplus]
+    return [*changes, *_tags_go(found, doomed.tags, moment)]
 
 
 def _deletion(
@@ -440,9 +442,17 @@ def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
 
 def bury_deleted(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     """Removes a repository that was deleted with all that was in it, unless that is done."""
-    if not _is_being_deleted(found[rows.REPOSITORY]):
+    if not is_being_deleted(found[rows.REPOSITORY]):
         return Plan(())
     return bury_repository(found, moment)
+
+
+def clear(found: Found, left: Sequence[Row], moment: Moment) -> Plan:
+    """Takes away rows that are left in a repository that is being deleted; of no other."""
+    if not left or not is_being_deleted(found[rows.REPOSITORY]):
+        return Plan(())
+    changes = [tables.delete(row.key, row.etag) for row in left]
+    return Plan([*_repository_is_deleted_from(found, moment), *changes])
 
 
 def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
@@ -462,7 +472,7 @@ def begin_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
 def end_deletion(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     """Takes the mark away again, unless that is done: a manifest or a tag was locked meanwhile."""
     repository = live(found[rows.REPOSITORY])
-    if repository is None or not _is_being_deleted(repository):
+    if repository is None or not is_being_deleted(repository):
         return Plan(())
     changes = [tables.merge(rows.REPOSITORY, repository.etag, **{rows.DELETING: ""})]
     return Plan([*changes, *_set_guards(found, is_open=True, moment=moment)])
@@ -474,7 +484,8 @@ def is_being_deleted_since(repository: Row | None) -> datetime | None:
     return known.time(rows.DELETING) if known and known.text(rows.DELETING) else None
 
 
-def _is_being_deleted(repository: Row | None) -> bool:
+def is_being_deleted(repository: Row | None) -> bool:
+    """Whether a repository is being deleted with all that is in it."""
     return is_being_deleted_since(repository) is not None
 
 
@@ -490,11 +501,11 @@ class BeingDeleted(Unavailable):
 def has_guards(repository: Row | None) -> bool:
     """Whether the guards are to be there: nothing forbids changes of the repository."""
     is_open = not _attributes(repository).forbidding(Target.REPOSITORY, Use.PUSH)
-    return is_live(repository) and is_open and not _is_being_deleted(repository)
+    return is_live(repository) and is_open and not is_being_deleted(repository)
 
 
 def _refuse_while_deleting(repository: Row | None) -> None:
-    if repository is not None and _is_being_deleted(repository):
+    if repository is not None and is_being_deleted(repository):
         raise BeingDeleted(repository)
 
 

@@ -135,11 +135,8 @@ class _Push:
         """The version of the manifest's tombstone after which its blobs were protected last."""
         self._entered_after: str | None = ""
         """The version of the repository's tombstone after which it was entered last."""
-
-    @property
-    def has_entered(self) -> bool:
-        """Whether it has entered a repository into the catalog that it was to make."""
-        return self._entered_after != ""
+        self.has_entered = False
+        """Whether it has entered a repository that it was to make into the catalog, or may have."""
 
     async def read(self, also: frozenset[str] = frozenset()) -> _Read:
         """The rows, and what depends on them: in two rounds, or one where nothing does."""
@@ -270,6 +267,7 @@ class _Push:
         repository = found[rows.REPOSITORY]
         version = repository.etag if repository else None
         if not is_live(repository) and self._entered_after != version:
+            self.has_entered = True  # Before that: it may be ended while it waits for the answer.
             await self._registry.catalog.enter(self._repository)
             self._entered_after = version
 

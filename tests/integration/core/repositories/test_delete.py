@@ -26,7 +26,7 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.gate import Gate
-from tests.interference.kinds import Drop, Interference, SeenCall
+from tests.interference.kinds import Drop, Hold, Interference, SeenCall
 
 
 @pytest.mark.rule("D2")
@@ -238,3 +238,37 @@ async def test_a_blob_with_more_requirement_rows_than_a_page_is_not_deleted_whil
     answer = await client.send("DELETE", f"/v2/{repository}/blobs/{layer}")
     assert answer.status_code == 405
     assert await is_pullable(client, repository, image)
+
+
+@pytest.mark.rule("D1")
+async def test_tags_that_move_while_a_manifest_is_deleted_are_no_more_than_a_transaction_holds(
+    client: Client, other: Client, repository: str
+) -> None:
+    """Of 45 tags that were listed 15 move: 30 tags with their rows fill a transaction already."""
+    keep = await client.push_image(repository, "keep")
+    gone = await client.push_image(repository, "")
+    queries = ["&".join(f"tag=t{n}" for n in range(first, first + 15)) for first in (0, 15, 30)]
+    for query in queries:
+        answer = await client.put_manifest(repository, f"{gone.digest}?{query}", gone.manifest)
+        assert answer.status_code == 201
+    listed, moved = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        listed.set()
+        await moved.wait()
+
+    def plan(call: SeenCall) -> Interference | None:
+        is_list = any(each.is_read and f"g:{gone.digest}" in str(each) for each in call.operations)
+        return Hold(after_gate=wait) if is_list and not listed.is_set() else None
+
+    client.hook.plan = plan
+    deletion = asyncio.create_task(
+        client.send("DELETE", f"/v2/{repository}/manifests/{gone.digest}")
+    )
+    await listed.wait()
+    answer = await other.put_manifest(repository, f"{keep.digest}?{queries[0]}", keep.manifest)
+    assert answer.status_code == 201
+    moved.set()
+    assert (await deletion).status_code == 202
+    tags = (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert sorted(tags) == sorted(["keep", *(f"t{n}" for n in range(15))])

@@ -39,7 +39,7 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.gate import Gate
-from tests.interference.kinds import Interference, SeenCall
+from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
 from tests.unit.core.repositories.memory import Repository, image
 
 COUNTS = [100, pytest.param(1000, marks=pytest.mark.long)]
@@ -89,6 +89,13 @@ def is_change(call: SeenCall) -> bool:
     """Whether it changes rows of a repository."""
     return any(
         each.resource == repository_rows.TABLE and not each.is_read for each in call.operations
+    )
+
+
+def reads(call: SeenCall, table: str, prefix: str) -> bool:
+    """Whether it reads rows of a table whose keys begin so."""
+    return any(
+        each.resource == table and each.is_read and prefix in str(each) for each in call.operations
     )
 
 
@@ -318,6 +325,71 @@ async def test_two_that_delete_a_repository_at_once_delete_it(
     )
     assert all(isinstance(each, list | NameUnknown) for each in outcomes), outcomes
     assert await is_gone(client, repository)
+
+
+@pytest.mark.rule("D8")
+@pytest.mark.parametrize(
+    "is_next",
+    [
+        pytest.param(is_change, id="before-a-batch"),
+        pytest.param(lambda call: reads(call, catalog.TABLE, ""), id="before-the-entry"),
+        pytest.param(
+            lambda call: reads(call, repository_rows.TABLE, repository_rows.TAG_TIMES.prefix),
+            id="before-the-index-rows",
+        ),
+    ],
+)
+async def test_a_slow_deletion_takes_nothing_from_a_repository_that_was_made_anew(
+    client: Client, other: Client, repository: str, is_next: Callable[[SeenCall], bool]
+) -> None:
+    """Two go on with a deletion that stopped. One ends it, and the same images are pushed again."""
+    filled = await Filled.make(client, repository, 40)
+    stop_after(client, 1)
+    with budgeted(Budget(60)), pytest.raises(Unavailable):
+        await filled.delete(client)
+    gate = Gate(client.hook, is_next)
+    slow = asyncio.create_task(filled.delete(client))
+    await gate.reached.wait()
+    await filled.delete(other)
+    for number in (3, 30):
+        tags = (Tag(f"new{number}"),)
+        await other.services.pushes.push(filled.name, Push(image(number), tags))
+    pushed = await rows(other, repository)
+    gate.open()
+    await slow
+    assert await rows(other, repository) == pushed
+    entries = await all_rows(other, catalog.TABLE, catalog.PARTITION)
+    assert repository_rows.partition(filled.name) in entries
+
+
+@pytest.mark.rule("D7", "F5")
+@pytest.mark.parametrize("is_locked_meanwhile", [False, True])
+async def test_a_batch_whose_answer_was_lost_is_told_as_it_was_deleted(
+    client: Client, other: Client, repository: str, is_locked_meanwhile: bool
+) -> None:
+    """Where it was not applied, and a manifest has been locked since, that one is not told."""
+    filled = await Filled.make(client, repository, 3)
+    calls: list[SeenCall] = []
+
+    class Lost(Refuse if is_locked_meanwhile else Drop):  # type: ignore[misc]
+        async def before(self, call: SeenCall) -> None:
+            if is_locked_meanwhile:
+                await filled.lock(other, filled.digests[1], "DeleteEnabled")
+            await super().before(call)
+
+    def plan(call: SeenCall) -> Interference | None:
+        if is_change(call) and not calls:
+            calls.append(call)
+            return Lost()
+        return None
+
+    client.hook.plan = plan
+    wanted = DeleteManifests((filled.digests[1],), ORIGIN)
+    deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    assert calls
+    told = [event.digest for event in deleted.events]
+    assert told == ([] if is_locked_meanwhile else [str(filled.digests[1])])
+    assert list(deleted.locked) == ([filled.digests[1]] if is_locked_meanwhile else [])
 
 
 @pytest.mark.rule("D7")

@@ -13,8 +13,10 @@ from registry_core.model.change import Event, Operation, Origin, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows as repository_rows
+from registry_core.storage import tables
 from tests.integration.core.support import Client, Image, digest_of, push_blobs, rows
 from tests.interference.gate import Gate
+from tests.interference.kinds import SeenCall
 
 ALL_FALSE = dict.fromkeys(COLUMNS, False)
 ALL_TRUE = dict.fromkeys(COLUMNS, True)
@@ -284,3 +286,41 @@ async def test_what_began_before_a_lock_is_refused_after_it(
     head = await other.send("HEAD", f"/v2/{repository}/manifests/v1")
     assert head.headers["docker-content-digest"] == image.digest
     assert "t:v2" not in await rows(other, repository)
+
+
+@pytest.mark.rule("F6", "L5")
+async def test_an_empty_repository_goes_though_its_last_update_is_missing(
+    client: Client, repository: str
+) -> None:
+    image, name = await client.push_image(repository, "only"), RepositoryName(repository)
+    await client.services.locks.set(name, SetAttributes({"DeleteEnabled": False}))
+    answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    assert answer.status_code == 202
+    table = client.services.connection.table(repository_rows.TABLE)
+    partition = repository_rows.partition(name)
+    await table.transact(partition, [tables.delete(repository_rows.LAST_UPDATE)])
+    await client.services.locks.set(name, SetAttributes({"DeleteEnabled": True}))
+    assert await rows(client, repository) == {}
+
+
+@pytest.mark.rule("L7")
+async def test_a_late_change_of_the_entry_does_not_undo_a_later_one(
+    client: Client, other: Client, repository: str
+) -> None:
+    """Somebody hides a repository, and is slow; another shows it again before that has ended."""
+    await client.push_image(repository, "latest")
+    name = RepositoryName(repository)
+
+    def writes_entry(call: SeenCall) -> bool:
+        return any(each.resource == "catalog" and not each.is_read for each in call.operations)
+
+    gate = Gate(client.hook, writes_entry)
+    hiding = asyncio.create_task(
+        client.services.locks.set(name, SetAttributes({"ListEnabled": False}))
+    )
+    await gate.reached.wait()
+    await other.services.locks.set(name, SetAttributes({"ListEnabled": True}))
+    gate.open()
+    await hiding
+    listed = (await client.send("GET", "/v2/_catalog?n=1000")).json()["repositories"]
+    assert repository in listed

@@ -29,7 +29,7 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.gate import Gate
-from tests.interference.kinds import Drop, Interference, Postpone, Refuse, SeenCall
+from tests.interference.kinds import Drop, Hold, Interference, Postpone, Refuse, SeenCall
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -431,3 +431,40 @@ async def test_a_push_with_a_subject_says_so(client: Client, repository: str) ->
         await client.push_blob(repository, blob)
     answer = await client.put_manifest(repository, "v1", image.manifest)
     assert (answer.status_code, answer.headers["oci-subject"]) == (201, subject.digest)
+
+
+@pytest.mark.rule("P7")
+async def test_a_push_that_is_refused_while_it_enters_its_repository_takes_the_entry_back(
+    client: Client, other: Client, repository: str
+) -> None:
+    """A layer is deleted just before it is protected; the entry is written, its answer unseen."""
+    image = Image.make()
+    await push_blobs(client, repository, image)
+    layer, entered, refused = digest_of(image.layer), asyncio.Event(), asyncio.Event()
+
+    async def unseen() -> None:
+        entered.set()
+        await refused.wait()
+
+    async def delete_layer() -> None:
+        await entered.wait()
+        answer = await other.send("DELETE", f"/v2/{repository}/blobs/{layer}")
+        assert answer.status_code == 202
+
+    protects: list[SeenCall] = []
+
+    def plan(call: SeenCall) -> Interference | None:
+        written = [each for each in call.operations if not each.is_read]
+        if any(each.resource == "catalog" for each in written) and not entered.is_set():
+            return Hold(after_gate=unseen)
+        if any(each.resource == "blobs" and layer in str(each) for each in written):
+            protects.append(call)
+            return Hold(before_gate=delete_layer) if len(protects) == 1 else None
+        return None
+
+    client.hook.plan = plan
+    answer = await client.put_manifest(repository, "latest", image.manifest)
+    assert answer.status_code == 400
+    assert entered.is_set()
+    listed = (await client.send("GET", "/v2/_catalog?n=1000")).json()["repositories"]
+    assert repository not in listed
