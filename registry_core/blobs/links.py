@@ -144,7 +144,9 @@ class Links:
             try:
                 await self._join(repository, digest, found)
                 return found.location
-            except (RowMissing, Ambiguous):  # Collected since it was read, or nobody knows.
+            except RowMissing:  # Collected since it was read.
+                await self._mark(digest, found.location)
+            except Ambiguous:
                 continue
         raise AssertionError("unreachable")
 
@@ -156,6 +158,20 @@ class Links:
             tables.upsert(rows.link(repository), **found.columns, Created=created),
         ]
         await self._table.transact(str(digest), changes)
+
+    async def _mark(self, digest: Digest, location: Location) -> None:
+        """Makes a marker that is missing again, on the version of the row that names its location.
+
+        Where there is no such row, the blob was collected, and its marker with it.
+        """
+        blob = await self._table.get(str(digest), rows.BLOB, ("Location", "Size"))
+        if blob is None or Link.from_row(blob).location != location:
+            return
+        made = [
+            tables.merge(rows.BLOB, blob.etag, Touched=self._time()),
+            tables.upsert(rows.marker(location), Created=self._time()),
+        ]
+        await _ignoring_faults(self._table.transact(str(digest), made))
 
     async def mount(
         self,
@@ -180,7 +196,9 @@ class Links:
             try:
                 await self._join(repository, digest, found)
                 return True
-            except (RowMissing, Ambiguous):  # Collected since it was read, or nobody knows.
+            except RowMissing:  # Collected since it was read.
+                await self._mark(digest, found.location)
+            except Ambiguous:
                 continue
         raise AssertionError("unreachable")
 
@@ -216,7 +234,10 @@ class Links:
                 return known
             except RowMissing:
                 self.forget(repository, digest)
-                known = await self._read(repository, digest)
+                again = await self._read(repository, digest)
+                if again and known and again.location == known.location:
+                    await self._mark(digest, known.location)
+                known = again
             except Ambiguous:
                 continue
         raise AssertionError("unreachable")

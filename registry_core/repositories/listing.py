@@ -129,8 +129,8 @@ async def _page(
 ) -> tuple[list[Row], bool]:
     """Up to `count` rows from the key `first` on, less those hidden, and whether more follow."""
     shown: list[Row] = []
+    wanted = min(count + 1, tables.MAX_PAGE)
     while True:
-        wanted = min(count + 1 - len(shown), tables.MAX_PAGE)
         found = await read(first, wanted)
         shown += [
             row for row in found if not Attributes.from_row(row.values).forbidding(target, Use.LIST)
@@ -138,3 +138,6 @@ async def _page(
         if len(shown) > count or len(found) < wanted:
             return shown[:count], len(shown) > count
         first = f"{found[-1].key}\x20"
+        # Where many are hidden, a few more would be asked for again and again.
+        least = min(tables.LEAST_FILTERED_PAGE, tables.MAX_PAGE)
+        wanted = max(min(count + 1 - len(shown), tables.MAX_PAGE), least)

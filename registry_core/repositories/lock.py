@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry_core.errors import ManifestUnknown
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.attributes import Attributes
 from registry_core.model.change import Event, SetAttributes
@@ -36,11 +37,17 @@ class Locks:
             keys.append(rows.tag_key(change.target))
         elif isinstance(change.target, Digest):
             keys.append(rows.manifest_key(change.target))
-        made = await self._executor.change(
-            repository,
-            reading(self._executor, repository, keys),
-            lambda read, moment: plan.set_attributes(repository, read.rows, change, moment),
-        )
+        try:
+            made = await self._executor.change(
+                repository,
+                reading(self._executor, repository, keys),
+                lambda read, moment: plan.set_attributes(repository, read.rows, change, moment),
+            )
+        except ManifestUnknown:
+            # Its row may have been read after the repository's, which has gone along since.
+            found = await self._executor.read(repository, {rows.REPOSITORY: None})
+            plan.check_there(repository, found)
+            raise
         self._manifests.forget(
             repository, change.target if isinstance(change.target, Digest) else None
         )

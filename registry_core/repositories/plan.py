@@ -519,10 +519,7 @@ def set_attributes(
 
     Raises `NameUnknown`, `ManifestUnknown`, `Unavailable`.
     """
-    repository = live(found[rows.REPOSITORY])
-    if repository is None:
-        raise NameUnknown(detail={"name": str(name)})
-    _refuse_while_deleting(repository)
+    repository = check_there(name, found)
     if change.target is None:
         attributes = Attributes.from_row({**repository.values, **change.attributes})
         is_open = not attributes.forbidding(Target.REPOSITORY, Use.PUSH)
@@ -537,6 +534,15 @@ def set_attributes(
             *_target_is_set(found, change),
         ]
     return Plan(changes, [_update(name, found, change, moment)])
+
+
+def check_there(name: RepositoryName, found: Found) -> Row:
+    """The repository's row. Raises `NameUnknown`, and `Unavailable` while it is being deleted."""
+    repository = live(found[rows.REPOSITORY])
+    if repository is None:
+        raise NameUnknown(detail={"name": str(name)})
+    _refuse_while_deleting(repository)
+    return repository
 
 
 def _target_is_set(found: Found, change: SetAttributes) -> list[RowChange]:

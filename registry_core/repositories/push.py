@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from registry_core.blobs.links import Links
@@ -19,7 +19,6 @@ from registry_core.errors import (
     ManifestBlobUnknown,
     ManifestInvalid,
     NameUnknown,
-    Unavailable,
 )
 from registry_core.model import media_types
 from registry_core.model.change import DeleteRepository, Event, Push
@@ -34,6 +33,7 @@ from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.plan import Found
 from registry_core.repositories.rows import Described, StoredBlob, is_live, live
+from registry_core.storage.budget import attempts
 from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import Group, together
 
@@ -107,7 +107,9 @@ class Pushes:
     async def _go_on(self, repository: RepositoryName, change: Push) -> Sequence[Event]:
         try:
             return await self.bulk_deletions.delete_repository(
-                repository, DeleteRepository(change.origin)
+                # In nobody's name: who pushes may not be allowed to delete.
+                repository,
+                DeleteRepository(replace(change.origin, actor="")),
             )
         except (NameUnknown, DisallowedOperation):
             return ()  # Somebody else has ended it, or a lock has.
@@ -177,13 +179,18 @@ class _Push:
     async def _describe(self, found: Found) -> None:
         """Protects what the manifest needs, after its row was read, and looks into the config.
 
-        A manifest that is live has all that. One that was deleted lately, or since the last
+        A manifest that is live has its blobs. One that was deleted lately, or since the last
         attempt, may have had its blobs released: what is protected after it was read that it has
         gone, no deletion has seen.
         """
         known = found[rows.manifest_key(self._manifest.digest)]
         version = known.etag if known else None
-        if is_live(known) or self._protected_after == version:
+        if self._protected_after == version:
+            return
+        if is_live(known):
+            # What an index names may have come after it.
+            await together(map(self._protect_child, self._no_manifests()))
+            self._protected_after = version
             return
         async with Group() as group:
             platform, blobs, others, own = await asyncio.gather(
@@ -248,15 +255,16 @@ class _Push:
         if len(content) <= rows.INLINE_BYTES:
             return None
         uploads = self._registry.uploads
-        location = await uploads.commit(
-            uploads.begin(digest.algorithm), _whole(content), digest, self._repository
-        )
-        link = await self._registry.links.protect(
-            self._repository, digest, digest, Link(location, len(content)), required=True
-        )
-        if link is None:
-            raise Unavailable("the manifest was deleted while it was being pushed; try again")
-        return StoredBlob(digest, link.size, link.location)
+        async for _ in attempts("the manifest was deleted while it was being pushed; try again"):
+            location = await uploads.commit(
+                uploads.begin(digest.algorithm), _whole(content), digest, self._repository
+            )
+            link = await self._registry.links.protect(
+                self._repository, digest, digest, Link(location, len(content)), required=True
+            )
+            if link is not None:  # Else it was deleted as soon as it had been stored.
+                return StoredBlob(digest, link.size, link.location)
+        raise AssertionError("unreachable")
 
     async def _enter(self, found: Found) -> None:
         """Enters a repository that is to be made into the catalog.

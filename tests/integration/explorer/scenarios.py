@@ -916,7 +916,7 @@ async def a_large_manifest_is_pushed_and_deleted_as_a_blob(s: Setup) -> Sequence
     return s.put(large, "v1"), s.delete_blob(large.content)
 
 
-@scenario("P2", "D3", inline_bytes=16, is_long=True, most=100, is_in_parts=True)
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=40, is_in_parts=True)
 async def a_large_manifest_is_deleted_as_a_blob_and_pushed_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(B)
@@ -924,7 +924,7 @@ async def a_large_manifest_is_deleted_as_a_blob_and_pushed_by_two(s: Setup) -> S
     return s.put(large, "v1"), (s.delete_blob(large.content), s.put(large, "v2"))
 
 
-@scenario("P2", "D3", inline_bytes=16, is_long=True, most=150, is_in_parts=True)
+@scenario("P2", "D3", inline_bytes=16, is_long=True, most=40, is_in_parts=True)
 async def a_large_manifest_is_collected_as_a_blob_and_sent_again(s: Setup) -> Sequence[Series]:
     """Whoever takes its place from its own upload says that its bytes lie where they do not."""
     await s.blobs(ONE, TWO)

@@ -6,10 +6,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.storage import tables
 from tests.integration.core.support import (
     OCI_INDEX,
     OCI_LAYER,
     Client,
+    Image,
     descriptor,
     digest_of,
     index_of,
@@ -119,3 +122,37 @@ async def test_what_a_build_caches_index_names_is_not_deleted_while_it_is_there(
     assert gone.status_code == 202
     for url in urls:
         assert (await client.send("DELETE", url)).status_code == 202
+
+
+@pytest.mark.parametrize("by", ["commit", "mount", "manifest"])
+async def test_a_marker_that_is_missing_is_made_again_by_whoever_needs_it(
+    client: Client, repository: str, by: str
+) -> None:
+    image = Image.make()
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    digest, table = digest_of(image.layer), client.services.connection.table(blob_rows.TABLE)
+    (marker,) = [row.key for row in await table.query(digest, "b:", "b;")]
+    await table.transact(digest, [tables.delete(marker)])
+    if by == "commit":
+        await client.push_blob(f"{repository}/two", image.layer)
+    elif by == "mount":
+        query = {"mount": digest, "from": repository}
+        url = f"/v2/{repository}/two/blobs/uploads/"
+        assert (await client.send("POST", url, params=query)).status_code == 201
+    else:
+        answer = await client.put_manifest(repository, "v1", image.manifest)
+        assert answer.status_code == 201
+    assert [row.key for row in await table.query(digest, "b:", "b;")] == [marker]
+
+
+async def test_layers_that_come_after_the_index_that_names_them_are_protected_by_its_next_push(
+    client: Client, repository: str
+) -> None:
+    layer = secrets.token_bytes(64)
+    content = index_of([descriptor(OCI_LAYER, layer)])
+    for _ in range(2):
+        answer = await client.put_manifest(repository, "cache", content, OCI_INDEX)
+        assert answer.status_code == 201
+        digest = await client.push_blob(repository, layer)
+    assert (await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")).status_code == 405
