@@ -154,5 +154,6 @@ async def test_layers_that_come_after_the_index_that_names_them_are_protected_by
     for _ in range(2):
         answer = await client.put_manifest(repository, "cache", content, OCI_INDEX)
         assert answer.status_code == 201
-        digest = await client.push_blob(repository, layer)
-    assert (await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")).status_code == 405
+        await client.push_blob(repository, layer)
+    url = f"/v2/{repository}/blobs/{digest_of(layer)}"
+    assert (await client.send("DELETE", url)).status_code == 405
