@@ -76,7 +76,7 @@ def test_host_json_has_a_level_for_the_lines_of_every_function_that_loads(
 
 
 def test_an_app_with_a_setting_missing_does_not_load(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="RegistryStorage__blobServiceUri: missing"):
+    with pytest.raises(RuntimeError, match="RegistryStorage__blobServiceUri: it is missing"):
         EngineHost(ROOT, {}, tmp_path / "engine.log")
 
 
