@@ -38,11 +38,12 @@ def test_a_build_of_the_package_with_an_older_python_fails_and_says_why(
 
 def test_the_command_line_works_in_a_clone_as_the_documentation_installs_it(scratch: Path) -> None:
     (line,) = INSTALLS.findall((locks.ROOT / "docs/deploy.md").read_text())
-    shutil.copytree(
-        locks.ROOT / "registry_core",
-        scratch / "registry_core",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    for package in ("registry_core", "slipway_cli"):
+        shutil.copytree(
+            locks.ROOT / package,
+            scratch / package,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
     shutil.copytree(locks.FOLDER, scratch / "requirements")
     shutil.copy(locks.ROOT / "slipway", scratch / "slipway")
     subprocess.run(["sh", "-c", line], cwd=scratch, check=True, capture_output=True, timeout=300)
