@@ -6,9 +6,9 @@ and written on the condition that its marker is still there.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from registry_core.blobs import rows
 from registry_core.blobs.rows import Link
@@ -26,7 +26,7 @@ from registry_core.storage.faults import (
     StorageFault,
 )
 from registry_core.storage.objects import Location
-from registry_core.storage.pacing import Group, together
+from registry_core.storage.pacing import both, together
 from registry_core.storage.tables import Row, Table
 
 _PUSH_OVER = timedelta(minutes=15)
@@ -178,16 +178,13 @@ class Links:
         source: RepositoryName,
         repository: RepositoryName,
         digest: Digest,
-        allow: Callable[[], Awaitable[None]],
+        allow: Callable[[], Coroutine[Any, Any, None]],
     ) -> bool:
         """Links a blob of `source` to `repository` too; False if `source` does not have it.
 
         `allow` is asked while the link is read, and raises what forbids it.
         """
-        async with Group() as group:
-            found, _ = await asyncio.gather(
-                group.start(self._read(source, digest)), group.start(_awaited(allow()))
-            )
+        found, _ = await both(self._read(source, digest), allow())
         async for attempt in attempts(most=_ATTEMPTS):
             if attempt:
                 found = await self._read(source, digest)
@@ -386,10 +383,6 @@ class Links:
                     f"the blob cannot be deleted: manifest {manifest} {state}",
                     detail={"digest": str(digest), "manifest": str(manifest)},
                 )
-
-
-async def _awaited(call: Awaitable[None]) -> None:
-    await call
 
 
 async def _ignoring_faults(change: Awaitable[object]) -> None:

@@ -75,8 +75,13 @@ class Catalog:
         row = await self._table.get(PARTITION, entry_key(repository), ())
         return row.etag if row else None
 
-    async def leave(self, repository: RepositoryName, version: str) -> None:
-        """Removes the entry of a repository that has gone, if nobody has entered it since."""
+    async def leave(self, repository: RepositoryName, version: str | None) -> None:
+        """Removes the entry of a repository that has gone, if nobody has entered it since.
+
+        Nothing, where there was no entry.
+        """
+        if version is None:
+            return
         entry = tables.delete(entry_key(repository), version)
         async for _ in attempts(most=_ATTEMPTS):
             try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from registry_core.blobs import rows as blob_rows
-from registry_core.model.attributes import Attributes, Target, Use
+from registry_core.model.attributes import Attributes
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName
@@ -90,9 +90,7 @@ def _repository(found: Snapshot) -> Iterator[Finding]:
         yield Finding(rows.REPOSITORY, "it is not in the catalog")
     if found.is_listed and not exists:
         yield Finding(rows.REPOSITORY, "it is in the catalog and not there", is_broken=False)
-    attributes = Attributes.from_row(row.values if row and exists else None)
-    is_locked = bool(attributes.forbidding(Target.REPOSITORY, Use.PUSH))
-    is_open = exists and not is_locked and plan.is_being_deleted_since(row) is None
+    is_open = plan.has_guards(row)
     for guard in rows.GUARDS:
         if (guard in found.present) is not is_open:
             yield Finding(guard, "the guard is there" if not is_open else "the guard is missing")

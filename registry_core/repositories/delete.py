@@ -12,7 +12,7 @@ from registry_core.model.change import DeleteManifests, Event, Operation, Origin
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.media_types import INDEXES
-from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.names import RepositoryName
 from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
@@ -20,13 +20,9 @@ from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, Survey, batches, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
-from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
+from registry_core.repositories.rows import StoredManifest, live
 from registry_core.storage import tables
 from registry_core.storage.faults import StorageFault
-from registry_core.storage.tables import Row
-
-_FEW = 50
-"""Up to so many rows are read one by one; of more, all of their kind are read in pages."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +151,7 @@ class Deletions:
         )
         goes = is_last and plan.may_go(survey.rows[rows.REPOSITORY])
         (tags, surplus), entry = await asyncio.gather(
-            self._tags(repository, digest, named), self._entry(repository, goes)
+            self._executor.tags_of(repository, digest, named), self._entry(repository, goes)
         )
         return _Found(
             # Guards are looked at only where they stood in the way, or go.
@@ -183,26 +179,6 @@ class Deletions:
         found = await self._executor.read(repository, dict.fromkeys(wanted, ()))
         return {key: row.etag for key, row in found.items() if row}
 
-    async def _tags(
-        self, repository: RepositoryName, digest: Digest, named: Sequence[Row]
-    ) -> tuple[list[StoredTag], list[Row]]:
-        """The tags that point at a manifest, and the rows `g:` of those that do not."""
-        range_ = rows.tags_of(digest)
-        by_key = {rows.tag_key(Tag(range_.rest(row.key))): row for row in named}
-        if len(by_key) <= _FEW:
-            found = await self._executor.read(repository, dict.fromkeys(by_key, rows.TAG_FACTS))
-            known = [row for row in found.values() if row]
-        else:
-            known = await self._executor.query(repository, rows.TAGS, rows.TAG_FACTS)
-        pointing = {
-            row.key: tag
-            for row in known
-            if row.key in by_key and is_live(row)
-            if (tag := StoredTag.from_row(row)).digest == digest
-        }
-        surplus = [row for key, row in by_key.items() if key not in pointing]
-        return list(pointing.values()), surplus
-
     async def _clean_up(self, repository: RepositoryName, digest: Digest, found: _Found) -> None:
         """What only hints at the manifest, now gone; what fails here is repaired by the sweep.
 
@@ -215,7 +191,7 @@ class Deletions:
                 self._executor.transact(repository, batch)
                 for batch in batches(children, tables.MAX_TRANSACTION_ROWS)
             ),
-            self._leave(repository, found.entry)
+            self._catalog.leave(repository, found.entry)
             if found.is_last
             else self._emptiness.end(repository),
         ]
@@ -224,10 +200,6 @@ class Deletions:
                 outcome, (StorageFault, Unavailable)
             ):
                 raise outcome
-
-    async def _leave(self, repository: RepositoryName, entry: str | None) -> None:
-        if entry is not None:
-            await self._catalog.leave(repository, entry)
 
     # A blob.
 

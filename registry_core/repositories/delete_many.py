@@ -12,13 +12,13 @@ from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event
 from registry_core.model.digest import Digest
-from registry_core.model.names import RepositoryName, Tag
+from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
-from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, live
+from registry_core.repositories.rows import StoredManifest, StoredTag, live
 from registry_core.storage import tables
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row
@@ -26,7 +26,6 @@ from registry_core.storage.tables import Row
 _FEW = 20
 """Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
 _BATCH_ROWS = tables.MAX_TRANSACTION_ROWS - 4
-_MANIFEST_COLUMNS = (*rows.MANIFEST_FACTS, "Untagged")
 _GUARDED = (rows.REPOSITORY, *rows.GUARDS)
 
 
@@ -104,7 +103,7 @@ class BulkDeletions:
         row = live(found[rows.REPOSITORY])
         if row is None:
             raise NameUnknown(detail={"name": str(repository)})
-        if plan.is_being_deleted_since(row) is None:
+        if not plan.is_being_deleted(row):
             _refuse_if_locked(await self._all(repository))
             await self._change(repository, plan.begin_deletion)
         entry = await self._catalog.version(repository)
@@ -124,8 +123,7 @@ class BulkDeletions:
         await self._delete(repository, whole, doomed, deleted, with_repository=True)
         await self._delete_index_rows(repository)
         await self._change(repository, plan.bury_deleted)
-        if entry is not None:
-            await self._catalog.leave(repository, entry)
+        await self._catalog.leave(repository, entry)
         return deleted.events
 
     async def _change(
@@ -148,7 +146,7 @@ class BulkDeletions:
         manifests, tags = await together(
             self._executor.query(repository, range_, columns)
             for range_, columns in (
-                (rows.MANIFESTS, _MANIFEST_COLUMNS),
+                (rows.MANIFESTS, rows.MANIFEST_FACTS),
                 (rows.TAGS, rows.TAG_FACTS),
             )
         )
@@ -162,15 +160,12 @@ class BulkDeletions:
     async def _one(self, repository: RepositoryName, digest: Digest) -> Doomed | None:
         """A manifest with its tags; None if it is not there."""
         key = rows.manifest_key(digest)
-        row = live((await self._executor.read(repository, {key: _MANIFEST_COLUMNS}))[key])
+        row = live((await self._executor.read(repository, {key: rows.MANIFEST_FACTS}))[key])
         if row is None:
             return None
-        range_ = rows.tags_of(digest)
-        named = await self._executor.query(repository, range_)
-        keys = [rows.tag_key(Tag(range_.rest(each.key))) for each in named]
-        found = await self._executor.read(repository, dict.fromkeys(keys, rows.TAG_FACTS))
-        tags = [StoredTag.from_row(each) for each in found.values() if each and is_live(each)]
-        return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
+        named = await self._executor.query(repository, rows.tags_of(digest))
+        tags, _ = await self._executor.tags_of(repository, digest, named)
+        return Doomed(StoredManifest.from_row(row), tags)
 
     async def _delete(
         self,

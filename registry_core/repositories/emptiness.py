@@ -44,8 +44,7 @@ class Emptiness:
             )
         except NameUnknown:
             return
-        if entry is not None:
-            await self._catalog.leave(repository, entry)
+        await self._catalog.leave(repository, entry)
 
     async def withdraw(self, repository: RepositoryName) -> None:
         """Removes the entry of a repository that a push was to make, and did not.

@@ -27,9 +27,11 @@ from typing import Generic, Protocol, TypeVar
 from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.clock import HybridClock
-from registry_core.model.names import RepositoryName
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
 from registry_core.repositories.plan import Found, Moment, Plan
+from registry_core.repositories.rows import StoredTag
 from registry_core.storage.budget import attempts, current
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.pacing import together
@@ -43,6 +45,8 @@ _SECONDS_LEFT = 3.0
 """What is done in parts begins no other with less of its time left."""
 _SURVEYED = 6
 """The repository's own four rows, and two manifests."""
+_FEW_TAGS = 50
+"""Up to so many are read one by one; of more, all of the repository are, in pages."""
 _BUSY = "other clients are changing this repository; try again"
 
 
@@ -242,6 +246,26 @@ class Executor:
         return await self._table.query(
             rows.partition(name), range_.first, range_.end, columns, limit, having
         )
+
+    async def tags_of(
+        self, name: RepositoryName, digest: Digest, named: Sequence[Row]
+    ) -> tuple[list[StoredTag], list[Row]]:
+        """The tags that point at a manifest, and the rows `g:` of those that do not."""
+        range_ = rows.tags_of(digest)
+        by_key = {rows.tag_key(Tag(range_.rest(row.key))): row for row in named}
+        if len(by_key) <= _FEW_TAGS:
+            found = await self.read(name, dict.fromkeys(by_key, rows.TAG_FACTS))
+            known = [row for row in found.values() if row]
+        else:
+            known = await self.query(name, rows.TAGS, rows.TAG_FACTS)
+        pointing = {
+            row.key: tag
+            for row in known
+            if row.key in by_key and rows.is_live(row)
+            if (tag := StoredTag.from_row(row)).digest == digest
+        }
+        surplus = [row for key, row in by_key.items() if key not in pointing]
+        return list(pointing.values()), surplus
 
     async def survey(self, name: RepositoryName, also: Iterable[str] = ()) -> Survey:
         """The repository's row and its guards, and after them the first of its manifests.

@@ -478,15 +478,10 @@ def end_deletion(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     return Plan([*changes, *_set_guards(found, is_open=True, moment=moment)])
 
 
-def is_being_deleted_since(repository: Row | None) -> datetime | None:
-    """Since when a repository is being deleted with all that is in it; None if it is not."""
-    known = live(repository)
-    return known.time(rows.DELETING) if known and known.text(rows.DELETING) else None
-
-
 def is_being_deleted(repository: Row | None) -> bool:
     """Whether a repository is being deleted with all that is in it."""
-    return is_being_deleted_since(repository) is not None
+    known = live(repository)
+    return known is not None and bool(known.text(rows.DELETING))
 
 
 class BeingDeleted(Unavailable):
@@ -531,7 +526,7 @@ def set_attributes(
         changes = [
             # On its version: nothing is locked in a repository that is being deleted.
             tables.merge(rows.REPOSITORY, repository.etag, Touched=moment.text),
-            *_target_is_set(found, change),
+            *_target_is_set(found, change.target, change.attributes),
         ]
     return Plan(changes, [_update(name, found, change, moment)])
 
@@ -545,35 +540,28 @@ def check_there(name: RepositoryName, found: Found) -> Row:
     return repository
 
 
-def _target_is_set(found: Found, change: SetAttributes) -> list[RowChange]:
+def _target_is_set(
+    found: Found, target: Digest | Tag, attributes: Mapping[str, bool]
+) -> list[RowChange]:
     """The row, and the one that lists it by time: made again where it is missing."""
-    target = change.target
     is_tag = isinstance(target, Tag)
-    key = rows.tag_key(target) if isinstance(target, Tag) else _manifest_key(target)
+    key = rows.tag_key(target) if isinstance(target, Tag) else rows.manifest_key(target)
     row = live(found[key])
     if row is None:
         raise ManifestUnknown(detail={"tag" if is_tag else "digest": str(target)})
     updated = row.time("Updated")
     if isinstance(target, Tag):
         by_time = rows.tag_time(updated, target)
-        known = {**row.values, **change.attributes}
+        known = {**row.values, **attributes}
         listed = rows.tag_time_columns(StoredTag.from_row(row).digest, known)
     else:
-        by_time = rows.manifest_time(updated, StoredManifest.from_row(row).digest)
-        listed = rows.listed_manifest_columns(row, change.attributes)
+        by_time = rows.manifest_time(updated, target)
+        listed = rows.listed_manifest_columns(row, attributes)
     is_missing = by_time in found and found[by_time] is None
     return [
-        tables.merge(key, row.etag, **change.attributes),
-        tables.insert(by_time, **listed)
-        if is_missing
-        else tables.merge(by_time, **change.attributes),
+        tables.merge(key, row.etag, **attributes),
+        tables.insert(by_time, **listed) if is_missing else tables.merge(by_time, **attributes),
     ]
-
-
-def _manifest_key(target: Digest | Tag | None) -> str:
-    if not isinstance(target, Digest):
-        raise TypeError("no digest")
-    return rows.manifest_key(target)
 
 
 def _update(name: RepositoryName, found: Found, change: SetAttributes, moment: Moment) -> Event:

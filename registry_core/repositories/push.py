@@ -35,7 +35,7 @@ from registry_core.repositories.plan import Found
 from registry_core.repositories.rows import Described, StoredBlob, is_live, live
 from registry_core.storage.budget import attempts
 from registry_core.storage.objects import Objects
-from registry_core.storage.pacing import Group, together
+from registry_core.storage.pacing import Group, both, together
 
 _MAX_CONFIG_BYTES = 1024 * 1024
 _DELETION_STOPPED = timedelta(minutes=2)
@@ -147,10 +147,7 @@ class _Push:
             row = live(found[rows.manifest_key(child.digest)])
             if row is not None:
                 _check_size(child, row.number("Size"))
-        async with Group() as group:
-            await asyncio.gather(
-                group.start(self._describe(found)), group.start(self._enter(found))
-            )
+        await both(self._describe(found), self._enter(found))
         return _Read(found, self._described)
 
     async def _read_rows(self, also: frozenset[str]) -> Found:
@@ -158,11 +155,10 @@ class _Push:
         executor = self._registry.executor
         if self._links is not None:
             return await executor.read(self._repository, self._keys, also)
-        async with Group() as group:
-            found, self._links = await asyncio.gather(
-                group.start(executor.read(self._repository, self._keys, also)),
-                group.start(self._links_of(self._manifest.blobs)),
-            )
+        found, self._links = await both(
+            executor.read(self._repository, self._keys, also),
+            self._links_of(self._manifest.blobs),
+        )
         return found
 
     async def _links_of(self, blobs: Sequence[Descriptor]) -> dict[Digest, Link | None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from registry_core.errors import ManifestUnknown
 from registry_core.model.attributes import Attributes, Target, Use
@@ -18,7 +17,7 @@ from registry_core.repositories.rows import StoredManifest, StoredTag, is_live, 
 from registry_core.storage.cache import Cache
 from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.objects import Objects
-from registry_core.storage.pacing import Group
+from registry_core.storage.pacing import both
 from registry_core.storage.tables import Row, Table
 
 _TAG_MOVES = 3
@@ -64,10 +63,10 @@ class Manifests:
         `DisallowedOperation`.
         """
         if isinstance(reference, Tag):
-            tag = await self._readable(repository, self._tag(repository, reference))
+            tag = await self.readable(repository, lambda: self._tag(repository, reference))
             return Summary(tag.digest, tag.media_type, tag.size)
-        manifest = await self._readable(
-            repository, self._manifest(repository, reference, relied_on=relied_on)
+        manifest = await self.readable(
+            repository, lambda: self._manifest(repository, reference, relied_on=relied_on)
         )
         return Summary(reference, manifest.media_type, manifest.size)
 
@@ -75,11 +74,13 @@ class Manifests:
         self, repository: RepositoryName, reference: Reference
     ) -> tuple[Digest, str, bytes]:
         """Digest, media type and bytes. Raises `ManifestUnknown`, `DisallowedOperation`."""
-        if isinstance(reference, Tag):
-            found = self._tagged(repository, reference)
-        else:
-            found = self._manifest(repository, reference, relied_on=False)
-        manifest = await self._readable(repository, found)
+
+        async def read() -> StoredManifest:
+            if isinstance(reference, Tag):
+                return await self._tagged(repository, reference)
+            return await self._manifest(repository, reference, relied_on=False)
+
+        manifest = await self.readable(repository, read)
         return manifest.digest, manifest.media_type, await self.content(manifest)
 
     async def check_readable(self, repository: RepositoryName) -> None:
@@ -96,12 +97,17 @@ class Manifests:
             self._attributes.put(repository, found, ticket=ticket)
         found.check(Target.REPOSITORY, Use.PULL, repository)
 
-    async def _readable(self, repository: RepositoryName, reading: Awaitable[T]) -> T:
-        """What is read, while it is seen whether it may be."""
-        async with Group() as group:
-            found, _ = await asyncio.gather(
-                group.start(_awaited(reading)), group.start(self.check_readable(repository))
-            )
+    async def readable(
+        self, repository: RepositoryName, read: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
+        """What `read` reads, while it is seen whether it may be pulled from the repository.
+
+        Where that is in memory, nothing else is begun. Raises `DisallowedOperation`.
+        """
+        if self._attributes.get(repository) is not None:
+            await self.check_readable(repository)
+            return await read()
+        found, _ = await both(read(), self.check_readable(repository))
         return found
 
     async def _tagged(self, repository: RepositoryName, tag: Tag) -> StoredManifest:
@@ -182,7 +188,3 @@ class Manifests:
             self._attributes.discard(repository)
         else:
             self._cache.discard((repository, digest))
-
-
-async def _awaited(reading: Awaitable[T]) -> T:
-    return await reading

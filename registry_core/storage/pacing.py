@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 _PARALLEL = 32
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Group:
@@ -40,6 +41,12 @@ class Group:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """The outcomes of two calls that are made at once; the first that fails ends the other."""
+    async with Group() as group:
+        return await asyncio.gather(group.start(one), group.start(other))
 
 
 async def together(calls: Iterable[Awaitable[T]]) -> list[T]:

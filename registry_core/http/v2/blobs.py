@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -13,7 +13,6 @@ from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified
 from registry_core.model.actions import Action
 from registry_core.model.digest import Digest
 from registry_core.model.ranges import ByteRange, parse_read_range
-from registry_core.storage.pacing import Group
 
 _CONTENT_TYPE = "application/octet-stream"
 
@@ -37,11 +36,8 @@ async def get(context: Context) -> Response:
     """
     digest = Digest.parse(context.params["digest"])
     services = context.services
-    async with Group() as group:
-        link, _ = await asyncio.gather(
-            group.start(services.blobs.link(context.repository, digest)),
-            group.start(services.manifests.check_readable(context.repository)),
-        )
+    read = partial(services.blobs.link, context.repository, digest)
+    link = await services.manifests.readable(context.repository, read)
     if not_modified(context.request, digest):
         return unchanged(_headers(digest))
     # 416 from here, whoever would send the bytes.

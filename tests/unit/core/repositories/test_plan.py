@@ -494,7 +494,7 @@ def test_a_repository_that_is_being_deleted_can_lose_manifests_until_that_is_cal
     repository.begin_deletion()
     repository.delete(A)
     assert [key for key, _ in repository.live(rows.MANIFESTS)] == [rows.manifest_key(B.digest)]
-    assert plan.is_being_deleted_since(repository.table.rows[rows.REPOSITORY]) is not None
+    assert plan.is_being_deleted(repository.table.rows[rows.REPOSITORY])
     repository.delete_repository()
     assert repository.visible() == {"manifests": set(), "tags": {}}
     assert state_of(repository.table.rows[rows.REPOSITORY]) is State.GONE
