@@ -134,6 +134,7 @@ class Registry:
             Cache(settings.cache_ttl),
             settings.gc_grace,
         )
+        bulk_deletions = BulkDeletions(executor, catalog, manifests)
         signing_keys = SigningKeys(connection)
         sign_in = SignIn(
             settings,
@@ -150,9 +151,9 @@ class Registry:
             uploads=uploads,
             manifests=manifests,
             listings=Listings(repositories, catalog, manifests),
-            pushes=Pushes(executor, catalog, blobs, content, uploads),
+            pushes=Pushes(executor, catalog, blobs, content, uploads, bulk_deletions),
             deletions=Deletions(executor, catalog, blobs, manifests),
-            bulk_deletions=BulkDeletions(executor, catalog),
+            bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
             signer=SasSigner(connection, content),
             signing_keys=signing_keys,

@@ -1,12 +1,13 @@
 """What somebody wants to happen to a repository, and what has happened: plain values.
 
 A change goes read → plan → transact (`repositories/executor.py`). What came of it is told as
-events, the same to everybody who wants to know: the audit log today.
+events, the same to everybody who wants to know: the audit log today. Each is told as soon as its
+transaction is in, so that what was done is known even where the rest was refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -97,3 +98,7 @@ class Event:
     """What was set, for `UPDATE`."""
     stamp: str = ""
     """The change's place in the order of all regions' changes (`model/clock.py`)."""
+
+
+Tell = Callable[[Iterable[Event]], None]
+"""Is told what has happened."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from registry_core.blobs.links import Links
 from registry_core.errors import ManifestUnknown, Unavailable
-from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Untag
+from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Tell, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.media_types import INDEXES
@@ -55,13 +55,17 @@ class _Found:
         return replace(self, doomed=doomed)
 
 
+def _has_too_many_tags(read: _Found) -> bool:
+    return len(read.doomed.tags) > plan.TAGS_A_TRANSACTION
+
+
 def _repository_of(survey: Survey) -> Found:
     return {rows.REPOSITORY: survey.rows[rows.REPOSITORY]}
 
 
 def _plan(name: RepositoryName, read: _Found, origin: Origin, moment: Moment) -> Plan:
-    if len(read.doomed.tags) > plan.TAGS_A_TRANSACTION:
-        return plan.untag_some(name, read.rows, read.doomed, moment)
+    if _has_too_many_tags(read):
+        return plan.untag_some(name, read.rows, read.doomed, origin, moment)
     doomed = [read.doomed]
     return plan.delete_manifests(name, read.rows, doomed, origin, moment, is_last=read.is_last)
 
@@ -80,7 +84,7 @@ class Deletions:
 
     # A tag.
 
-    async def untag(self, repository: RepositoryName, change: Untag) -> Sequence[Event]:
+    async def untag(self, repository: RepositoryName, change: Untag, tell: Tell) -> None:
         """Takes a tag away; its manifest stays.
 
         Raises `ManifestUnknown`, `DisallowedOperation`.
@@ -92,13 +96,13 @@ class Deletions:
                 repository, found.rows, change.tag, change.origin, moment
             ),
         )
-        return made.plan.events
+        tell(made.plan.events)
 
     # A manifest.
 
     async def delete_manifest(
-        self, repository: RepositoryName, change: DeleteManifests
-    ) -> Sequence[Event]:
+        self, repository: RepositoryName, change: DeleteManifests, tell: Tell
+    ) -> None:
         """Deletes one manifest with its tags and frees what it needs; the last takes all along.
 
         Up to 30 tags go with it in one transaction; of more, the rest goes before, in parts, each
@@ -114,13 +118,13 @@ class Deletions:
                 lambda read, moment: _plan(repository, read, change.origin, moment),
                 found,
             )
-            if made.plan.events:
+            tell(made.plan.events)
+            if not _has_too_many_tags(made.read):
                 break
             found = made.read.without_first_tags(made.versions)
             check_time()
         self._manifests.forget(repository, digest)
         await self._clean_up(repository, digest, made.read)
-        return made.plan.events
 
     async def _find(
         self, repository: RepositoryName, digest: Digest, also: frozenset[str]
@@ -204,8 +208,8 @@ class Deletions:
     # A blob.
 
     async def delete_blob(
-        self, repository: RepositoryName, digest: Digest, origin: Origin
-    ) -> Sequence[Event]:
+        self, repository: RepositoryName, digest: Digest, origin: Origin, tell: Tell
+    ) -> None:
         """Takes a blob from the repository.
 
         Raises `BlobUnknown`, `Unsupported` while a manifest needs it, `DisallowedOperation`.
@@ -222,4 +226,4 @@ class Deletions:
             )
 
         await self._links.unlink(repository, digest, is_gone, allow)
-        return [Event(Operation.DELETE, repository.text, origin, digest=str(digest), is_blob=True)]
+        tell([Event(Operation.DELETE, repository.text, origin, digest=str(digest), is_blob=True)])

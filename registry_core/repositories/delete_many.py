@@ -5,12 +5,12 @@ What they needed is left to garbage collection: it would take more calls than al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
-from registry_core.model.change import DeleteManifests, DeleteRepository, Event
+from registry_core.model.change import DeleteManifests, DeleteRepository, Origin, Tell
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
@@ -18,6 +18,7 @@ from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
+from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, StoredTag, live
 from registry_core.storage import tables
 from registry_core.storage.pacing import together
@@ -27,15 +28,6 @@ _FEW = 20
 """Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
 _BATCH_ROWS = tables.MAX_TRANSACTION_ROWS - 4
 _GUARDED = (rows.REPOSITORY, *rows.GUARDS)
-
-
-@dataclass
-class Deleted:
-    """What became of manifests that were to be deleted."""
-
-    events: list[Event] = field(default_factory=list)
-    locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
-    """Those that stay, each with the lock that keeps it."""
 
 
 @dataclass(frozen=True)
@@ -63,36 +55,28 @@ class _Left:
 class BulkDeletions:
     """Deletes many manifests at once from the repositories of one registry."""
 
-    def __init__(self, executor: Executor, catalog: Catalog) -> None:
+    def __init__(self, executor: Executor, catalog: Catalog, manifests: Manifests) -> None:
         self._executor = executor
         self._catalog = catalog
+        self._manifests = manifests
         self._emptiness = Emptiness(executor, catalog)
 
     async def delete_manifests(
-        self, repository: RepositoryName, change: DeleteManifests
-    ) -> Deleted:
-        """Deletes a set of manifests with their tags.
+        self, repository: RepositoryName, change: DeleteManifests, tell: Tell
+    ) -> Mapping[Digest, DisallowedOperation]:
+        """Deletes a set of manifests with their tags; answers those that stay, with their locks.
 
-        Those that are locked stay, and those that are not there are passed over. Raises
-        `DisallowedOperation` if the repository is locked, and `Unavailable` when its time is over,
-        having deleted a part: a repeat goes on.
+        Those that are not there are passed over. Raises `DisallowedOperation` if the repository is
+        locked, and `Unavailable` when its time is over, having deleted a part: a repeat goes on.
         """
-        deleted = Deleted()
-        wanted = set(change.digests)
-        if len(wanted) <= _FEW:
-            found = await together(self._one(repository, digest) for digest in wanted)
-            doomed = [each for each in found if each]
-        else:
-            doomed = [
-                each for each in await self._all(repository) if each.manifest.digest in wanted
-            ]
-        await self._delete(repository, change, doomed, deleted)
+        deletion = self._deletion(repository, change.origin, tell)
+        await deletion.delete(await deletion.find(change.digests))
         await self._emptiness.end(repository)
-        return deleted
+        return deletion.locked
 
     async def delete_repository(
-        self, repository: RepositoryName, change: DeleteRepository
-    ) -> Sequence[Event]:
+        self, repository: RepositoryName, change: DeleteRepository, tell: Tell
+    ) -> None:
         """Deletes a repository with all that is in it.
 
         While it is under way the repository cannot be pushed to (503). One that stopped is gone on
@@ -103,28 +87,40 @@ class BulkDeletions:
         row = live(found[rows.REPOSITORY])
         if row is None:
             raise NameUnknown(detail={"name": str(repository)})
+        deletion = self._deletion(repository, change.origin, tell, of_repository=True)
         if not plan.is_being_deleted(row):
-            _refuse_if_locked(await self._all(repository))
+            _refuse_if_locked(await deletion.find_all())
             await self._change(repository, plan.begin_deletion)
         entry = await self._catalog.version(repository)
         # Another that goes on with the same deletion may end it meanwhile, and then the repository
         # be made anew: from here on nothing counts without the mark, which is read after the entry.
-        if not await self._is_marked(repository):
-            return ()
+        found = await self._executor.read(repository, {rows.REPOSITORY: None})
+        if not plan.is_being_deleted(found[rows.REPOSITORY]):
+            return
         # Nothing can be locked, pushed or deleted by others from here on.
-        doomed = await self._all(repository)
+        doomed = await deletion.find_all()
         try:
             _refuse_if_locked(doomed)
         except DisallowedOperation:
             await self._change(repository, plan.end_deletion)
             raise
-        deleted = Deleted()
-        whole = DeleteManifests((), change.origin)
-        await self._delete(repository, whole, doomed, deleted, with_repository=True)
-        await self._delete_index_rows(repository)
+        await deletion.delete(doomed)
+        await deletion.delete_index_rows()
         await self._change(repository, plan.bury_deleted)
+        self._manifests.forget(repository)
         await self._catalog.leave(repository, entry)
-        return deleted.events
+
+    def _deletion(
+        self,
+        repository: RepositoryName,
+        origin: Origin,
+        tell: Tell,
+        *,
+        of_repository: bool = False,
+    ) -> _Deletion:
+        return _Deletion(
+            self._executor, self._manifests, repository, origin, tell, of_repository=of_repository
+        )
 
     async def _change(
         self,
@@ -137,14 +133,33 @@ class BulkDeletions:
             lambda read, moment: make(repository, read.rows, moment),
         )
 
-    async def _is_marked(self, repository: RepositoryName) -> bool:
-        found = await self._executor.read(repository, {rows.REPOSITORY: None})
-        return plan.is_being_deleted(found[rows.REPOSITORY])
 
-    async def _all(self, repository: RepositoryName) -> list[Doomed]:
+@dataclass
+class _Deletion:
+    """One deletion of many on its way."""
+
+    executor: Executor
+    manifests: Manifests
+    repository: RepositoryName
+    origin: Origin
+    tell: Tell
+    of_repository: bool
+    """Whether nothing is to be deleted once the repository is not being deleted any more."""
+    locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
+    """The manifests that stay, each with the lock that keeps it."""
+
+    async def find(self, digests: Iterable[Digest]) -> Sequence[Doomed]:
+        """Those of the manifests that are there, with their tags."""
+        wanted = set(digests)
+        if len(wanted) > _FEW:
+            return [each for each in await self.find_all() if each.manifest.digest in wanted]
+        found = await together(map(self._one, wanted))
+        return [each for each in found if each]
+
+    async def find_all(self) -> Sequence[Doomed]:
         """Every manifest with its tags: a call for each thousand rows."""
         manifests, tags = await together(
-            self._executor.query(repository, range_, columns)
+            self.executor.query(self.repository, range_, columns)
             for range_, columns in (
                 (rows.MANIFESTS, rows.MANIFEST_FACTS),
                 (rows.TAGS, rows.TAG_FACTS),
@@ -157,134 +172,105 @@ class BulkDeletions:
         stored = map(StoredManifest.from_row, manifests)
         return [Doomed(each, by_digest.get(each.digest, ())) for each in stored]
 
-    async def _one(self, repository: RepositoryName, digest: Digest) -> Doomed | None:
+    async def _one(self, digest: Digest) -> Doomed | None:
         """A manifest with its tags; None if it is not there."""
         key = rows.manifest_key(digest)
-        row = live((await self._executor.read(repository, {key: rows.MANIFEST_FACTS}))[key])
+        row = live((await self.executor.read(self.repository, {key: rows.MANIFEST_FACTS}))[key])
         if row is None:
             return None
-        named = await self._executor.query(repository, rows.tags_of(digest))
-        tags, _ = await self._executor.tags_of(repository, digest, named)
+        named = await self.executor.query(self.repository, rows.tags_of(digest))
+        tags, _ = await self.executor.tags_of(self.repository, digest, named)
         return Doomed(StoredManifest.from_row(row), tags)
 
-    async def _delete(
-        self,
-        repository: RepositoryName,
-        change: DeleteManifests,
-        doomed: Iterable[Doomed],
-        deleted: Deleted,
-        *,
-        with_repository: bool = False,
-    ) -> None:
-        """Deletes what is not locked, a batch after the other.
-
-        `with_repository`: nothing, once the repository is not being deleted any more.
-        """
+    async def delete(self, doomed: Iterable[Doomed]) -> None:
+        """Deletes what is not locked, a batch after the other."""
         for batch in _batches(doomed):
             check_time()
-            await self._delete_batch(
-                repository, change, batch, deleted, with_repository=with_repository
-            )
+            await self._delete_batch(batch)
 
-    async def _delete_batch(
-        self,
-        repository: RepositoryName,
-        change: DeleteManifests,
-        batch: Sequence[Doomed],
-        deleted: Deleted,
-        *,
-        with_repository: bool = False,
-    ) -> None:
+    async def _delete_batch(self, batch: Sequence[Doomed]) -> None:
         digests = [each.manifest.digest for each in batch]
         # What was listed will do the first time; after a conflict each is read anew.
         fresh, later = [batch], list[Sequence[Doomed]]()
         if not _fits(batch):
-            await self._untag_some(
-                repository, batch[0].manifest.digest, with_repository=with_repository
-            )
+            await self._untag_some(digests[0])
             fresh.clear()
 
         async def read(also: frozenset[str]) -> _Batch:
-            found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
-            if with_repository and not plan.is_being_deleted(found[rows.REPOSITORY]):
+            found = await self.executor.read(self.repository, {rows.REPOSITORY: None}, also)
+            if self._is_over(found):
                 return _Batch(found, ())
-            known = fresh.pop() if fresh else await self._again(repository, digests)
+            known = fresh.pop() if fresh else await self.find(digests)
             # They may have got tags since they were listed: what fits no more has its own turn.
-            now, *later[:] = _fitting(_unlocked(known, deleted))
+            now, *later[:] = _fitting(self._unlocked(known))
             return _Batch(found, now)
 
-        made = await self._executor.change(
-            repository,
+        made = await self.executor.change(
+            self.repository,
             read,
             lambda read, moment: plan.delete_manifests(
-                repository, read.rows, read.doomed, change.origin, moment
+                self.repository, read.rows, read.doomed, self.origin, moment
             ),
         )
         # A try whose answer was lost tells of all: not of those that were locked before the next.
-        stay = set(map(str, deleted.locked))
-        deleted.events += [event for event in made.plan.events if event.digest not in stay]
+        stay = set(map(str, self.locked))
+        self.tell(event for event in made.plan.events if event.digest not in stay)
+        for digest in digests:
+            self.manifests.forget(self.repository, digest)
         for rest in later:
-            await self._delete_batch(
-                repository, change, rest, deleted, with_repository=with_repository
-            )
+            await self._delete_batch(rest)
 
-    async def _again(
-        self, repository: RepositoryName, digests: Sequence[Digest]
-    ) -> Sequence[Doomed]:
-        found = await together(self._one(repository, digest) for digest in digests)
-        return [each for each in found if each]
+    def _is_over(self, found: Found) -> bool:
+        return self.of_repository and not plan.is_being_deleted(found[rows.REPOSITORY])
 
-    async def _untag_some(
-        self, repository: RepositoryName, digest: Digest, *, with_repository: bool
-    ) -> None:
+    def _unlocked(self, doomed: Iterable[Doomed]) -> list[Doomed]:
+        """Those that may be deleted; of the others it is noted why not."""
+        free = []
+        for each in doomed:
+            try:
+                each.check()
+                free.append(each)
+                self.locked.pop(each.manifest.digest, None)
+            except DisallowedOperation as error:
+                self.locked[each.manifest.digest] = error
+        return free
+
+    async def _untag_some(self, digest: Digest) -> None:
         """Takes so many tags of a manifest away that the rest fits one transaction."""
 
         async def read(also: frozenset[str]) -> _Batch:
-            found = await self._executor.read(repository, {rows.REPOSITORY: None}, also)
-            if with_repository and not plan.is_being_deleted(found[rows.REPOSITORY]):
-                return _Batch(found, ())
-            known = await self._one(repository, digest)
+            found = await self.executor.read(self.repository, {rows.REPOSITORY: None}, also)
+            known = None if self._is_over(found) else await self._one(digest)
             return _Batch(found, [known] if known else [])
 
         def make(read: _Batch, moment: Moment) -> Plan:
             if not read.doomed or read.doomed[0].size <= _BATCH_ROWS:
                 return Plan(())
-            return plan.untag_some(repository, read.rows, read.doomed[0], moment)
+            return plan.untag_some(self.repository, read.rows, read.doomed[0], self.origin, moment)
 
-        while (await self._executor.change(repository, read, make)).plan.changes:
+        while (made := await self.executor.change(self.repository, read, make)).plan.changes:
+            self.tell(made.plan.events)
             check_time()
 
-    async def _delete_index_rows(self, repository: RepositoryName) -> None:
+    async def delete_index_rows(self) -> None:
         """Deletes what is left without manifests: rows of children, and what was surplus."""
         for range_ in rows.INDEX_ROWS:
-            while await self._delete_some(repository, range_):
+            while await self._delete_some(range_):
                 check_time()
 
-    async def _delete_some(self, repository: RepositoryName, range_: rows.Range) -> bool:
+    async def _delete_some(self, range_: rows.Range) -> bool:
         """Deletes the first rows of a kind; False if there were none, or it was over already."""
 
         async def read(_: frozenset[str] = frozenset()) -> _Left:
             # The mark is read first: rows of a repository that is made anew are not deleted on it.
-            found = await self._executor.read(repository, {rows.REPOSITORY: None})
-            return _Left(found, await self._executor.query(repository, range_, limit=_BATCH_ROWS))
+            found = await self.executor.read(self.repository, {rows.REPOSITORY: None})
+            left = await self.executor.query(self.repository, range_, limit=_BATCH_ROWS)
+            return _Left(found, left)
 
-        made = await self._executor.change(
-            repository, read, lambda read, moment: plan.clear(read.rows, read.left, moment)
+        made = await self.executor.change(
+            self.repository, read, lambda read, moment: plan.clear(read.rows, read.left, moment)
         )
         return bool(made.plan.changes)
-
-
-def _unlocked(doomed: Iterable[Doomed], deleted: Deleted) -> list[Doomed]:
-    """Those that may be deleted; of the others it is noted why not."""
-    free = []
-    for each in doomed:
-        try:
-            each.check()
-            free.append(each)
-            deleted.locked.pop(each.manifest.digest, None)
-        except DisallowedOperation as error:
-            deleted.locked[each.manifest.digest] = error
-    return free
 
 
 def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from registry_core.errors import ManifestUnknown
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.attributes import Attributes
-from registry_core.model.change import Event, SetAttributes
+from registry_core.model.change import SetAttributes, Tell
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
@@ -26,7 +24,7 @@ class Locks:
         self._manifests = manifests
         self._emptiness = Emptiness(executor, catalog)
 
-    async def set(self, repository: RepositoryName, change: SetAttributes) -> Sequence[Event]:
+    async def set(self, repository: RepositoryName, change: SetAttributes, tell: Tell) -> None:
         """Sets those attributes that the change names; the others stay as they are.
 
         A repository that is empty was kept by a lock: where that is taken away, it goes. Raises
@@ -48,6 +46,7 @@ class Locks:
             found = await self._executor.read(repository, {rows.REPOSITORY: None})
             plan.check_there(repository, found)
             raise
+        tell(made.plan.events)
         self._manifests.forget(
             repository, change.target if isinstance(change.target, Digest) else None
         )
@@ -55,7 +54,6 @@ class Locks:
             await self._catalog.show(repository, lambda: self._is_shown(repository))
         if change.target is None and any(change.attributes.values()):
             await self._emptiness.end(repository)
-        return made.plan.events
 
     async def _is_shown(self, repository: RepositoryName) -> bool:
         found = await self._executor.read(repository, {rows.REPOSITORY: ATTRIBUTES})

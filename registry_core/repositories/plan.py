@@ -256,16 +256,19 @@ def untag(name: RepositoryName, found: Found, tag: Tag, origin: Origin, moment: 
         *_tags_go(found, [stored], moment),
         *_untagged(found, stored.digest, moment),
     ]
-    event = Event(
+    return Plan(changes, [_untagging(name, stored, origin, moment)])
+
+
+def _untagging(name: RepositoryName, tag: StoredTag, origin: Origin, moment: Moment) -> Event:
+    return Event(
         Operation.UNTAG,
         name.text,
         origin,
-        digest=str(stored.digest),
-        tag=str(tag),
-        media_type=stored.media_type,
+        digest=str(tag.digest),
+        tag=str(tag.tag),
+        media_type=tag.media_type,
         stamp=moment.stamp,
     )
-    return Plan(changes, [event])
 
 
 def allow_blob_deletion(name: RepositoryName, found: Found, moment: Moment) -> Plan:
@@ -329,7 +332,9 @@ class Doomed:
         return 3 + 3 * len(self.tags) + len(self.surplus)
 
 
-def untag_some(name: RepositoryName, found: Found, doomed: Doomed, moment: Moment) -> Plan:
+def untag_some(
+    name: RepositoryName, found: Found, doomed: Doomed, origin: Origin, moment: Moment
+) -> Plan:
     """Takes a part of the tags of a manifest away, on the manifest's version.
 
     So nothing of a deletion is applied after the manifest was locked, or pushed again. Raises
@@ -341,7 +346,8 @@ def untag_some(name: RepositoryName, found: Found, doomed: Doomed, moment: Momen
     merge = tables.merge(rows.manifest_key(manifest.digest), manifest.etag, Touched=moment.text)
     part = doomed.tags[:TAGS_A_TRANSACTION]
     return Plan(
-        [merge, *_repository_is_deleted_from(found, moment), *_tags_go(found, part, moment)]
+        [merge, *_repository_is_deleted_from(found, moment), *_tags_go(found, part, moment)],
+        [_untagging(name, tag, origin, moment) for tag in part],
     )
 
 

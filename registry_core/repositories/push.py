@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +22,7 @@ from registry_core.errors import (
     NameUnknown,
 )
 from registry_core.model import media_types
-from registry_core.model.change import DeleteRepository, Event, Push
+from registry_core.model.change import DeleteRepository, Push, Tell
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Descriptor, Platform, parse_platform
 from registry_core.model.names import RepositoryName
@@ -61,19 +62,20 @@ class Pushes:
         links: Links,
         content: Objects,
         uploads: Uploads,
+        bulk_deletions: BulkDeletions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.executor = executor
         self.now = now
-        self.bulk_deletions = BulkDeletions(executor, catalog)
+        self.bulk_deletions = bulk_deletions
         self.catalog = catalog
         self.emptiness = Emptiness(executor, catalog)
         self.links = links
         self.content = content
         self.uploads = uploads
 
-    async def push(self, repository: RepositoryName, change: Push) -> Sequence[Event]:
-        """Stores a manifest and points tags at it, all or nothing; answers what happened.
+    async def push(self, repository: RepositoryName, change: Push, tell: Tell) -> None:
+        """Stores a manifest and points tags at it, all or nothing.
 
         Raises `ManifestBlobUnknown` if the repository lacks a blob of it, `ManifestInvalid` if a
         size is not true, `DisallowedOperation` if a lock forbids it, `Unavailable` if other
@@ -97,22 +99,21 @@ class Pushes:
             if self.now() - refusal.at_work < _DELETION_STOPPED:
                 raise
             # Whoever meets a deletion that has stopped goes on with it.
-            return [*await self._go_on(repository, change), *await self.push(repository, change)]
-        except (ManifestBlobUnknown, DisallowedOperation):
+            await self._go_on(repository, change, tell)
+            await self.push(repository, change, tell)
+        except (ManifestBlobUnknown, ManifestInvalid, DisallowedOperation):
             if push.has_entered:
                 await self.emptiness.withdraw(repository)
             raise
-        return made.plan.events
+        else:
+            tell(made.plan.events)
 
-    async def _go_on(self, repository: RepositoryName, change: Push) -> Sequence[Event]:
-        try:
-            return await self.bulk_deletions.delete_repository(
-                # In nobody's name: who pushes may not be allowed to delete.
-                repository,
-                DeleteRepository(replace(change.origin, actor="")),
-            )
-        except (NameUnknown, DisallowedOperation):
-            return ()  # Somebody else has ended it, or a lock has.
+    async def _go_on(self, repository: RepositoryName, change: Push, tell: Tell) -> None:
+        # In nobody's name: who pushes may not be allowed to delete.
+        deletion = DeleteRepository(replace(change.origin, actor=""))
+        # Somebody else may have ended it, or a lock.
+        with suppress(NameUnknown, DisallowedOperation):
+            await self.bulk_deletions.delete_repository(repository, deletion, tell)
 
 
 class _Push:

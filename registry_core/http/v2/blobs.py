@@ -68,7 +68,7 @@ async def delete(context: Context) -> Response:
     """Takes the blob from the repository; 405 while a manifest needs it."""
     digest = Digest.parse(context.params["digest"])
     deletions = context.services.deletions
-    context.record(await deletions.delete_blob(context.repository, digest, context.origin))
+    await deletions.delete_blob(context.repository, digest, context.origin, context.record)
     return Response(status_code=202)
 
 

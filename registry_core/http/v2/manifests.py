@@ -78,7 +78,7 @@ async def put(context: Context) -> Response:
             detail={"digest": str(reference), "computed": str(manifest.digest)},
         )
     change = Push(manifest, tuple(tags), context.origin)
-    context.record(await context.services.pushes.push(context.repository, change))
+    await context.services.pushes.push(context.repository, change, context.record)
     response = Response(
         status_code=201,
         headers={
@@ -98,11 +98,11 @@ async def delete(context: Context) -> Response:
     reference = parse_known_reference(context.params["reference"])
     deletions = context.services.deletions
     if isinstance(reference, Tag):
-        events = await deletions.untag(context.repository, Untag(reference, context.origin))
+        untag = Untag(reference, context.origin)
+        await deletions.untag(context.repository, untag, context.record)
     else:
-        change = DeleteManifests((reference,), context.origin)
-        events = await deletions.delete_manifest(context.repository, change)
-    context.record(events)
+        deletion = DeleteManifests((reference,), context.origin)
+        await deletions.delete_manifest(context.repository, deletion, context.record)
     return Response(status_code=202)
 
 

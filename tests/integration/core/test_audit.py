@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from registry_core.errors import Unavailable
 from registry_core.http.surface import Route
 from registry_core.http.surfaces import V2
 from registry_core.model.change import Operation
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
+from registry_core.storage.budget import Budget, budgeted
 from tests.integration.core.auth.test_sign_in import SERVICE, Guest, basic
-from tests.integration.core.support import Client, digest_of
+from tests.integration.core.repositories.test_delete_many import Filled, stop_after
+from tests.integration.core.support import Client, Image, digest_of, push_blobs, rows
 from tests.routes import DIGEST, id_of, path_of
 
 LOGIN, REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"
@@ -186,3 +191,68 @@ async def test_only_what_is_a_sign_in_is_recorded_as_one(client: Client, records
     assert records(LOGIN) == []
     await Guest(client, basic("admin", "a guess of the password")).token()
     assert len(records(LOGIN)) == 1
+
+
+async def test_what_a_deletion_has_done_before_its_time_was_over_is_recorded(
+    client: Client, repository: str, records: Any
+) -> None:
+    """It has more tags than one transaction takes away: those of the first are gone."""
+    image = await client.push_image(repository, "keep")
+    reference = f"{image.digest}?" + "&".join(f"tag=t{number}" for number in range(15))
+    for part in range(3):
+        tagged = reference.replace("=t", f"=t{part}-")
+        assert (await client.put_manifest(repository, tagged, image.manifest)).is_success
+    stop_after(client, 1)
+    with budgeted(Budget(60)):
+        answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    client.hook.plan = None
+    assert answer.status_code == 503
+    left = (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    gone = {f"t{part}-{number}" for part in range(3) for number in range(15)} | {"keep"}
+    gone -= set(left)
+    *untagged, refused = records(REPOSITORY)[-len(gone) - 1 :]
+    assert gone
+    assert {line["Tag"] for line in untagged} == gone
+    assert {(line["OperationName"], line["ResultType"]) for line in untagged} == {
+        ("Untag", "Succeeded")
+    }
+    assert {line["Digest"] for line in untagged} == {image.digest}
+    assert (refused["OperationName"], refused["ResultType"]) == ("Delete", "Failed")
+
+
+async def test_what_a_push_has_deleted_before_its_time_was_over_is_recorded(
+    client: Client, repository: str, records: Any
+) -> None:
+    """It goes on with a deletion of the repository that has stopped, in nobody's name."""
+    filled = await Filled.make(client, repository, 100)
+    stop_after(client, 2)
+    with budgeted(Budget(60)), pytest.raises(Unavailable):
+        await filled.delete(client)
+    client.hook.plan = None
+    before = await _manifests(client, repository)
+    new = Image.make()
+    await push_blobs(client, repository, new)
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    client.services.pushes.now = lambda: later
+    stop_after(client, 1)
+    answer = await client.put_manifest(repository, "new", new.manifest)
+    client.hook.plan = None
+    assert answer.status_code == 503
+    gone = before - await _manifests(client, repository)
+    *deleted, refused = records(REPOSITORY)[-len(gone) - 1 :]
+    assert gone
+    assert {line["Digest"] for line in deleted} == gone
+    assert {(line["OperationName"], line["ResultType"]) for line in deleted} == {
+        ("Delete", "Succeeded")
+    }
+    assert {line["Identity"] for line in deleted} == {""}
+    assert (refused["OperationName"], refused["ResultType"]) == ("Push", "Failed")
+
+
+async def _manifests(client: Client, repository: str) -> set[str]:
+    found = await rows(client, repository)
+    return {
+        repository_rows.MANIFESTS.rest(key)
+        for key, row in found.items()
+        if key in repository_rows.MANIFESTS and repository_rows.is_live(row)
+    }

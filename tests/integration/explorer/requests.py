@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.errors import RegistryError
-from registry_core.model.change import DeleteManifests, DeleteRepository, SetAttributes
+from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, tables
@@ -78,23 +78,28 @@ async def _set(
     of: Digest | Tag | None = None
     if target != "repository":
         of = Digest.parse(target) if Digest.looks_like(target) else Tag(target)
-    await client.services.locks.set(RepositoryName(repository), SetAttributes(attributes, of))
+    change = SetAttributes(attributes, of)
+    await client.services.locks.set(RepositoryName(repository), change, _ignore)
 
 
 async def _delete_manifests(client: Client, repository: str, *digests: str) -> None:
     """Deletes a set; refused as a whole where one of it is locked, as far as that can be told."""
     change = DeleteManifests(tuple(map(Digest.parse, digests)))
-    deleted = await client.services.bulk_deletions.delete_manifests(
-        RepositoryName(repository), change
+    locked = await client.services.bulk_deletions.delete_manifests(
+        RepositoryName(repository), change, _ignore
     )
-    for refusal in deleted.locked.values():
+    for refusal in locked.values():
         raise refusal
 
 
 async def _delete_repository(client: Client, repository: str) -> None:
     await client.services.bulk_deletions.delete_repository(
-        RepositoryName(repository), DeleteRepository()
+        RepositoryName(repository), DeleteRepository(), _ignore
     )
+
+
+def _ignore(_: Iterable[Event]) -> None:
+    """Is told what the services have done."""
 
 
 async def _collect(client: Client, digest: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -72,11 +72,31 @@ class Filled:
         return cls(name, [each.digest for each in images])
 
     async def lock(self, client: Client, target: Digest | Tag | None, column: str) -> None:
-        await client.services.locks.set(self.name, SetAttributes({column: False}, target))
+        change = SetAttributes({column: False}, target)
+        await client.services.locks.set(self.name, change, ignore)
 
     async def delete(self, client: Client) -> list[Event]:
-        change = DeleteRepository(ORIGIN)
-        return list(await client.services.bulk_deletions.delete_repository(self.name, change))
+        return await delete_repository(client, self.name)
+
+
+async def delete_repository(client: Client, repository: RepositoryName) -> list[Event]:
+    """Answers what was told of it."""
+    events: list[Event] = []
+    deletions, change = client.services.bulk_deletions, DeleteRepository(ORIGIN)
+    await deletions.delete_repository(repository, change, events.extend)
+    return events
+
+
+async def delete_manifests(
+    client: Client, repository: RepositoryName, digests: Iterable[Digest], events: list[Event]
+) -> Mapping[Digest, DisallowedOperation]:
+    """Adds to `events` what is told of it."""
+    deletions, change = client.services.bulk_deletions, DeleteManifests(tuple(digests), ORIGIN)
+    return await deletions.delete_manifests(repository, change, events.extend)
+
+
+def ignore(_: Iterable[Event]) -> None:
+    """Is told what a test does not look at."""
 
 
 async def is_gone(client: Client, repository: str) -> bool:
@@ -131,16 +151,17 @@ async def test_many_manifests_are_deleted_in_whole_transactions_and_the_locked_o
     locked, of_locked_tag = filled.digests[17], filled.digests[50]
     await filled.lock(client, locked, "WriteEnabled")
     await filled.lock(client, Tag("v50"), "DeleteEnabled")
-    wanted = DeleteManifests((*filled.digests, Digest.of(b"absent")), ORIGIN)
+    events: list[Event] = []
+    wanted = (*filled.digests, Digest.of(b"absent"))
     with traced() as trace:
-        deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+        stay = await delete_manifests(client, filled.name, wanted, events)
     tally(record_property, "delete_manifests", trace.count, count)
     assert trace.count <= CALLS_A_MANIFEST * count
-    assert set(deleted.locked) == {locked, of_locked_tag}
-    told = {event.digest for event in deleted.events}
-    assert told == {str(d) for d in filled.digests if d not in deleted.locked}
-    assert {event.operation for event in deleted.events} == {Operation.DELETE}
-    assert {event.origin for event in deleted.events} == {ORIGIN}
+    assert set(stay) == {locked, of_locked_tag}
+    told = {event.digest for event in events}
+    assert told == {str(d) for d in filled.digests if d not in stay}
+    assert {event.operation for event in events} == {Operation.DELETE}
+    assert {event.origin for event in events} == {ORIGIN}
     listed = await client.send("GET", f"/v2/{repository}/tags/list")
     assert sorted(listed.json()["tags"]) == ["v17", "v50"]
     kinds = sorted(key.partition(":")[0] for key in await rows(client, repository))
@@ -253,17 +274,22 @@ async def test_a_push_goes_on_with_a_deletion_that_has_stopped(
 async def test_a_deletion_of_many_whose_time_is_over_leaves_a_repository_in_order(
     client: Client, repository: str
 ) -> None:
+    """What it has done by then is told, and what is done by the repeat is told by that."""
     filled = await Filled.make(client, repository, 100)
-    wanted = DeleteManifests(tuple(filled.digests[1:]), ORIGIN)
+    wanted = filled.digests[1:]
+    first: list[Event] = []
     stop_after(client, 2)
     with budgeted(Budget(60)), pytest.raises(Unavailable):
-        await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+        await delete_manifests(client, filled.name, wanted, first)
     client.hook.plan = None
-    left = len((await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"])
-    assert 1 < left < 100
+    left = (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
+    assert 1 < len(left) < 100
+    gone = {filled.digests[n] for n in range(100) if f"v{n}" not in left}
+    assert {event.digest for event in first} == set(map(str, gone))
     await client.push_image(repository, "new")
-    deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
-    assert len(deleted.events) == left - 1
+    second: list[Event] = []
+    await delete_manifests(client, filled.name, wanted, second)
+    assert {event.digest for event in second} == {str(d) for d in wanted if d not in gone}
     listed = (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
     assert sorted(listed) == ["new", "v0"]
 
@@ -353,7 +379,7 @@ async def test_a_slow_deletion_takes_nothing_from_a_repository_that_was_made_ane
     await filled.delete(other)
     for number in (3, 30):
         tags = (Tag(f"new{number}"),)
-        await other.services.pushes.push(filled.name, Push(image(number), tags))
+        await other.services.pushes.push(filled.name, Push(image(number), tags), ignore)
     pushed = await rows(other, repository)
     gate.open()
     await slow
@@ -384,12 +410,12 @@ async def test_a_batch_whose_answer_was_lost_is_told_as_it_was_deleted(
         return None
 
     client.hook.plan = plan
-    wanted = DeleteManifests((filled.digests[1],), ORIGIN)
-    deleted = await client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+    events: list[Event] = []
+    stay = await delete_manifests(client, filled.name, filled.digests[1:2], events)
     assert calls
-    told = [event.digest for event in deleted.events]
+    told = [event.digest for event in events]
     assert told == ([] if is_locked_meanwhile else [str(filled.digests[1])])
-    assert list(deleted.locked) == ([filled.digests[1]] if is_locked_meanwhile else [])
+    assert list(stay) == ([filled.digests[1]] if is_locked_meanwhile else [])
 
 
 @pytest.mark.rule("D7")
@@ -404,11 +430,15 @@ async def test_a_manifest_of_many_tags_among_others_is_deleted_in_parts(
         query = "&".join(f"tag=t{number}" for number in range(first, first + 15))
         reference = f"{large.digest}?{query}"
         assert (await client.put_manifest(repository, reference, large.manifest)).is_success
-    wanted = tuple(Digest.parse(each.digest) for each in (large, small))
-    deleted = await client.services.bulk_deletions.delete_manifests(
-        RepositoryName(repository), DeleteManifests(wanted, ORIGIN)
-    )
-    assert {event.digest for event in deleted.events} == {large.digest, small.digest}
+    wanted = [Digest.parse(each.digest) for each in (large, small)]
+    events: list[Event] = []
+    await delete_manifests(client, RepositoryName(repository), wanted, events)
+    deleted = [event.digest for event in events if event.operation is Operation.DELETE]
+    assert sorted(deleted) == sorted([large.digest, small.digest])
+    # Those that went before it had their own transactions.
+    untagged = [event.tag for event in events if event.operation is Operation.UNTAG]
+    assert untagged
+    assert set(untagged) < {f"t{number}" for number in range(60)}
     assert (await client.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["keep"]
 
 
@@ -419,18 +449,20 @@ async def test_manifests_that_get_many_tags_while_they_are_deleted_are_deleted_i
     """What was listed fitted one transaction; what is there by then does not."""
     filled = await Filled.make(client, repository, 12)
     gate = Gate(client.hook, is_change)
-    wanted = DeleteManifests(tuple(filled.digests[1:]), ORIGIN)
+    events: list[Event] = []
     deletion = asyncio.create_task(
-        client.services.bulk_deletions.delete_manifests(filled.name, wanted)
+        delete_manifests(client, filled.name, filled.digests[1:], events)
     )
     await gate.reached.wait()
     for number in range(1, 10):
         # One gets more tags than a transaction can take away.
         for part in range(3 if number == 1 else 1):
             tags = tuple(Tag(f"new{number}-{part}-{n}") for n in range(15))
-            await other.services.pushes.push(filled.name, Push(image(number), tags))
+            await other.services.pushes.push(filled.name, Push(image(number), tags), ignore)
     gate.open()
-    assert len((await deletion).events) == 11
+    await deletion
+    deleted = [event.digest for event in events if event.operation is Operation.DELETE]
+    assert sorted(deleted) == sorted(map(str, filled.digests[1:]))
     assert (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"] == ["v0"]
 
 
@@ -441,9 +473,7 @@ async def test_an_index_its_children_and_its_referrers_go_with_their_repository(
     index = index_of(child.descriptor for child in children)
     assert (await client.put_manifest(repository, "all", index, OCI_INDEX)).status_code == 201
     await client.push_image(repository, "signature", subject=children[0].descriptor)
-    await client.services.bulk_deletions.delete_repository(
-        RepositoryName(repository), DeleteRepository(ORIGIN)
-    )
+    await delete_repository(client, RepositoryName(repository))
     assert await is_gone(client, repository)
     for reference in ("all", digest_of(index), children[0].digest):
         answer = await client.send("GET", f"/v2/{repository}/manifests/{reference}")

@@ -48,7 +48,9 @@ async def set_attributes(
     client: Client, repository: str, target: Digest | Tag | None = None, **attributes: bool
 ) -> list[Event]:
     change = SetAttributes(attributes, target, Origin("somebody", "request-1"))
-    return list(await client.services.locks.set(RepositoryName(repository), change))
+    events: list[Event] = []
+    await client.services.locks.set(RepositoryName(repository), change, events.extend)
+    return events
 
 
 def target_of(name: str, image: Image) -> Digest | Tag | None:
@@ -292,14 +294,14 @@ async def test_what_began_before_a_lock_is_refused_after_it(
 async def test_an_empty_repository_goes_though_its_last_update_is_missing(
     client: Client, repository: str
 ) -> None:
-    image, name = await client.push_image(repository, "only"), RepositoryName(repository)
-    await client.services.locks.set(name, SetAttributes({"DeleteEnabled": False}))
+    image = await client.push_image(repository, "only")
+    await set_attributes(client, repository, DeleteEnabled=False)
     answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
     assert answer.status_code == 202
     table = client.services.connection.table(repository_rows.TABLE)
-    partition = repository_rows.partition(name)
+    partition = repository_rows.partition(RepositoryName(repository))
     await table.transact(partition, [tables.delete(repository_rows.LAST_UPDATE)])
-    await client.services.locks.set(name, SetAttributes({"DeleteEnabled": True}))
+    await set_attributes(client, repository, DeleteEnabled=True)
     assert await rows(client, repository) == {}
 
 
@@ -309,17 +311,14 @@ async def test_a_late_change_of_the_entry_does_not_undo_a_later_one(
 ) -> None:
     """Somebody hides a repository, and is slow; another shows it again before that has ended."""
     await client.push_image(repository, "latest")
-    name = RepositoryName(repository)
 
     def writes_entry(call: SeenCall) -> bool:
         return any(each.resource == "catalog" and not each.is_read for each in call.operations)
 
     gate = Gate(client.hook, writes_entry)
-    hiding = asyncio.create_task(
-        client.services.locks.set(name, SetAttributes({"ListEnabled": False}))
-    )
+    hiding = asyncio.create_task(set_attributes(client, repository, ListEnabled=False))
     await gate.reached.wait()
-    await other.services.locks.set(name, SetAttributes({"ListEnabled": True}))
+    await set_attributes(other, repository, ListEnabled=True)
     gate.open()
     await hiding
     listed = (await client.send("GET", "/v2/_catalog?n=1000")).json()["repositories"]

@@ -167,7 +167,7 @@ class Repository:
         def make(found: Found, moment: Moment) -> Plan:
             doomed = self.doomed(manifest)
             assert doomed is not None
-            return plan.untag_some(NAME, found, doomed, moment)
+            return plan.untag_some(NAME, found, doomed, Origin(), moment)
 
         return self.change(make, [rows.REPOSITORY])
 
