@@ -6,12 +6,11 @@ import asyncio
 import logging
 import time
 
-from azure.core.exceptions import AzureError
 from starlette.responses import PlainTextResponse, Response
 
 from registry_core.errors import RegistryError
 from registry_core.registry import Registry
-from registry_core.storage.faults import StorageFault
+from registry_core.storage.faults import StorageFault, UnexpectedRefusal
 from registry_core.system import SchemaError
 
 _LOGGER = logging.getLogger("slipway")
@@ -49,6 +48,6 @@ async def _fault(registry: Registry) -> str:
     except SchemaError as error:
         _LOGGER.error("%s", error.text)  # noqa: TRY400 - nothing failed, so no stack trace
         return error.text
-    except (AzureError, StorageFault, RegistryError, TimeoutError):
+    except (StorageFault, UnexpectedRefusal, RegistryError, TimeoutError):
         _LOGGER.warning("health check failed", exc_info=True)
         return _UNREACHABLE

@@ -1,33 +1,56 @@
 """The storage-call hook: counts every call to storage, and is the place to stand before each.
 
-`CallPolicy` stands at the end of the pipeline of every Azure client, behind the SDK's retries, so
-each attempt on the wire is one call. The calls made on behalf of one request are gathered in a
-`CallTrace` that a context variable carries into the tasks which the request starts.
+It stands behind everything that repeats a call, so each attempt on the wire is one. The calls made
+on behalf of one request are gathered in a `CallTrace` that a context variable carries into the
+tasks which the request starts.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
-
-from azure.core.exceptions import ServiceResponseTimeoutError
-from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from registry_core.errors import Unavailable
 from registry_core.storage.budget import current
-
-Response = PipelineResponse[Any, Any]
-Send = Callable[[PipelineRequest[Any]], Awaitable[Response]]
+from registry_core.storage.faults import Ambiguous
 
 _READS = frozenset({"GET", "HEAD"})
 _SLOWEST = 1024 * 1024
 """How many bytes a second storage may be counted on to take."""
+
+
+@dataclass
+class Request:
+    """One request to storage, whole."""
+
+    method: str
+    url: str
+    """As it is sent: every part of it is encoded."""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | memoryview = b""
+    is_content: bool = False
+    """Whether the answer is bytes of content, whose arrival begins the request's time anew."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes the body has."""
+        return len(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What storage answered, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+Send = Callable[[Request], Awaitable[Answer]]
 
 
 @dataclass
@@ -37,15 +60,28 @@ class StorageCall:
     number: int
     """Counted from 1 within its trace."""
     method: str
-    service: str
-    """`blob`, `table` or `queue`, or the host's first label where it tells none of them."""
-    path: str
-    query: str
+    url: str
     """As sent, less any signature."""
     depth: int
     """How many calls of the trace had to end one after another before this could begin, plus 1."""
     status: int | None = None
     """The HTTP status answered; None while under way or if no answer came."""
+
+    @property
+    def service(self) -> str:
+        """`blob`, `table` or `queue`, or the host's first label where it tells none of them."""
+        parts = urlsplit(self.url)
+        return _service(parts.hostname or "", parts.path)
+
+    @property
+    def path(self) -> str:
+        """The path of the address."""
+        return urlsplit(self.url).path
+
+    @property
+    def query(self) -> str:
+        """The query of the address."""
+        return urlsplit(self.url).query
 
     def __str__(self) -> str:
         return f"{self.method} {self.service}:{self.path}{'?' + self.query if self.query else ''}"
@@ -74,16 +110,10 @@ class CallTrace:
 
     def begin(self, method: str, url: str) -> StorageCall:
         """Records that a call begins."""
-        parts = urlsplit(url)
-        query = "&".join(p for p in parts.query.split("&") if not p.startswith("sig="))
-        call = StorageCall(
-            number=len(self.calls) + 1,
-            method=method,
-            service=_service(parts.hostname or "", parts.path),
-            path=parts.path,
-            query=query,
-            depth=self._ended_depth + 1,
-        )
+        if "sig=" in url:
+            path, _, query = url.partition("?")
+            url = f"{path}?{'&'.join(p for p in query.split('&') if not p.startswith('sig='))}"
+        call = StorageCall(len(self.calls) + 1, method, url, self._ended_depth + 1)
         self.calls.append(call)
         if not self._under_way:
             self._busy_since = time.monotonic()
@@ -124,64 +154,50 @@ class CallHook:
         self.total = 0
         """Calls since the process began, retries included."""
 
-    async def around(
-        self,
-        call: StorageCall,  # noqa: ARG002 - for those who derive from this class
-        request: PipelineRequest[Any],
-        send: Send,
-    ) -> Response:
-        """Hands a call to storage by `send`, and answers what storage answered."""
-        return await send(request)
+    async def send(self, request: Request, send: Send) -> Answer:
+        """Counts a call, here and in its trace, and has it sent in time.
 
-    def policy(self) -> CallPolicy:
-        """A policy for the end of one client's pipeline."""
-        return CallPolicy(self)
-
-
-class CallPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Counts each call, in its trace and in the hook, and sends it through the hook, in time."""
-
-    def __init__(self, hook: CallHook) -> None:
-        super().__init__()
-        self._hook = hook
-
-    async def send(self, request: PipelineRequest[Any]) -> Response:
-        """Sends the request on.
-
-        Raises `Unavailable` if the budget has no time left: the SDK repeats the call no more.
+        Raises `Unavailable` if the budget has no time left, and `Ambiguous` after that of a call.
         """
         if current().left <= 0:
             raise Unavailable
-        self._hook.total += 1
+
+        async def send_in_time(request: Request) -> Answer:
+            return await in_time(request, send)
+
+        self.total += 1
         trace = _current.get() or CallTrace()
-        call = trace.begin(request.http_request.method, request.http_request.url)
+        call = trace.begin(request.method, request.url)
         try:
-            response = await self._hook.around(call, request, self._send_in_time)
-            call.status = response.http_response.status_code
-            return response
+            answer = await self.around(call, request, send_in_time)
+            call.status = answer.status
+            return answer
         finally:
             trace.end(call)
 
-    async def _send_in_time(self, request: PipelineRequest[Any]) -> Response:
-        """Hands the call to storage, and raises what no answer in time is to the SDK.
-
-        The transport's own limits are for reading. Where storage takes no bytes, a call that sends
-        some would never end.
-        """
-        budget = current()
-        seconds = budget.call_seconds + _body_size(request) / _SLOWEST
-        request.context.options["read_timeout"] = budget.call_seconds
-        try:
-            async with budget.limited(seconds):
-                return await self.next.send(request)
-        except TimeoutError as error:
-            if budget.left <= 0 and request.http_request.method in _READS:
-                raise Unavailable from error
-            raise ServiceResponseTimeoutError("no answer in time", error=error) from error
+    async def around(
+        self,
+        call: StorageCall,  # noqa: ARG002 - for those who derive from this class
+        request: Request,
+        send: Send,
+    ) -> Answer:
+        """Hands a call to storage by `send`, and answers what storage answered."""
+        return await send(request)
 
 
-def _body_size(request: PipelineRequest[Any]) -> int:
-    return int(request.http_request.headers.get("Content-Length") or 0)
+async def in_time(request: Request, send: Send) -> Answer:
+    """Hands a call to storage, which has so long for the whole of it.
+
+    Raises `Ambiguous` where the time is over; `Unavailable` for a read that nobody can try again.
+    """
+    budget = current()
+    try:
+        async with budget.limited(budget.call_seconds + request.size / _SLOWEST):
+            return await send(request)
+    except TimeoutError as error:
+        if budget.left <= 0 and request.method in _READS:
+            raise Unavailable from error
+        raise Ambiguous("no answer in time") from error
 
 
 def _service(host: str, path: str) -> str:

@@ -1,151 +1,87 @@
-"""Clients of Azure Storage, built from the settings; all of them report to one call hook."""
+"""One storage account: its services, and what signs requests to them, by the settings."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from azure.core.credentials import AccessToken, AzureNamedKeyCredential
-from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import ClientAuthenticationError, ResourceExistsError
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.data.tables.aio import TableClient
-from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
-
+from registry_core.errors import Unavailable
 from registry_core.settings import StorageSettings, connection_values
-from registry_core.storage.budget import CALL_SECONDS, current
 from registry_core.storage.calls import CallHook
+from registry_core.storage.faults import Ambiguous
+from registry_core.storage.signing import Identity, SharedKey
 from registry_core.storage.tables import Table
+from registry_core.storage.wire import Service, Wire
 
-READ_BLOCK = 4 * 1024 * 1024
-"""How many bytes of content one read call brings, at most."""
-READ_BACK_OFF_SECONDS = 1
-"""How long a read waits before it is tried again, the first time; there are two more."""
-_CONNECT_SECONDS = 5
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.storage.blob import UserDelegationKey
+
+    from registry_core.storage.sdk import Sdk
 
 
 class Connection:
-    """The clients of one storage account. Used on one event loop; `close` when done."""
+    """The services of one storage account. Used on one event loop; `close` when done."""
 
     def __init__(self, settings: StorageSettings, hook: CallHook) -> None:
-        # The SDKs log every call with its headers; ours is one line a request.
-        logging.getLogger("azure").setLevel(logging.WARNING)
         self.hook = hook
+        self.account = settings.account
         self.account_key: str | None = None
+        self._wire = Wire(hook)
         self._credential: AsyncTokenCredential | None = None
-        common: dict[str, Any] = {
-            "connection_timeout": _CONNECT_SECONDS,
-            "read_timeout": CALL_SECONDS,
-        }
-        blob_options: dict[str, Any] = common | {
-            "_additional_pipeline_policies": [hook.policy()],
-            "retry_policy": ExponentialRetry(
-                initial_backoff=READ_BACK_OFF_SECONDS,
-                increment_base=2 * READ_BACK_OFF_SECONDS,
-                retry_total=2,
-                random_jitter_range=READ_BACK_OFF_SECONDS,
-            ),
-            "max_single_get_size": READ_BLOCK,
-            "max_chunk_get_size": READ_BLOCK,
-        }
-        table_options: dict[str, Any] = common | {
-            "per_retry_policies": [hook.policy()],
-            "retry_total": 2,
-            "retry_backoff_factor": READ_BACK_OFF_SECONDS,
-            "retry_backoff_max": 5,
-        }
+        self._sdk: Sdk | None = None
+        self._signer: SharedKey | Identity
         if settings.connection_string:
             blob_uri, table_uri, name, self.account_key = _parse(settings.connection_string)
-            blob_credential: Any = {"account_name": name, "account_key": self.account_key}
-            table_credential: Any = AzureNamedKeyCredential(name, self.account_key)
+            self._signer = SharedKey(name, self.account_key)
         else:
             blob_uri, table_uri = settings.blob_uri, settings.table_uri
             self._credential = _identity(settings)
-            blob_credential = table_credential = _TimelyCredential(self._credential)
-        self.blob_service = BlobServiceClient(
-            blob_uri, credential=blob_credential, transport=_transport(common), **blob_options
-        )
-        # Not a TableServiceClient: the table clients it hands out lose the hook's policy.
-        transport = _transport(common)
-        self._table_client: Callable[[str], TableClient] = lambda name: TableClient(
-            table_uri,
-            name,
-            credential=table_credential,
-            transport=transport,
-            **table_options,
-        )
-        self._tables: dict[str, TableClient] = {}
-        self.account = settings.account
-
-    def container(self, name: str) -> ContainerClient:
-        """The client of one container."""
-        return self.blob_service.get_container_client(name)
+            self._signer = Identity(self._credential)
+        self.blobs = Service(self._wire, blob_uri.rstrip("/"), self._signer.blob)
+        self._tables = Service(self._wire, table_uri.rstrip("/"), self._signer.table)
 
     def table(self, name: str) -> Table:
         """One table."""
-        if name not in self._tables:
-            self._tables[name] = self._table_client(name)
-        return Table(self._tables[name])
+        return Table(self._tables, name)
 
     async def make(self, tables: Iterable[str] = (), containers: Iterable[str] = ()) -> None:
         """Makes what is missing of both; what exists is left as it is."""
-        creations: list[Callable[[], Awaitable[object]]] = [
-            *(self._table_client(name).create_table for name in tables),
-            *(self.container(name).create_container for name in containers),
-        ]
-        for create in creations:
-            try:
-                await create()
-            except ResourceExistsError:
-                continue
+        await self._rarely().make(tables, containers)
+
+    async def delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
+        """A key that signs addresses in the name of the app's identity.
+
+        Raises `Unavailable` where storage does not answer, and `Refused`.
+        """
+        try:
+            return await self._rarely().delegation_key(start, expiry)
+        except Ambiguous as fault:
+            raise Unavailable from fault
+
+    def _rarely(self) -> Sdk:
+        """The SDKs' clients."""
+        if self._sdk is None:
+            from azure.core.credentials import AzureNamedKeyCredential  # noqa: PLC0415
+
+            from registry_core.storage.sdk import Sdk  # noqa: PLC0415
+
+            blob: Any = self._signer
+            table: Any = self._signer
+            if self.account_key:
+                blob = {"account_name": self.account, "account_key": self.account_key}
+                table = AzureNamedKeyCredential(self.account, self.account_key)
+            self._sdk = Sdk(self.blobs.url, self._tables.url, blob, table, self.hook)
+        return self._sdk
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self.blob_service.close()
-        for table in self._tables.values():
-            await table.close()
+        await self._wire.close()
+        if self._sdk is not None:
+            await self._sdk.close()
         if self._credential is not None:
             await self._credential.close()
-
-
-# Exported lazily, and so without a type.
-class _OnceTransport(AioHttpTransport):  # type: ignore[misc]
-    """Puts each request on the wire once.
-
-    aiohttp by itself sends an idempotent request again when a kept connection breaks off, and so
-    would apply a PUT twice and report the second answer: "the condition is not met", for a write
-    that succeeded. Whether to send again is the protocol's decision, and the SDK's for reads.
-    """
-
-    async def open(self) -> None:
-        """Opens the session."""
-        await super().open()
-        if self.session is not None:
-            self.session._retry_connection = False  # noqa: SLF001 - aiohttp has no public switch
-
-
-def _transport(options: dict[str, Any]) -> AioHttpTransport:
-    return _OnceTransport(**options)
-
-
-class _TimelyCredential:
-    """Gives what signs storage calls in as long as one of these may take.
-
-    What issues tokens can hang as storage can, and an SDK asks it for minutes.
-    """
-
-    def __init__(self, credential: AsyncTokenCredential) -> None:
-        self._credential = credential
-
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """As the credential does. Raises `ClientAuthenticationError` after that time."""
-        budget = current()
-        try:
-            async with budget.limited(budget.call_seconds):
-                return await self._credential.get_token(*scopes, **options)
-        except TimeoutError as error:
-            raise ClientAuthenticationError("no token in time") from error
 
 
 def _identity(settings: StorageSettings) -> AsyncTokenCredential:

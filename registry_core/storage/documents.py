@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import quote
 
-from azure.core import MatchConditions
-
+from registry_core.storage.calls import Request
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import NO_RETRY, RowMissing, StoreMissing, reading, translated
+from registry_core.storage.faults import RowMissing, StoreMissing
 
 
 class Documents:
@@ -16,31 +15,32 @@ class Documents:
     def __init__(self, connection: Connection, container: str) -> None:
         self._connection = connection
         self._name = container
-        self._container = connection.container(container)
+
+    def _url(self, name: str) -> str:
+        return f"{self._connection.blobs.url}/{self._name}/{quote(name)}"
 
     async def read(self, name: str) -> tuple[bytes, str] | None:
         """The content of a document and its version; None if there is none."""
         try:
-            with reading():
-                stream = await self._container.download_blob(name)
-                content: bytes = await stream.readall()
+            return await self._connection.blobs.read(
+                Request("GET", self._url(name)),
+                lambda answer: (answer.body, answer.headers.get("ETag", "")),
+            )
         except (RowMissing, StoreMissing):
             return None
-        return content, stream.properties.etag or ""
 
     async def write(self, name: str, content: bytes, version: str = "") -> None:
         """Replaces `version`; without one, the document must not exist.
 
         Raises `ConditionFailed` or `RowExists` where somebody else was faster, and `Ambiguous`.
         """
-        condition: dict[str, Any] = {"overwrite": False}
-        if version:
-            unchanged = MatchConditions.IfNotModified
-            condition = {"overwrite": True, "etag": version, "match_condition": unchanged}
+        condition = {"If-Match": version} if version else {"If-None-Match": "*"}
         for _ in range(2):
+            headers = {"x-ms-blob-type": "BlockBlob", **condition}
             try:
-                with translated():
-                    await self._container.upload_blob(name, content, **condition, **NO_RETRY)
+                await self._connection.blobs.write(
+                    Request("PUT", self._url(name), headers, content)
+                )
                 return
             except StoreMissing:  # By the command line, before the registry was ever started.
                 await self._connection.make(containers=(self._name,))

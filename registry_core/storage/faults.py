@@ -1,28 +1,13 @@
 """What storage's refusals mean, in the terms of the protocol.
 
-Azure's exceptions end here. A refusal that a rule of the protocol expects is one of the classes
-below; any other failure of storage becomes `errors.Unavailable` (503) at the HTTP edge.
+A refusal that a rule of the protocol expects is one of the classes below, which the HTTP edge
+answers by 503 where nobody has dealt with them; any other is `UnexpectedRefusal`, a fault of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    IncompleteReadError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
-
-from registry_core.errors import Unavailable
-
-NO_RETRY: dict[str, Any] = {"retry_total": 0}
-"""For writes: a blind retry could apply them twice; the protocol decides what to do instead."""
+import re
+from collections.abc import Mapping
 
 
 class StorageFault(Exception):
@@ -70,24 +55,27 @@ class Refused(StorageFault):
         self.is_signed_in = is_signed_in
 
 
+class UnexpectedRefusal(Exception):
+    """Any other: what was asked for makes no sense to storage."""
+
+
 _STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound"})
 _EXISTING = frozenset({"EntityAlreadyExists", "BlobAlreadyExists", ""})
 _FULL = frozenset({"BlockCountExceedsLimit"})
+_CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
 
 
-def classify(error: AzureError) -> StorageFault | None:
-    """The fault that `error` is; None for a refusal that no rule expects."""
-    if isinstance(error, (ServiceRequestError, ServiceResponseError, IncompleteReadError)):
-        return Ambiguous(str(error))
-    if not isinstance(error, HttpResponseError):
-        return None
-    status, code = error.status_code, _code(error)
-    if isinstance(error, ClientAuthenticationError) and status is None:
-        return Refused(type(error).__name__, is_signed_in=False)
+def refusal(status: int, headers: Mapping[str, str], body: bytes = b"") -> Exception:
+    """The fault that an answer is which is no success; `UnexpectedRefusal` if no rule expects it.
+
+    `body` is that of the tables' service, or empty: objects have the code in a header.
+    """
+    code = headers.get("x-ms-error-code") or _code(body)
+    text = f"storage answered {status} {code}".rstrip()
     if status in (401, 403):
         return Refused(code or str(status), is_signed_in=True)
-    fault = _of_status(status or 0, code)
-    return fault(str(error)) if fault else None
+    fault = _of_status(status, code)
+    return fault(text) if fault else UnexpectedRefusal(text)
 
 
 def _of_status(status: int, code: str) -> type[StorageFault] | None:
@@ -105,29 +93,7 @@ def _of_status(status: int, code: str) -> type[StorageFault] | None:
     return Ambiguous if status in (408, 409, 429) or status >= 500 else None
 
 
-def _code(error: HttpResponseError) -> str:
-    """Storage's own error code; empty where it gave none."""
-    code = getattr(error, "error_code", None) or ""
-    return str(getattr(code, "value", code))
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raises storage's refusals as faults; anything unexpected as it came."""
-    try:
-        yield
-    except AzureError as error:
-        fault = classify(error)
-        if fault is None:
-            raise
-        raise fault from error
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """For reads, which change nothing: an ambiguous one has simply failed (503)."""
-    try:
-        with translated():
-            yield
-    except Ambiguous as fault:
-        raise Unavailable from fault
+def _code(body: bytes) -> str:
+    """Storage's own error code, of an answer of the tables' service; empty where it gave none."""
+    found = _CODE.search(body)
+    return found[1].decode() if found else ""

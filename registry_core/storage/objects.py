@@ -8,33 +8,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-
-from azure.core import MatchConditions
-from azure.storage.blob import BlobType
-from azure.storage.blob.aio import BlobClient, StorageStreamDownloader
+from urllib.parse import quote
 
 from registry_core.errors import SizeInvalid
 from registry_core.storage.budget import attempts, current
+from registry_core.storage.calls import Answer, Request
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import (
-    NO_RETRY,
     Ambiguous,
     ConditionFailed,
     Full,
     RowExists,
     RowMissing,
-    reading,
-    translated,
 )
 
 APPEND_BLOCK = 8 * 1024 * 1024
 """How many bytes one append carries, except the last of a request. A request holds two such."""
-_PIECE = 1024 * 1024
-"""How many bytes of a block the transport is given at a time. Of what it cannot send at once it
-makes a copy; yet each piece waits its turn on the event loop, while storage waits for it."""
+READ_BLOCK = 4 * 1024 * 1024
+"""How many bytes of content one read call brings, at most."""
 _ATTEMPTS = 4
 """How often a write is sent whose answers are lost."""
+_METADATA = "x-ms-meta-"
+_APPEND_BLOB = {"x-ms-blob-type": "AppendBlob"}
+_BLOCK_BLOB = {"x-ms-blob-type": "BlockBlob"}
+_IF_MISSING = {"If-None-Match": "*"}
 
 
 @dataclass(frozen=True)
@@ -73,17 +70,29 @@ class Objects:
     def __init__(self, connection: Connection, container: str) -> None:
         self._account = connection.account
         self._name = container
-        self._container = connection.container(container)
+        self._blobs = connection.blobs
 
     def location(self, name: str) -> Location:
         """The location of the object `name` here."""
         return Location(self._account, self._name, name)
 
-    def client(self, location: Location) -> BlobClient:
-        """The client of the object at `location`."""
+    def url(self, location: Location) -> str:
+        """The address of the object at `location`, unsigned."""
         if (location.account, location.container) != (self._account, self._name):
             raise LookupError(f"no access to content in {location.account}/{location.container}")
-        return self._container.get_blob_client(location.name)
+        return self._url(location.name)
+
+    def _url(self, name: str) -> str:
+        return f"{self._blobs.url}/{self._name}/{quote(name, safe='/~')}"
+
+    async def _put(
+        self, name: str, query: str, headers: Mapping[str, str], body: bytes | memoryview = b""
+    ) -> str:
+        """Writes to an object, once; answers its new ETag."""
+        answer = await self._blobs.write(
+            Request("PUT", f"{self._url(name)}{query}", dict(headers), body)
+        )
+        return _etag(answer)
 
     async def create(self, name: str, metadata: Mapping[str, str]) -> str:
         """Creates an empty append blob that must not exist; answers its ETag.
@@ -91,21 +100,15 @@ class Objects:
         A lost answer is resolved by the metadata: the object is ours, or there is none and the
         call is sent again. Raises `RowExists`, and `Unavailable` when storage stays unreachable.
         """
-        client = self._container.get_blob_client(name)
-
-        async def send() -> Mapping[str, Any]:
-            return await client.create_append_blob(
-                metadata=dict(metadata), match_condition=MatchConditions.IfMissing, **NO_RETRY
-            )
-
-        return await self._make(name, 0, metadata, send)
+        headers = _APPEND_BLOB | _IF_MISSING | _metadata(metadata)
+        return await self._make(name, 0, metadata, lambda: self._put(name, "", headers))
 
     async def _make(
         self,
         name: str,
         size: int,
         metadata: Mapping[str, str],
-        send: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[], Awaitable[str]],
     ) -> str:
         """Makes the object that `send` asks for on the condition that there is none.
 
@@ -114,8 +117,7 @@ class Objects:
         unsure = False
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                with translated():
-                    return str((await send())["etag"])
+                return await send()
             except (Ambiguous, RowExists) as fault:
                 if isinstance(fault, RowExists) and not unsure:
                     raise
@@ -135,20 +137,11 @@ class Objects:
         one was applied late: that is resolved in the same way. Raises `AppendRefused`, and
         `Unavailable` when storage stays unreachable.
         """
-        client = self._container.get_blob_client(name)
+        headers = {"x-ms-blob-condition-appendpos": str(offset), "If-Match": etag}
         unsure = False
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                with translated():
-                    answer = await client.append_block(
-                        cast("Any", _pieces(data)),  # Its type knows no asynchronous bodies.
-                        length=len(data),
-                        appendpos_condition=offset,
-                        etag=etag,
-                        match_condition=MatchConditions.IfNotModified,
-                        **NO_RETRY,
-                    )
-                    return str(answer["etag"])
+                return await self._put(name, "?comp=appendblock", headers, data)
             except Full as fault:
                 raise SizeInvalid(
                     f"the blob has 50,000 parts after {offset} bytes, and storage allows no more: "
@@ -188,29 +181,15 @@ class Objects:
         A lost answer is resolved by size and metadata: the object is ours, or there is none and the
         call is sent again. Raises `Unavailable` when storage stays unreachable.
         """
-        client = self._container.get_blob_client(name)
-
-        async def send() -> Mapping[str, Any]:
-            return await client.upload_blob(
-                data,
-                blob_type=BlobType.BLOCKBLOB,
-                length=len(data),
-                metadata=dict(metadata),
-                overwrite=False,
-                max_concurrency=1,
-                **NO_RETRY,
-            )
-
-        await self._make(name, len(data), metadata, send)
+        headers = _BLOCK_BLOB | _IF_MISSING | _metadata(metadata)
+        await self._make(name, len(data), metadata, lambda: self._put(name, "", headers, data))
 
     async def state(self, name: str) -> ObjectState | None:
         """Size, ETag and metadata of an object; None if there is none."""
         try:
-            with reading():
-                found = await self._container.get_blob_client(name).get_blob_properties()
+            return await self._blobs.read(Request("HEAD", self._url(name)), _state)
         except RowMissing:
             return None
-        return ObjectState(found.size, str(found.etag), found.metadata or {})
 
     async def set_metadata(self, name: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replaces the metadata of version `etag`; the ETag answered outdates all before it.
@@ -219,17 +198,10 @@ class Objects:
         `ConditionFailed`, also where the lost one was applied; `RowMissing`; and `Unavailable` when
         storage stays unreachable.
         """
-        client = self._container.get_blob_client(name)
+        headers = {"If-Match": etag} | _metadata(metadata)
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                with translated():
-                    answer = await client.set_blob_metadata(
-                        dict(metadata),
-                        etag=etag,
-                        match_condition=MatchConditions.IfNotModified,
-                        **NO_RETRY,
-                    )
-                return str(answer["etag"])
+                return await self._put(name, "?comp=metadata", headers)
             except Ambiguous:
                 found = await self.state(name)
                 if found is None or found.etag != etag:
@@ -241,13 +213,7 @@ class Objects:
 
         Raises `ConditionFailed`, `RowMissing` and `Ambiguous`.
         """
-        with translated():
-            await self._container.get_blob_client(name).create_append_blob(
-                metadata=dict(metadata),
-                etag=etag,
-                match_condition=MatchConditions.IfNotModified,
-                **NO_RETRY,
-            )
+        await self._put(name, "", _APPEND_BLOB | {"If-Match": etag} | _metadata(metadata))
 
     async def read(
         self, location: Location, offset: int, length: int, if_match: str | None = None
@@ -264,34 +230,56 @@ class Objects:
         self, location: Location, offset: int, length: int, if_match: str | None = None
     ) -> AsyncIterator[bytes]:
         """As `read`, and raises what it raises before the first chunk: that one is there then."""
-        if length <= 0:
-            return _chunks(None)
-        options: dict[str, Any] = (
-            {"etag": if_match, "match_condition": MatchConditions.IfNotModified} if if_match else {}
-        )
-        with reading():
-            stream = await self.client(location).download_blob(
-                offset=offset, length=length, max_concurrency=1, **options
-            )
-        return _chunks(stream)
+        chunk, etag = b"", if_match
+        if length > 0:
+            chunk, etag = await self._block(location, offset, length, if_match)
+
+        async def chunks(chunk: bytes = chunk) -> AsyncIterator[bytes]:
+            sent = 0
+            while chunk:
+                yield chunk
+                # Each chunk begins the budget anew, whoever takes how long to take it.
+                current().renew()
+                sent += len(chunk)
+                if sent >= length:
+                    return
+                chunk, _ = await self._block(location, offset + sent, length - sent, etag)
+
+        return chunks()
+
+    async def _block(
+        self, location: Location, offset: int, length: int, if_match: str | None
+    ) -> tuple[bytes, str]:
+        """The bytes from `offset`, as many as one call brings, and the object's version."""
+        last = offset + min(length, READ_BLOCK) - 1
+        headers = {"x-ms-range": f"bytes={offset}-{last}"}
+        if if_match:
+            headers["If-Match"] = if_match
+        request = Request("GET", self.url(location), headers, is_content=True)
+        return await self._blobs.read(request, lambda answer: (answer.body, _etag(answer)))
 
     async def read_all(self, location: Location, size: int) -> bytes:
         """The whole object, of `size` bytes. Only for what is known to be small."""
         return b"".join([chunk async for chunk in self.read(location, 0, size)])
 
 
-async def _chunks(stream: StorageStreamDownloader[bytes] | None) -> AsyncIterator[bytes]:
-    """What storage sends. Each chunk begins the budget anew, whoever takes how long to take it."""
-    if stream is None:
-        return
-    with reading():
-        async for chunk in stream.chunks():
-            yield chunk
-            current().renew()
+def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {f"{_METADATA}{name}": value for name, value in metadata.items()}
 
 
-async def _pieces(data: memoryview) -> AsyncIterator[memoryview]:
-    """`data` as a body that shares its memory, and is sent as fast as the connection takes it."""
-    for start in range(0, len(data), _PIECE):
-        yield data[start : start + _PIECE]
-        current().renew()
+def _etag(answer: Answer) -> str:
+    """The object's version. Raises `Ambiguous` for an answer that has none: it is not storage's."""
+    etag = answer.headers.get("ETag")
+    if not etag:
+        raise Ambiguous("storage's answer has no ETag")
+    return etag
+
+
+def _state(answer: Answer) -> ObjectState:
+    metadata = {
+        name[len(_METADATA) :]: value
+        for name, value in answer.headers.items()
+        if name.lower().startswith(_METADATA)
+    }
+    size = int(answer.headers.get("Content-Length", 0))
+    return ObjectState(size, _etag(answer), metadata)

@@ -17,7 +17,7 @@ from azure.storage.blob import BlobSasPermissions, UserDelegationKey, generate_b
 
 from registry_core.errors import Unavailable
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import StorageFault, reading
+from registry_core.storage.faults import StorageFault
 from registry_core.storage.objects import Location, Objects
 
 LIFETIME = timedelta(minutes=20)
@@ -43,7 +43,7 @@ class SasSigner:
     def __init__(
         self, connection: Connection, content: Objects, now: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._service = connection.blob_service
+        self._connection = connection
         self._account = connection.account
         self._account_key = connection.account_key
         self._content = content
@@ -59,7 +59,7 @@ class SasSigner:
         go-containerregistry 0.21.6 and later go from no name to a loopback address.
         """
         now = self._now()
-        address = self._content.client(location).url
+        address = self._content.url(location)
         parts = urlsplit(address)
         if called and parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
             port = f":{parts.port}" if parts.port else ""
@@ -93,8 +93,7 @@ class SasSigner:
         """A new key; if none can be had, the one there is, as long as it outlives an address."""
         expiry = now + KEY_LIFETIME
         try:
-            with reading():
-                key = await self._service.get_user_delegation_key(now - CLOCK_SKEW, expiry)
+            key = await self._connection.delegation_key(now - CLOCK_SKEW, expiry)
         except (Unavailable, StorageFault):
             if self._delegation is None or self._delegation[0] - now < LIFETIME:
                 raise

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from azure.core import MatchConditions
-from azure.data.tables import EdmType, EntityProperty, UpdateMode
-from azure.data.tables.aio import TableClient
-
-from registry_core.storage.faults import NO_RETRY, RowMissing, reading, translated
+from registry_core.storage import entities
+from registry_core.storage.calls import Answer, Request
+from registry_core.storage.entities import Int64, Part, literal, quoted
+from registry_core.storage.faults import Ambiguous, RowMissing, refusal
+from registry_core.storage.wire import Service
 
 MAX_TRANSACTION_ROWS = 100
 """The most rows in one entity group transaction (Azure Tables)."""
@@ -22,7 +22,24 @@ MAX_PAGE = 1000
 LEAST_FILTERED_PAGE = 100
 """The fewest rows asked for in a page of a query that leaves rows out: few pages pass over many."""
 
+T = TypeVar("T")
+
 _KEYS = ("PartitionKey", "RowKey")
+_ACCEPT = "application/json;odata=minimalmetadata"
+_NEXT = {
+    "NextPartitionKey": "x-ms-continuation-nextpartitionkey",
+    "NextRowKey": "x-ms-continuation-nextrowkey",
+}
+"""Where a page ends another begins: the parameter that asks for it, by the header that tells."""
+_METHODS = {
+    "create": "POST",
+    "update": "PATCH",
+    "merge_or_insert": "PATCH",
+    "replace": "PUT",
+    "upsert": "PUT",
+    "delete": "DELETE",
+}
+_ON_WHAT_IS_THERE = frozenset({"update", "replace", "delete"})
 
 
 @dataclass(frozen=True)
@@ -43,17 +60,16 @@ class Row:
 
     def number(self, column: str) -> int:
         """An integer column; 0 if it is missing."""
-        value = self.values.get(column, 0)
-        return int(value.value if isinstance(value, EntityProperty) else value)
+        return int(self.values.get(column, 0))
 
     def time(self, column: str) -> datetime:
         """A time column, written by `time_value`."""
         return parse_time(self.text(column))
 
 
-def int64(value: int) -> EntityProperty:
+def int64(value: int) -> Int64:
     """An integer column of 64 bits."""
-    return EntityProperty(value, EdmType.INT64)
+    return Int64(value)
 
 
 def time_value(time: datetime) -> str:
@@ -136,17 +152,18 @@ def delete(key: str, etag: str | None = None) -> RowChange:
 class Table:
     """One table. Refusals are raised as the faults of `registry_core.storage.faults`."""
 
-    def __init__(self, client: TableClient) -> None:
-        self._client = client
+    def __init__(self, service: Service, name: str) -> None:
+        self._service = service
+        self._name = name
 
     async def get(
         self, partition: str, key: str, columns: Sequence[str] | None = None
     ) -> Row | None:
         """The row, or None; with all its columns, or just those named."""
-        select = None if columns is None else [*_KEYS, "Timestamp", *columns]
+        path = entities.entity_path(self._name, partition, key)
+        query = f"?$select={_selected(columns)}" if columns is not None else ""
         try:
-            with reading():
-                return _row(await self._client.get_entity(partition, key, select=select))
+            return await self._read(f"{path}{query}", _one)
         except RowMissing:
             return None
 
@@ -186,16 +203,22 @@ class Table:
         having: str = "",
     ) -> AsyncIterator[list[Row]]:
         """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
+        bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
         only = f" and {having} eq true" if having else ""
-        pages = self._client.query_entities(
-            f"PartitionKey eq @partition and RowKey ge @first and RowKey lt @end{only}",
-            parameters={"partition": partition, "first": first, "end": end},
-            select=None if columns is None else [*_KEYS, "Timestamp", *columns],
-            results_per_page=size,
-        ).by_page()
-        with reading():
-            async for page in pages:
-                yield [_row(entity) async for entity in page]
+        wanted = quoted(f"PartitionKey eq {literal(partition)} and {bounds}{only}")
+        query = f"{self._name}()?$top={size}&$filter={wanted}"
+        if columns is not None:
+            query += f"&$select={_selected(columns)}"
+        following = ""
+        while True:
+            rows, following = await self._read(f"{query}{following}", _page)
+            yield rows
+            if not following:
+                return
+
+    async def _read(self, path: str, parse: Callable[[Answer], T]) -> T:
+        url = f"{self._service.url}/{path}"
+        return await self._service.read(Request("GET", url, {"Accept": _ACCEPT}), parse)
 
     async def transact(self, partition: str, changes: Sequence[RowChange]) -> dict[str, str]:
         """Makes all the changes or none; answers the new version of each row that is left, by key.
@@ -205,37 +228,51 @@ class Table:
         Raises `RowMissing`, `RowExists`, `ConditionFailed` for the first that is refused, and
         `Ambiguous` when nobody knows. Never retried here: the caller reads again and decides.
         """
-        operations = [_operation(partition, change) for change in changes]
-        with translated():
-            answers = await self._client.submit_transaction(operations, **NO_RETRY)
-        pairs = zip(changes, answers, strict=True)
-        return {change.key: answer["etag"] for change, answer in pairs if answer.get("etag")}
+        url = self._service.url
+        kind, body = entities.transaction(url, self._name, partition, list(map(_part, changes)))
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        answer = await self._service.write(Request("POST", f"{url}/$batch", headers, body))
+        found = entities.transaction_answers(answer.body)
+        for each in found:
+            if each.status >= 300:
+                raise refusal(each.status, {}, each.rest)
+        if len(found) != len(changes):
+            raise Ambiguous(f"storage answered {len(found)} of {len(changes)} changes")
+        pairs = zip(changes, found, strict=True)
+        return {change.key: each.etag for change, each in pairs if each.etag}
 
 
-def _operation(partition: str, change: RowChange) -> Any:
-    entity = {"PartitionKey": partition, "RowKey": change.key, **change.values}
-    options: dict[str, Any] = {}
-    kind = change.kind
-    if kind == "merge_or_insert":
-        kind, options["mode"] = "upsert", UpdateMode.MERGE
-    elif kind == "update":
-        options["mode"] = UpdateMode.MERGE
-    elif kind == "replace":
-        kind, options["mode"] = "update", UpdateMode.REPLACE
-    elif kind == "upsert":
-        options["mode"] = UpdateMode.REPLACE
-    if change.etag is not None:
-        options |= {"etag": change.etag, "match_condition": MatchConditions.IfNotModified}
-    return (kind, entity, options)
+def _selected(columns: Sequence[str]) -> str:
+    return ",".join((*_KEYS, "Timestamp", *columns))
 
 
-def _row(entity: Mapping[str, Any]) -> Row:
-    metadata: Mapping[str, Any] = entity.metadata  # type: ignore[attr-defined]
-    values = {name: value for name, value in entity.items() if name not in _KEYS}
-    return Row(
-        partition=entity["PartitionKey"],
-        key=entity["RowKey"],
-        values=values,
-        etag=metadata["etag"],
-        timestamp=metadata["timestamp"],
+def _part(change: RowChange) -> Part:
+    condition = change.etag or ("*" if change.kind in _ON_WHAT_IS_THERE else "")
+    return Part(_METHODS[change.kind], change.key, change.values, condition)
+
+
+def _one(answer: Answer) -> Row:
+    return _row(entities.parse(answer.body))
+
+
+def _page(answer: Answer) -> tuple[list[Row], str]:
+    """The rows, and the parameters that ask for the next page; empty after the last."""
+    found = entities.parse(answer.body).get("value")
+    if not isinstance(found, list):
+        raise Ambiguous("storage's answer is no list of rows")
+    following = "".join(
+        f"&{parameter}={quoted(answer.headers[header])}"
+        for parameter, header in _NEXT.items()
+        if answer.headers.get(header)
     )
+    return [_row(entity) for entity in found], following
+
+
+def _row(entity: dict[str, Any]) -> Row:
+    try:
+        partition, key = (entity.pop(name) for name in _KEYS)
+        etag, timestamp = entity.pop("odata.etag"), entity.pop("Timestamp")
+    except KeyError as error:
+        raise Ambiguous("storage's answer is no row") from error
+    entity.pop("odata.metadata", None)
+    return Row(partition, key, entities.columns(entity), etag, datetime.fromisoformat(timestamp))

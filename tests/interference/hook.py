@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from azure.core.pipeline import PipelineRequest
-
-from registry_core.storage.calls import CallHook, Response, Send, StorageCall
+from registry_core.storage.calls import Answer, CallHook, Request, Send, StorageCall
 from tests.interference.kinds import Interference, SeenCall
 from tests.interference.operations import operations_of
 
@@ -29,25 +26,15 @@ class InterferingHook(CallHook):
 
         self.plan = plan
 
-    async def around(
-        self, call: StorageCall, request: PipelineRequest[Any], send: Send
-    ) -> Response:
+    async def around(self, call: StorageCall, request: Request, send: Send) -> Answer:
         if self.plan is None:
             return await send(request)
-        seen = SeenCall(**vars(call), operations=operations_of(request.http_request))
+        seen = SeenCall(**vars(call), operations=operations_of(request))
         interference = self.plan(seen)
         if interference is None:
             return await send(request)
         await interference.before(seen)
-        response = await interference.forward(request, send)
-        call.status = seen.status = response.http_response.status_code
-        await _settle(response)
+        answer = await interference.forward(request, send)
+        call.status = seen.status = answer.status
         await interference.after(seen)
-        return response
-
-
-async def _settle(response: Response) -> None:
-    """Reads the answer whole where it can be, so that a dropped one leaves its connection clean."""
-    answer = response.http_response
-    if not getattr(answer, "is_stream_consumed", True):
-        await answer.read()
+        return answer

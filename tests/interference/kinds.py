@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from azure.core.exceptions import (
-    ServiceRequestError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
-from azure.core.pipeline import PipelineRequest
-
-from registry_core.storage.calls import Response, Send, StorageCall
+from registry_core.storage.calls import Answer, Request, Send, StorageCall
+from registry_core.storage.faults import Ambiguous
 from tests.interference.operations import Operation
 
 
@@ -34,7 +28,7 @@ class Interference:
     async def before(self, call: SeenCall, /) -> None:
         """Runs before the call goes out; what it raises is the call's outcome, unapplied."""
 
-    async def forward(self, request: PipelineRequest[Any], send: Send, /) -> Response:
+    async def forward(self, request: Request, send: Send, /) -> Answer:
         """Hands the call to storage."""
         return await send(request)
 
@@ -47,7 +41,7 @@ class Refuse(Interference):
     """The connection fails before storage sees the call."""
 
     async def before(self, call: SeenCall) -> None:
-        raise ServiceRequestError(f"interference: no connection for {call}")
+        raise Ambiguous(f"interference: no connection for {call}")
 
 
 @dataclass
@@ -55,7 +49,7 @@ class Drop(Interference):
     """Storage applies the call, and its answer is lost."""
 
     async def after(self, call: SeenCall) -> None:
-        raise ServiceResponseError(f"interference: answer lost of {call}")
+        raise Ambiguous(f"interference: answer lost of {call}")
 
 
 @dataclass
@@ -64,8 +58,8 @@ class Divert(Interference):
 
     url: str
 
-    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
-        request.http_request.url = self.url
+    async def forward(self, request: Request, send: Send) -> Answer:
+        request.url = self.url
         return await send(request)
 
 
@@ -73,16 +67,16 @@ class Divert(Interference):
 class Postpone(Interference):
     """The caller gives up waiting, and storage applies the call later: at `deliver`."""
 
-    _delivery: Callable[[], Awaitable[Response]] | None = None
+    _delivery: Callable[[], Awaitable[Answer]] | None = None
 
-    async def forward(self, request: PipelineRequest[Any], send: Send) -> Response:
+    async def forward(self, request: Request, send: Send) -> Answer:
         self._delivery = partial(send, request)
-        raise ServiceResponseTimeoutError("interference: no answer in time")
+        raise Ambiguous("interference: no answer in time")
 
     async def deliver(self) -> int | None:
         """Has storage apply the call now, once; the status it answered, None if none was kept."""
         delivery, self._delivery = self._delivery, None
-        return (await delivery()).http_response.status_code if delivery else None
+        return (await delivery()).status if delivery else None
 
 
 @dataclass

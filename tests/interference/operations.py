@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from registry_core.model.accounts import has_account_in_path
+from registry_core.storage.calls import Request
 
-_ENTITY = re.compile(r"/(\w+)\(PartitionKey='([^']*)',RowKey='([^']*)'\)$")
+_TEXT = "'((?:[^']|'')*)'"
+_ENTITY = re.compile(rf"/(\w+)\(PartitionKey={_TEXT},RowKey={_TEXT}\)$")
 _QUERY = re.compile(r"/(\w+)\(\)$")
-_TABLE = re.compile(r"/(\w+)$")
+_PART = re.compile(r"^(\w+) (\S+) HTTP/1\.1\r\n(.*?)\r\n--changeset_", re.MULTILINE | re.DOTALL)
+"""The operations of a transaction, each with its headers and its row."""
 _RANGE = re.compile(r"PartitionKey eq '([^']*)' and RowKey ge '([^']*)' and RowKey lt '([^']*)'")
 _READS = frozenset({"GET", "HEAD"})
 
@@ -54,37 +56,33 @@ class Operation:
         return f"{self.method} {self.resource}[{self.partition}]{where}{action}"
 
 
-def operations_of(request: Any) -> tuple[Operation, ...]:
-    """The operations of an SDK's request, in order."""
-    return tuple(_parts(request))
+def operations_of(request: Request) -> tuple[Operation, ...]:
+    """The operations of a request, in order."""
+    if urlsplit(request.url).path.endswith("/$batch"):
+        return tuple(_parts(bytes(request.body).decode()))
+    return (_single(request.method, request.url),)
 
 
-def _parts(request: Any) -> Iterator[Operation]:
-    parts = getattr(request, "_multipart_mixed_info", None) or getattr(
-        request, "multipart_mixed_info", None
-    )
-    if parts:
-        for part in parts[0]:
-            yield from _parts(part)
-        return
-    yield _single(request)
+def _parts(body: str) -> Iterator[Operation]:
+    for method, url, rest in _PART.findall(body):
+        if method != "POST":
+            yield _single(method, url)
+            continue
+        row = json.loads(rest.partition("\r\n\r\n")[2])
+        table = urlsplit(url).path.rpartition("/")[2]
+        yield Operation(method, table, row["PartitionKey"], row["RowKey"])
 
 
-def _single(request: Any) -> Operation:
-    method, url = request.method, urlsplit(request.url)
+def _single(method: str, address: str) -> Operation:
+    url = urlsplit(address)
     path = unquote(url.path)
     query = parse_qs(url.query)
     if found := _ENTITY.search(path):
-        return Operation(method, *found.groups())
+        return Operation(method, *(each.replace("''", "'") for each in found.groups()))
     if found := _QUERY.search(path):
         bounds = _RANGE.search("".join(query.get("$filter", ())))
         if bounds:
             return Operation(method, found[1], *bounds.groups())
-    body = getattr(request, "_data", None) or getattr(request, "data", None)
-    if method == "POST" and isinstance(body, str) and (found := _TABLE.search(path)):
-        row = json.loads(body)
-        if "RowKey" in row:  # Else it makes a table.
-            return Operation(method, found[1], row["PartitionKey"], row["RowKey"])
     container, name = _container_and_name(url.hostname or "", path)
     return Operation(method, container, "", name, action="".join(query.get("comp", ())))
 

@@ -45,7 +45,6 @@ LIBRARIES = {
     "starlette": {"http"},
 }
 EXCEPTIONS = {
-    "registry_core.http.health": {"azure.core.exceptions"},
     "registry_core.auth.entra": {"azure.core", "azure.identity"},
 }
 MAX_STATEMENTS = 3
@@ -58,7 +57,10 @@ KEYS = {
     },
     "registry_core.blobs.rows": {"blob", "l:", "r:", "x:", "b:"},
 }
-FILTERS = {"registry_core.storage.tables": {"PartitionKey", "RowKey"}}
+FILTERS = {
+    "registry_core.storage.tables": {"PartitionKey", "RowKey"},
+    "registry_core.storage.entities": {"PartitionKey", "RowKey"},
+}
 # Modules that mean something else by the same text: a unit of time, an element of a hash's state,
 # a service of an account, a kind of route.
 HOMONYMS = {
@@ -303,7 +305,6 @@ def test_the_check_lets_other_texts_pass(source: str) -> None:
             "from azure.data.tables import TableClient\nfrom registry_core import errors",
         ),
         ("http.x", "from starlette.responses import Response\nimport registry_core.registry"),
-        ("http.health", "from azure.core.exceptions import AzureError"),
         ("registry", "from registry_core.blobs.uploads import Uploads"),
     ],
 )

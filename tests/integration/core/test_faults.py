@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from registry_core.settings import Settings
-from registry_core.storage import connection
+from registry_core.storage import wire
 from tests.integration.core.support import OCI_INDEX as INDEX
 from tests.integration.core.support import Client, Image, connect, digest_of, index_of
 from tests.integration.explorer.world import Artifact, World
@@ -55,7 +55,7 @@ async def impostor() -> AsyncIterator[str]:
 @pytest.fixture
 async def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """An instance that waits no second before it reads again."""
-    monkeypatch.setattr(connection, "READ_BACK_OFF_SECONDS", 0)
+    monkeypatch.setattr(wire, "READ_BACK_OFF_SECONDS", 0)
     async with connect(settings) as connected:
         connected.may_read_back = True
         yield connected

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from azure.core.exceptions import ServiceResponseError
-
 from registry_core.repositories import rows
 from registry_core.settings import Settings
 from registry_core.storage import budget, tables
+from registry_core.storage.entities import Part
+from registry_core.storage.faults import Ambiguous
 from tests.integration.core.support import Client, connect
 from tests.integration.explorer import requests
 from tests.integration.explorer.requests import Answer, Request
@@ -121,7 +121,7 @@ class _Turn(Interference):
     async def after(self, call: SeenCall) -> None:
         self._gate.landed.set()
         if self._loses_answer:
-            raise ServiceResponseError(f"interference: answer lost of {call}")
+            raise Ambiguous(f"interference: answer lost of {call}")
 
 
 async def _quiet(gate: _Gate) -> None:
@@ -189,12 +189,12 @@ async def _give_up(task: asyncio.Task[None] | None, gate: _Gate) -> None:
 
 def _forget_versions() -> None:
     """Has every write do without the version that it is to be applied to."""
-    operation = tables._operation
+    part = tables._part
 
-    def careless(partition: str, change: tables.RowChange) -> Any:
-        return operation(partition, replace(change, etag=None))
+    def careless(change: tables.RowChange) -> Part:
+        return part(replace(change, etag=None))
 
-    tables._operation = careless
+    tables._part = careless
 
 
 def run(pipe: Connection, settings: Settings, is_careless: bool) -> None:

@@ -11,6 +11,7 @@ from registry_core.model.change import DeleteManifests, DeleteRepository, Event,
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.storage import keys, tables
+from registry_core.storage.calls import Request as StorageRequest
 from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.objects import Location
 from tests.integration.core.support import Client
@@ -133,7 +134,8 @@ async def _sweep(client: Client, digest: str) -> None:
         blob = await table.get(digest, blob_rows.BLOB)
         location = Location.parse(keys.decode(row.key.removeprefix("x:")))
         if blob is None or blob.text("Location") != str(location):
-            await client.services.content.client(location).delete_blob()
+            url = client.services.content.url(location)
+            await client.services.connection.blobs.write(StorageRequest("DELETE", url))
         await table.transact(digest, [tables.delete(row.key, row.etag)])
 
 

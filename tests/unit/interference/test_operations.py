@@ -1,27 +1,18 @@
-"""What storage calls are said to read and write, against the requests that the SDKs make."""
-
-import json
-from typing import Any
+"""What storage calls are said to read and write, against the requests that are made."""
 
 import pytest
-from azure.core.rest import HttpRequest
 
+from registry_core.storage import entities
+from registry_core.storage.calls import Request
+from registry_core.storage.entities import Part
 from tests.interference.operations import Operation, operations_of
 
 ACCOUNT = "https://acct.table.core.windows.net"
 AZURITE = "http://127.0.0.1:10000/devstoreaccount1"
 
 
-def batch(*parts: HttpRequest) -> HttpRequest:
-    changeset = HttpRequest("POST", "")
-    changeset.set_multipart_mixed(*parts)
-    request = HttpRequest("POST", f"{ACCOUNT}/$batch")
-    request.set_multipart_mixed(changeset)
-    return request
-
-
-def entity(method: str, table: str, partition: str, key: str) -> HttpRequest:
-    return HttpRequest(method, f"{ACCOUNT}/{table}(PartitionKey='{partition}',RowKey='{key}')")
+def entity(method: str, table: str, partition: str, key: str) -> Request:
+    return Request(method, f"{ACCOUNT}/{table}(PartitionKey='{partition}',RowKey='{key}')")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +23,7 @@ def entity(method: str, table: str, partition: str, key: str) -> HttpRequest:
             Operation("GET", "repositories", "team.x", "m:sha256:ab"),
         ),
         (
-            HttpRequest(
+            Request(
                 "GET",
                 f"{ACCOUNT}/blobs()?$filter=PartitionKey%20eq%20%27d%27%20and%20RowKey%20ge%20"
                 "%27r%3A%27%20and%20RowKey%20lt%20%27s%27",
@@ -40,32 +31,36 @@ def entity(method: str, table: str, partition: str, key: str) -> HttpRequest:
             Operation("GET", "blobs", "d", "r:", "s"),
         ),
         (
-            HttpRequest("PUT", f"{AZURITE}/content/uploads/2026-01-01/x?comp=appendblock"),
+            Request("PUT", f"{AZURITE}/content/uploads/2026-01-01/x?comp=appendblock"),
             Operation("PUT", "content", "", "uploads/2026-01-01/x", action="appendblock"),
         ),
         (
-            HttpRequest("HEAD", "https://acct.blob.core.windows.net/content/uploads/x"),
+            Request("HEAD", "https://acct.blob.core.windows.net/content/uploads/x"),
             Operation("HEAD", "content", "", "uploads/x"),
         ),
         (
-            HttpRequest("HEAD", "https://blobs.example.com/content/uploads/x"),
+            Request("HEAD", "https://blobs.example.com/content/uploads/x"),
             Operation("HEAD", "content", "", "uploads/x"),
         ),
     ],
 )
 def test_a_call_names_the_row_range_or_object_it_concerns(
-    request_: HttpRequest, expected: Operation
+    request_: Request, expected: Operation
 ) -> None:
     assert operations_of(request_) == (expected,)
 
 
 def test_a_transaction_has_an_operation_for_each_of_its_parts() -> None:
-    row: Any = {"PartitionKey": "p", "RowKey": "new"}
-    insert = HttpRequest("POST", f"{ACCOUNT}/catalog", content=json.dumps(row))
-    found = operations_of(batch(insert, entity("PATCH", "catalog", "p", "old")))
-    assert found == (
+    parts = [
+        Part("POST", "new", {"A": "POST x HTTP/1.1"}),
+        Part("PATCH", "old's", {}),
+        Part("DELETE", "older", {}, "*"),
+    ]
+    _, body = entities.transaction(ACCOUNT, "catalog", "p", parts)
+    assert operations_of(Request("POST", f"{ACCOUNT}/$batch", {}, body)) == (
         Operation("POST", "catalog", "p", "new"),
-        Operation("PATCH", "catalog", "p", "old"),
+        Operation("PATCH", "catalog", "p", "old's"),
+        Operation("DELETE", "catalog", "p", "older"),
     )
 
 

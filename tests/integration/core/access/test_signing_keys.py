@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.storage.blob.aio import BlobServiceClient
 
 from registry_core.access import signing_keys
 from registry_core.access.signing_keys import SigningKeys
@@ -37,7 +38,7 @@ def clock() -> Clock:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has clients made after this read thrice without a pause, however long that takes."""
-    monkeypatch.setattr("registry_core.storage.connection.READ_BACK_OFF_SECONDS", 0)
+    monkeypatch.setattr("registry_core.storage.wire.READ_BACK_OFF_SECONDS", 0)
     monkeypatch.setattr("registry_core.access.signing_keys._PATIENCE_SECONDS", PATIENCE)
 
 
@@ -51,9 +52,11 @@ async def connection(client: Client) -> AsyncIterator[Connection]:
 
 
 async def forget_keys(client: Client) -> None:
-    container = client.services.connection.container(signing_keys.CONTAINER)
-    async for blob in container.list_blobs(name_starts_with="keys/tokens"):
-        await container.delete_blob(blob.name)
+    storage = client.registry.settings.storage
+    async with BlobServiceClient.from_connection_string(storage.connection_string) as service:
+        container = service.get_container_client(signing_keys.CONTAINER)
+        async for blob in container.list_blobs(name_starts_with="keys/tokens"):
+            await container.delete_blob(blob.name)
 
 
 async def test_of_many_instances_at_once_one_makes_the_key_and_all_use_it(

@@ -3,13 +3,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from registry_core.errors import Unavailable
 from registry_core.http import health
 from registry_core.registry import Registry
 from registry_core.settings import TimeLimits
-from registry_core.storage.faults import Ambiguous
+from registry_core.storage.faults import Ambiguous, Refused, UnexpectedRefusal
 from registry_core.storage.room import Room
 from registry_core.system import SchemaError
 from tests.patience import PATIENCE
@@ -65,8 +64,8 @@ async def test_storage_without_room_is_told_until_a_write_goes_through() -> None
         False,
         Unavailable(),
         Ambiguous("no answer"),
-        ServiceRequestError("no connection to acct.table.core.windows.net"),
-        ClientAuthenticationError("not authorized"),
+        Refused("AuthorizationFailure", is_signed_in=True),
+        UnexpectedRefusal("storage answered 400"),
     ],
     ids=str,
 )

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azure.data.tables import EntityProperty
-
 from registry_core.errors import DisallowedOperation
 from registry_core.model.attributes import Use
 from registry_core.model.change import Origin, Push, SetAttributes
@@ -75,10 +73,7 @@ class Partition:
 
 
 def _plain(values: Any) -> dict[str, Any]:
-    return {
-        name: value.value if isinstance(value, EntityProperty) else value
-        for name, value in values.items()
-    }
+    return dict(values)
 
 
 def image(number: int, subject: Manifest | None = None) -> Manifest:

@@ -1,24 +1,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
-from azure.core.pipeline import PipelineRequest
 
 from registry_core.storage import calls
 from registry_core.storage.calls import (
+    Answer,
     CallHook,
-    CallPolicy,
     CallTrace,
-    Response,
-    Send,
+    Request,
     StorageCall,
     adopt,
     traced,
 )
-from tests.unit.core.storage.wire import URL, Wire, call, policy_of
+from registry_core.storage.faults import Ambiguous
+from tests.unit.core.storage.wire import URL, Send, Wire, call, sending
 
 
 @pytest.fixture
@@ -32,45 +29,43 @@ def hook() -> CallHook:
 
 
 @pytest.fixture
-def policy(hook: CallHook, wire: Wire) -> CallPolicy:
-    return policy_of(hook, wire)
+def send(hook: CallHook, wire: Wire) -> Send:
+    return sending(hook, wire)
 
 
-async def test_calls_one_after_another_are_as_many_rounds(policy: CallPolicy) -> None:
+async def test_calls_one_after_another_are_as_many_rounds(send: Send) -> None:
     with traced() as trace:
         for _ in range(3):
-            await call(policy)
+            await call(send)
     assert [one.depth for one in trace.calls] == [1, 2, 3]
     assert [one.number for one in trace.calls] == [1, 2, 3]
     assert (trace.count, trace.rounds) == (3, 3)
 
 
-async def test_calls_at_the_same_time_are_one_round(policy: CallPolicy) -> None:
+async def test_calls_at_the_same_time_are_one_round(send: Send) -> None:
     with traced() as trace:
-        await asyncio.gather(*(call(policy) for _ in range(5)))
+        await asyncio.gather(*(call(send) for _ in range(5)))
     assert (trace.count, trace.rounds) == (5, 1)
 
 
 async def test_parallel_calls_between_sequential_ones_are_a_round_of_their_own(
-    policy: CallPolicy,
+    send: Send,
 ) -> None:
     with traced() as trace:
-        await call(policy)
-        await asyncio.gather(call(policy), call(policy))
-        await call(policy)
+        await call(send)
+        await asyncio.gather(call(send), call(send))
+        await call(send)
     assert [one.depth for one in trace.calls] == [1, 2, 2, 3]
     assert (trace.count, trace.rounds) == (4, 3)
 
 
-async def test_a_chain_beside_a_long_call_counts_by_its_own_length(
-    policy: CallPolicy, wire: Wire
-) -> None:
+async def test_a_chain_beside_a_long_call_counts_by_its_own_length(send: Send, wire: Wire) -> None:
     wire.gates[URL] = asyncio.Event()
     with traced() as trace:
-        long = asyncio.create_task(call(policy))
+        long = asyncio.create_task(call(send))
         await asyncio.sleep(0)
         for number in range(2):
-            await call(policy, f"{URL}{number}")
+            await call(send, f"{URL}{number}")
         wire.gates[URL].set()
         await long
     assert [one.depth for one in trace.calls] == [1, 1, 2]
@@ -83,38 +78,36 @@ async def test_a_trace_without_calls_has_no_rounds() -> None:
     assert (trace.count, trace.rounds) == (0, 0)
 
 
-async def test_calls_of_tasks_belong_to_the_request_that_started_them(policy: CallPolicy) -> None:
+async def test_calls_of_tasks_belong_to_the_request_that_started_them(send: Send) -> None:
     async def request(calls: int) -> CallTrace:
         with traced() as trace:
-            await asyncio.create_task(call(policy))
-            await asyncio.gather(*(call(policy) for _ in range(calls)))
+            await asyncio.create_task(call(send))
+            await asyncio.gather(*(call(send) for _ in range(calls)))
         return trace
 
     traces = await asyncio.gather(*(request(number) for number in range(4)))
     assert [trace.count for trace in traces] == [1, 2, 3, 4]
 
 
-async def test_an_inner_trace_keeps_its_calls_to_itself(policy: CallPolicy) -> None:
+async def test_an_inner_trace_keeps_its_calls_to_itself(send: Send) -> None:
     with traced() as outer:
-        await call(policy)
+        await call(send)
         with traced() as inner:
-            await call(policy)
-        await call(policy)
+            await call(send)
+        await call(send)
     assert (outer.count, inner.count) == (2, 1)
 
 
-async def test_the_hook_counts_calls_that_no_trace_gathers(
-    hook: CallHook, policy: CallPolicy
-) -> None:
-    await call(policy)
+async def test_the_hook_counts_calls_that_no_trace_gathers(hook: CallHook, send: Send) -> None:
+    await call(send)
     with traced():
-        await call(policy)
+        await call(send)
     assert hook.total == 2
 
 
-async def test_a_call_is_described_by_method_service_path_and_status(policy: CallPolicy) -> None:
+async def test_a_call_is_described_by_method_service_path_and_status(send: Send) -> None:
     with traced() as trace:
-        await call(policy, f"{URL}?comp=appendblock", "PUT")
+        await call(send, f"{URL}?comp=appendblock", "PUT")
     (one,) = trace.calls
     assert str(one) == "PUT blob:/content/uploads/x?comp=appendblock"
     assert one.status == 201
@@ -133,20 +126,18 @@ async def test_a_call_is_described_by_method_service_path_and_status(policy: Cal
         ("http://127.0.0.1:10000/devstoreaccount1/content/uploads/x", "blob"),
     ],
 )
-async def test_the_service_is_told_by_the_address(
-    policy: CallPolicy, url: str, service: str
-) -> None:
+async def test_the_service_is_told_by_the_address(send: Send, url: str, service: str) -> None:
     with traced() as trace:
-        await call(policy, url)
+        await call(send, url)
     assert trace.calls[0].service == service
 
 
 @pytest.mark.parametrize(
     "query", ["sig=s3cret%3D", "sp=r&sig=s3cret%3D&se=x", "sig=s3cret", "sp=r&sig=s3cret"]
 )
-async def test_a_signature_is_never_recorded(policy: CallPolicy, query: str) -> None:
+async def test_a_signature_is_never_recorded(send: Send, query: str) -> None:
     with traced() as trace:
-        await call(policy, f"{URL}?{query}")
+        await call(send, f"{URL}?{query}")
     (one,) = trace.calls
     assert "s3cret" not in repr(one) + str(one)
     assert ("sp=r" in one.query) is ("sp=r" in query)
@@ -154,50 +145,48 @@ async def test_a_signature_is_never_recorded(policy: CallPolicy, query: str) -> 
 
 async def test_what_derives_from_the_hook_stands_between_a_call_and_storage(wire: Wire) -> None:
     class Gatekeeper(CallHook):
-        async def around(
-            self, call: StorageCall, request: PipelineRequest[Any], send: Send
-        ) -> Response:
+        async def around(self, call: StorageCall, request: Request, send: Send) -> Answer:
             if call.number == 1:
-                raise ServiceRequestError("not this one")
+                raise Ambiguous("not this one")
             return await super().around(call, request, send)
 
     hook = Gatekeeper()
-    policy = policy_of(hook, wire)
+    send = sending(hook, wire)
     with traced() as trace:
-        with pytest.raises(ServiceRequestError):
-            await call(policy)
-        await call(policy)
+        with pytest.raises(Ambiguous):
+            await call(send)
+        await call(send)
     assert [one.status for one in trace.calls] == [None, 201]
     assert (hook.total, len(wire.seen)) == (2, 1)
 
 
-async def test_a_call_that_failed_by_itself_has_ended_too(policy: CallPolicy, wire: Wire) -> None:
-    wire.error = ServiceRequestError("no connection")
+async def test_a_call_that_failed_by_itself_has_ended_too(send: Send, wire: Wire) -> None:
+    wire.error = Ambiguous("no connection")
     with traced() as trace:
-        with pytest.raises(ServiceRequestError):
-            await call(policy)
+        with pytest.raises(Ambiguous):
+            await call(send)
         wire.error = None
-        await call(policy)
+        await call(send)
     assert [one.depth for one in trace.calls] == [1, 2]
     assert trace.calls[0].status is None
 
 
 async def test_a_body_streamed_after_its_request_can_adopt_the_requests_trace(
-    policy: CallPolicy,
+    send: Send,
 ) -> None:
     async def chunks(trace: CallTrace) -> AsyncIterator[bytes]:
         adopt(trace)
-        await call(policy)
+        await call(send)
         yield b"x"
 
     async def respond(trace: CallTrace) -> list[bytes]:
         return [chunk async for chunk in chunks(trace)]
 
     with traced() as trace:
-        await call(policy)
+        await call(send)
     with traced() as other:
         assert await asyncio.create_task(respond(trace)) == [b"x"]
-        await call(policy)
+        await call(send)
     assert (trace.count, trace.rounds, other.count) == (2, 2, 1)
 
 

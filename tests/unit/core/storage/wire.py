@@ -1,54 +1,44 @@
-"""A pipeline of one call policy, with something that answers in storage's place behind it."""
+"""What answers in storage's place behind a call hook."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import AsyncHTTPPolicy
-from azure.core.rest import HttpRequest
-
-from registry_core.storage.calls import CallHook, CallPolicy
+from registry_core.storage.calls import Answer, CallHook, Request
 
 URL = "https://acct.blob.core.windows.net/content/uploads/x"
 
 
 @dataclass
-class Answer:
-    status_code: int = 201
-    is_stream_consumed: bool = False
-
-    async def read(self) -> None:
-        self.is_stream_consumed = True
-
-
-@dataclass
-class Wire(AsyncHTTPPolicy[Any, Any]):
-    """Stands for all that comes after the policy: answers when it is let."""
+class Wire:
+    """Stands for all that comes after the hook: answers when it is let."""
 
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
-    answer: Answer = field(default_factory=Answer)
+    answer: Answer = field(default_factory=lambda: Answer(201, {}))
     error: Exception | None = None
 
-    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        url = request.http_request.url
-        self.seen.append(url)
+    async def send(self, request: Request) -> Answer:
+        self.seen.append(request.url)
         await asyncio.sleep(0)
-        if url in self.gates:
-            await self.gates[url].wait()
+        if request.url in self.gates:
+            await self.gates[request.url].wait()
         if self.error:
             raise self.error
-        return PipelineResponse(request.http_request, self.answer, request.context)
+        return self.answer
 
 
-def policy_of(hook: CallHook, wire: Wire) -> CallPolicy:
-    """The hook's policy, with `wire` behind it."""
-    made = hook.policy()
-    made.next = wire
-    return made
+Send = Callable[[Request], Awaitable[Answer]]
 
 
-async def call(policy: CallPolicy, url: str = URL, method: str = "GET") -> Any:
-    request = PipelineRequest(HttpRequest(method, url), PipelineContext(None))
-    return await policy.send(request)
+def sending(hook: CallHook, wire: Wire) -> Send:
+    """Sends a request through the hook, to `wire` behind it."""
+
+    async def send(request: Request) -> Answer:
+        return await hook.send(request, wire.send)
+
+    return send
+
+
+async def call(send: Send, url: str = URL, method: str = "GET") -> Answer:
+    return await send(Request(method, url))
