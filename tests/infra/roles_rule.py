@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from azure.data.tables.aio import TableClient
+from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from tests.infra.bicep import Expression
@@ -52,25 +52,30 @@ _ROLES: Mapping[str, tuple[str, frozenset[str]]] = {
     "3913510d-42f4-4e42-8a64-420c390055eb": ("Monitoring Metrics Publisher", frozenset()),
 }
 
-# What each method of the SDK that the code calls needs, by the REST operation below it.
+# What each request needs, by the module that makes it and its method; and what each method of the
+# SDKs that is called, by the REST operation below it.
+_BLOB_REQUESTS = {
+    "GET": frozenset({f"{_BLOBS}/blobs/read"}),
+    "HEAD": frozenset({f"{_BLOBS}/blobs/read"}),
+    "PUT": frozenset({f"{_BLOBS}/blobs/write"}),
+    "DELETE": frozenset({f"{_BLOBS}/blobs/delete"}),
+}
+_REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "registry_core/storage/objects.py": _BLOB_REQUESTS,
+    "registry_core/storage/documents.py": _BLOB_REQUESTS,
+    "registry_core/storage/tables.py": {
+        "GET": frozenset({f"{_TABLES}/entities/read"}),
+        # A transaction.
+        "POST": frozenset(f"{_TABLES}/entities/{what}" for what in ("read", "write", "delete")),
+    },
+}
 _METHODS: Mapping[str, frozenset[str]] = {
     "create_container": frozenset({f"{_BLOBS}/write"}),
-    "create_append_blob": frozenset({f"{_BLOBS}/blobs/write"}),
-    "append_block": frozenset({f"{_BLOBS}/blobs/write"}),
-    "upload_blob": frozenset({f"{_BLOBS}/blobs/write"}),
-    "download_blob": frozenset({f"{_BLOBS}/blobs/read"}),
-    "get_blob_properties": frozenset({f"{_BLOBS}/blobs/read"}),
-    "set_blob_metadata": frozenset({f"{_BLOBS}/blobs/write"}),
     "get_user_delegation_key": frozenset({_DELEGATE}),
     "create_table": frozenset({f"{_TABLES}/write"}),
-    "get_entity": frozenset({f"{_TABLES}/entities/read"}),
-    "query_entities": frozenset({f"{_TABLES}/entities/read"}),
-    "submit_transaction": frozenset(
-        {f"{_TABLES}/entities/read", f"{_TABLES}/entities/write", f"{_TABLES}/entities/delete"}
-    ),
 }
 _WITHOUT_CALL = {"close", "from_connection_string", "get_blob_client", "get_container_client"}
-_OF_OTHER_CLASSES = {"update", "create", "delete", "exists", "list"}
+_OF_OTHER_CLASSES = {"update", "create", "delete", "exists", "list", "url"}
 _SCOPES = {
     "registryStorage::blobs::content": "content",
     "registryStorage::blobs::system": "system",
@@ -106,7 +111,10 @@ def assignments(templates: Templates) -> Iterator[Assignment]:
 
 def sdk_methods() -> frozenset[str]:
     """All that the SDK's clients can do."""
-    clients = (BlobClient, BlobServiceClient, ContainerClient, TableClient)
+    clients = (
+        *(BlobClient, BlobServiceClient, ContainerClient),
+        *(TableClient, TableServiceClient),
+    )
     names = {
         name
         for client in clients
@@ -116,16 +124,18 @@ def sdk_methods() -> frozenset[str]:
     return frozenset(names - _WITHOUT_CALL - _OF_OTHER_CLASSES)
 
 
-def called(templates: Templates) -> Mapping[str, str]:
-    """The SDK's methods that the code names, and where."""
-    methods, found = sdk_methods(), {}
+def called(templates: Templates) -> Iterator[tuple[str, str, frozenset[str] | None]]:
+    """What the code asks of storage: where, by which name, and the actions that it needs."""
+    methods = sdk_methods()
     for path, text in templates.texts.items():
         if not path.startswith("registry_core/storage/"):
             continue
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Attribute) and node.attr in methods:
-                found[node.attr] = f"{path}:{node.lineno}"
-    return found
+            match node:
+                case ast.Attribute(attr=method) if method in methods:
+                    yield f"{path}:{node.lineno}", method, _METHODS.get(method)
+                case ast.Call(ast.Name("Request"), [ast.Constant(str(method)), *_]):
+                    yield f"{path}:{node.lineno}", method, _REQUESTS.get(path, {}).get(method)
 
 
 def operations(templates: Templates) -> Iterator[str]:
@@ -134,11 +144,10 @@ def operations(templates: Templates) -> Iterator[str]:
     for each in assignments(templates):
         if each.principal == "principalId" and each.scope in _SCOPES:
             allowed[_SCOPES[each.scope]] |= _ROLES[each.role][1]
-    for method, where in sorted(called(templates).items()):
-        if method not in _METHODS:
+    for where, method, actions in called(templates):
+        if actions is None:
             yield f"{where}: {method}: no rule says which action it needs"
-            continue
-        for action in sorted(_METHODS[method]):
+        for action in sorted(actions or ()):
             wide = action.startswith(_TABLES) or action == _DELEGATE
             for scope in ("account",) if wide else ("content", "system"):
                 if action not in allowed[scope] | allowed["account"]:

@@ -29,6 +29,7 @@ ENDPOINT = "infra/modules/global-endpoint.bicep"
 MONITORING = "infra/modules/monitoring.bicep"
 DEPLOY = "docs/deploy.md"
 CONTENT = "registry_core/storage/objects.py"
+SDK = "registry_core/storage/sdk.py"
 
 RULES: tuple[Rule, ...] = (
     language.syntax,
@@ -243,9 +244,16 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         roles_rule.operations,
         CONTENT,
-        "await client.set_blob_metadata(",
-        "await client.set_blob_tags(",
-        "set_blob_tags",
+        'Request("HEAD", self._url(name))',
+        'Request("PATCH", self._url(name))',
+        "PATCH: no rule says",
+    ),
+    (
+        roles_rule.operations,
+        SDK,
+        "self._blobs.create_container(name)",
+        "self._blobs.find_blobs_by_tags(name)",
+        "find_blobs_by_tags",
     ),
     (
         roles_rule.least,
