@@ -3,15 +3,21 @@ import hashlib
 import hmac
 import uuid
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
-from azure.storage.blob import UserDelegationKey
+from azure.storage.blob import (
+    BlobClient,
+    BlobSasPermissions,
+    UserDelegationKey,
+    generate_blob_sas,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.errors import Unavailable
@@ -20,7 +26,7 @@ from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Refused
 from registry_core.storage.objects import Location, Objects
-from registry_core.storage.sas import KEY_LIFETIME, LIFETIME, SasSigner
+from registry_core.storage.sas import CLOCK_SKEW, KEPT, KEY_LIFETIME, LIFETIME, SasSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "acct"
@@ -34,12 +40,12 @@ HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct
 
 @dataclass
 class Service:
-    """The blob service as far as it hands out keys."""
+    """The blob service as far as it has an address and hands out keys."""
 
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
     error: Exception | None = None
 
-    async def get_user_delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
+    async def delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         await asyncio.sleep(0)
         if self.error:
             raise self.error
@@ -70,12 +76,12 @@ def time(text_: str) -> datetime:
 
 def signer(service: Service, clock: Clock, account_key: str | None, base: str) -> SasSigner:
     connection: Any = SimpleNamespace(
-        blob_service=service, account=ACCOUNT, account_key=account_key
+        blobs=SimpleNamespace(url=base),
+        delegation_key=service.delegation_key,
+        account=ACCOUNT,
+        account_key=account_key,
     )
-    content: Any = SimpleNamespace(
-        client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
-    )
-    return SasSigner(cast("Connection", connection), cast("Objects", content), clock)
+    return SasSigner(cast("Connection", connection), clock)
 
 
 def query(url: str) -> dict[str, str]:
@@ -177,12 +183,10 @@ async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_i
     clock: Clock, storage: StorageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = Connection(storage, CallHook())
-    hands_out = Service().get_user_delegation_key
-    monkeypatch.setattr(connection.blob_service, "get_user_delegation_key", hands_out)
+    monkeypatch.setattr(connection, "delegation_key", Service().delegation_key)
     try:
-        content = Objects(connection, blob_rows.CONTAINER)
-        assert content.location(LOCATION.name) == LOCATION
-        url = await SasSigner(connection, content, clock).url(LOCATION, "localhost")
+        assert Objects(connection, blob_rows.CONTAINER).location(LOCATION.name) == LOCATION
+        url = await SasSigner(connection, clock).url(LOCATION, "localhost")
     finally:
         await connection.close()
     assert url.startswith(f"{storage.blob_uri or OWN_DOMAIN}/content/{LOCATION.name}?")
@@ -198,7 +202,7 @@ async def test_a_delegation_keys_signature_is_that_of_a_user_delegation_sas(
     # "Create a user delegation SAS", the string to sign of version 2026-04-06 and later.
     assert sent["sv"] >= "2026-04-06"
     ((key_start, key_expiry),) = service.asked
-    key = await Service().get_user_delegation_key(key_start, key_expiry)
+    key = await Service().delegation_key(key_start, key_expiry)
     fields = [
         "r",
         sent["st"],
@@ -307,7 +311,7 @@ async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
     service: Service, clock: Clock
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
-    service.error = ServiceRequestError("no connection")
+    service.error = Unavailable("no connection")
     outcomes = await asyncio.gather(
         *(ours.url(LOCATION, "registry.example.com") for _ in range(3)), return_exceptions=True
     )
@@ -317,8 +321,7 @@ async def test_a_key_that_cannot_be_fetched_is_asked_for_again(
 
 
 async def test_a_refused_key_is_no_matter_of_trying_again(service: Service, clock: Clock) -> None:
-    service.error = HttpResponseError("not authorized")
-    service.error.status_code = 403
+    service.error = Refused("AuthorizationFailure", is_signed_in=True)
     with pytest.raises(Refused):
         await signer(service, clock, None, HTTPS).url(LOCATION, "registry.example.com")
 
@@ -328,11 +331,11 @@ async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outl
 ) -> None:
     ours = signer(service, clock, None, HTTPS)
     await ours.url(LOCATION, "registry.example.com")
-    service.error = ServiceRequestError("down")
+    service.error = Unavailable("down")
     clock.now = NOW + KEY_LIFETIME - LIFETIME
     sent = query(await ours.url(LOCATION, "registry.example.com"))
     assert time(sent["se"]) <= time(sent["ske"])
-    clock.now += timedelta(seconds=1)
+    clock.now += KEPT
     with pytest.raises(Unavailable):
         await ours.url(LOCATION, "registry.example.com")
     service.error = None
@@ -340,3 +343,108 @@ async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outl
         time(query(await ours.url(LOCATION, "registry.example.com"))["ske"])
         == clock.now + KEY_LIFETIME
     )
+
+
+# An address that is kept.
+
+
+async def test_an_address_is_kept_for_a_minute_and_works_for_nineteen_more(
+    either: SasSigner, clock: Clock
+) -> None:
+    first = await either.url(LOCATION, "registry.example.com")
+    clock.now = NOW + KEPT - timedelta(seconds=1)
+    assert await either.url(LOCATION, "registry.example.com") == first
+    assert time(query(first)["se"]) - clock.now > timedelta(minutes=19)
+    clock.now = NOW + KEPT
+    second = await either.url(LOCATION, "registry.example.com")
+    assert time(query(second)["se"]) == clock.now + LIFETIME
+
+
+async def test_a_clock_that_was_set_back_makes_no_address_last_nor_begin_later(
+    either: SasSigner, clock: Clock
+) -> None:
+    await either.url(LOCATION, "registry.example.com")
+    clock.now = NOW - timedelta(hours=1)
+    sent = query(await either.url(LOCATION, "registry.example.com"))
+    assert (time(sent["st"]), time(sent["se"])) == (clock.now - CLOCK_SKEW, clock.now + LIFETIME)
+
+
+async def test_what_is_kept_is_of_one_blob_and_one_host(service: Service, clock: Clock) -> None:
+    ours = signer(service, clock, ACCOUNT_KEY, HTTP)
+    other = replace(LOCATION, name=LOCATION.name[:-1] + "8")
+    asked = [(where, host) for where in (LOCATION, other) for host in ("localhost", "127.0.0.1")]
+    found = [await ours.url(*each) for each in asked]
+    assert [await ours.url(*each) for each in asked] == found
+    for (where, host), url in zip(asked, found, strict=True):
+        assert urlsplit(url).hostname == host
+        assert urlsplit(url).path == f"/acct/content/{where.name}"
+    # The host is no part of what is signed.
+    assert len({query(url)["sig"] for url in found}) == 2
+
+
+# Against Azure's SDK, which knows nothing of how it is done here.
+
+_characters = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="?#")
+_segments = st.text(_characters, min_size=1, max_size=20).filter(
+    lambda text: text not in (".", "..")
+)
+_keys = st.binary(min_size=16, max_size=64).map(lambda key: b64encode(key).decode())
+_times = st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds it
+_words = st.text("abcdefghijklmnopqrstuvwxyz0123456789-+/= :", min_size=1, max_size=40)
+
+
+@st.composite
+def delegation_keys(draw: st.DrawFn) -> UserDelegationKey:
+    key = UserDelegationKey()  # type: ignore[no-untyped-call]
+    key.signed_oid, key.signed_tid = draw(_words), draw(_words)
+    key.signed_start, key.signed_expiry = text(draw(_times)), text(draw(_times))
+    key.signed_service, key.signed_version = draw(_words), draw(_words)
+    key.signed_delegated_user_tid = draw(st.none() | _words)
+    key.value = draw(_keys)
+    return key
+
+
+@given(
+    base=st.sampled_from([HTTPS, HTTP, OWN_DOMAIN, "https://acct.z12.blob.storage.azure.net"]),
+    account=st.sampled_from(["acct", "devstoreaccount1", "0123456789abcdef01234567"]),
+    container=st.sampled_from(["content", "system", "a-b-c"]),
+    name=st.lists(_segments, min_size=1, max_size=3).map("/".join),
+    moment=_times,
+    key=_keys | delegation_keys(),
+)
+def test_an_address_is_what_azures_sdk_makes(
+    base: str,
+    account: str,
+    container: str,
+    name: str,
+    moment: datetime,
+    key: str | UserDelegationKey,
+) -> None:
+    async def get_user_delegation_key(_start: datetime, _expiry: datetime) -> UserDelegationKey:
+        assert isinstance(key, UserDelegationKey)
+        return key
+
+    account_key = key if isinstance(key, str) else None
+    connection: Any = SimpleNamespace(
+        blobs=SimpleNamespace(url=base),
+        delegation_key=get_user_delegation_key,
+        account=account,
+        account_key=account_key,
+    )
+    ours = SasSigner(cast("Connection", connection), lambda: moment)
+    url = asyncio.run(ours.url(Location(account, container, name), ""))
+    theirs = generate_blob_sas(
+        account_name=account,
+        container_name=container,
+        blob_name=name,
+        account_key=account_key,
+        user_delegation_key=key if isinstance(key, UserDelegationKey) else None,
+        permission=BlobSasPermissions(read=True),
+        start=moment - CLOCK_SKEW,
+        expiry=moment + LIFETIME,
+        protocol="https" if base.startswith("https:") else "https,http",
+        content_type="application/octet-stream",
+    )
+    where, _, sent = url.partition("?")
+    assert where == BlobClient(base, container, name).url
+    assert sorted(parse_qsl(sent, strict_parsing=True)) == sorted(parse_qsl(theirs))
