@@ -3,15 +3,16 @@
 import contextlib
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import machine
 from bench.cpu.connection import Client, Connection
 from bench.cpu.images import Image, Repository
-from bench.cpu.operations import LAYERS, Operation, Script, Shape, Stand
-from bench.cpu.request_log import Cost, RequestLog
+from bench.cpu.operations import Operation, Script, Stand
+from bench.cpu.request_log import RequestLog
+from bench.cpu.shapes import LAYERS, Cost, repeats
 from bench.layers import MIB
 from bench.stage import Stage, staged
 from bench.upload import grow
@@ -130,19 +131,6 @@ class _Run:
 
     def _ask_empty(self) -> None:
         self._empty_client.ask(200, "GET", "/v2/", self._headers)
-
-
-def repeats(requests: Sequence[Cost], shape: Shape) -> Iterator[Cost]:
-    """What each repeat took, of requests that were sent one after another, repeat after repeat."""
-    length = sum(sum(together) for together in shape)
-    if len(requests) % length:
-        raise LookupError(f"{len(requests)} log lines, of which {length} make one repeat")
-    for start in range(0, len(requests), length):
-        repeat = requests[start : start + length]
-        calls, rounds, rest = sum(cost.calls for cost in repeat), 0, iter(repeat)
-        for together in shape:
-            rounds += max(sum(next(rest).rounds for _ in range(part)) for part in together)
-        yield Cost(calls, rounds)
 
 
 def measure(

@@ -8,20 +8,10 @@ from typing import Any
 
 from bench.cpu.connection import Client
 from bench.cpu.images import INDEX, Image, Repository, digest_of, index_of, new_blob
+from bench.cpu.shapes import BLOB, LAYERS, ONE, PULL, PUSH, Shape
 
 Script = Callable[[], Any]
 """One repeat of an operation."""
-Shape = tuple[tuple[int, ...], ...]
-"""How clients make the requests of an operation, in the order in which they are sent here.
-
-Each element is what they do at once: how many requests each part of it makes one after another.
-"""
-ONE: Shape = ((1,),)
-PULL: Shape = ((1,), (1,), (1,) * 3, (1,) * 3, (1,) * 2)
-"""Manifest, config, and three layers at a time, as docker and containerd do."""
-PUSH: Shape = ((3,) * 5, (3,) * 3, (3,), (1,))
-"""Five layers at a time, as docker does, config, manifest; of a blob `HEAD`, `POST`, `PUT`."""
-LAYERS = 8
 CHILDREN = 500
 TAGS = 100
 PAGE = 1000
@@ -199,7 +189,7 @@ OPERATIONS = (
     Operation("put-8", f"PUT manifest, {LAYERS} layers", partial(_put, layers=LAYERS)),
     Operation("mount", "mount", _mount),
     Operation("delete", "DELETE manifest with 1 tag", partial(_delete, tags=1)),
-    Operation("small-blob", "small blob, POST + PUT", _small_blob, ((2,),)),
+    Operation("small-blob", "small blob, POST + PUT", _small_blob, BLOB),
     Operation("push", f"whole push, {LAYERS} layers", _push, PUSH, share=0.15),
     Operation("pull", f"whole pull, {LAYERS} layers, cold", _pull, PULL, share=0.15, is_cold=True),
     Operation("cold-blob", "each blob on another cold one", _cold_blob, is_cold=True),

@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.cpu.bars import BARS, EACH_LAYER, Bar, Bars, Figure
 from bench.cpu.measure import UPLOADS, Measured, Memory, Results
-from bench.cpu.operations import LAYERS, OPERATIONS
+from bench.cpu.operations import OPERATIONS
+from bench.cpu.shapes import LAYERS
 from bench.report import size
 
 _MEGABYTE = 1_000_000

@@ -1,19 +1,11 @@
 """What an instance logs of each request, in the order in which it answered them."""
 
 import json
-from dataclasses import dataclass
 
+from bench.cpu.shapes import Cost
 from devhost.processes.process import HostProcess
 
 _REQUEST = '{"method"'
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Storage calls, and rounds: the longest chain of calls of which each waited for another."""
-
-    calls: int
-    rounds: int
 
 
 class RequestLog:
