@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -10,6 +11,10 @@ from urllib.parse import quote, urlsplit
 from bench.client import UnexpectedAnswerError
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_KEPT_ALIVE = 2.0
+"""For how many seconds without a request a connection is sure to be there still."""
+_PATIENCE = 600
+"""For how many seconds an answer is waited for."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,7 @@ class Connection:
         self.address = urlsplit(base_url).netloc
         """Host and port."""
         self._socket: socket.socket | None = None
-
-    def reopen(self) -> socket.socket:
-        """Begins a new connection: servers end one on which nothing was asked for a while."""
-        self.close()
-        host, _, port = self.address.partition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=600)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._socket
+        self._answered = 0.0
 
     def close(self) -> None:
         """Ends it."""
@@ -51,7 +49,7 @@ class Connection:
         body: bytes = b"",
     ) -> Answer:
         """The answer, which must have this status. Raises `UnexpectedAnswerError`."""
-        connected = self._socket or self.reopen()
+        connected = self._connected()
         fields = {
             "Host": self.address,
             "User-Agent": "slipway-bench",
@@ -68,12 +66,22 @@ class Connection:
             content = response.read()
         finally:
             response.close()
+            self._answered = time.monotonic()
         if response.status != status:
             text = content.decode(errors="replace")
             raise UnexpectedAnswerError(
                 f"{method} {path[:100]}: {response.status} instead of {status}: {text}"
             )
         return Answer(response.headers, content)
+
+    def _connected(self) -> socket.socket:
+        """The connection; a new one where the server may have ended it, as nothing was asked."""
+        if self._socket is None or time.monotonic() - self._answered > _KEPT_ALIVE:
+            self.close()
+            host, _, port = self.address.partition(":")
+            self._socket = socket.create_connection((host, int(port)), timeout=_PATIENCE)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
 
 
 class Client:

@@ -64,14 +64,12 @@ class Results:
 class _Subject:
     """An instance that is measured."""
 
-    def __init__(self, host: HostProcess, connection: Connection) -> None:
+    def __init__(self, host: HostProcess) -> None:
         self._pid = host.pid
-        self._connection = connection
         self.log = RequestLog(host)
 
     def seconds(self, scripts: Sequence[Script], greet: Script) -> float:
-        """Processor time of one of the scripts, on a connection that has just been greeted on."""
-        self._connection.reopen()
+        """Processor time of one of the scripts; `greet` opens the connection, if it has to be."""
         greet()
         self.log.requests()
         before = machine.processor_seconds((self._pid,))
@@ -87,10 +85,10 @@ class _Run:
         basic = stage.receiver.headers
         warm, cold = (Client(host.base_url, basic) for host in (stage.receiving, stage.committing))
         self._stand = Stand(warm, cold)
-        self._warm = _Subject(stage.receiving, warm.connection)
-        self._cold = _Subject(stage.committing, cold.connection)
+        self._warm = _Subject(stage.receiving)
+        self._cold = _Subject(stage.committing)
         self._empty_client = Connection(empty.base_url)
-        self._empty = _Subject(empty, self._empty_client)
+        self._empty = _Subject(empty)
         self._requests = requests
         # As long as those of the others: to read a header is not the registry's work.
         self._headers = warm.access()
@@ -108,8 +106,6 @@ class _Run:
     def turn(self, operation: Operation) -> None:
         """Measures one part of an operation, between two of the empty function."""
         count = max(1, round(self._requests * operation.share / TURNS))
-        for client in (self._stand.warm, self._stand.cold):
-            client.connection.reopen()
         scripts = operation.prepare(self._stand, count)
         subject = self._cold if operation.is_cold else self._warm
         client = self._stand.cold if operation.is_cold else self._stand.warm
@@ -117,9 +113,10 @@ class _Run:
         seconds = subject.seconds(scripts, client.token)
         after = self.empty()
         self.ratios.setdefault(operation.name, []).append(seconds / ((before + after) / 2))
-        self.costs.setdefault(operation.name, []).extend(
-            repeats(subject.log.requests(), operation.shape)
-        )
+        costs = list(repeats(subject.log.requests(), operation.shape))
+        if len(costs) != count:
+            raise LookupError(f"the log tells of {len(costs)} repeats, not {count}")
+        self.costs.setdefault(operation.name, []).extend(costs)
 
     def measured(self, operation: Operation) -> Measured:
         """What all turns of an operation say."""
