@@ -82,8 +82,8 @@ package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment s
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
-bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads: throughput, memory, commits (BENCH=--full for 2 GiB layers)
-	@$(BIN)/python -m bench upload $(BENCH)
+bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu or coldstart
+	@$(BIN)/python -m bench $(or $(BENCH),upload)
 
 format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .

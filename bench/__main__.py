@@ -7,10 +7,19 @@ import tempfile
 from pathlib import Path
 
 from bench import cold_start, report
+from bench.client import UnexpectedAnswerError
+from bench.cpu import report as cpu_report
+from bench.cpu.measure import measure as measure_cpu
+from bench.cpu.operations import OPERATIONS
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
 from devhost.errors import DevhostError
 from devhost.processes.azurite import Azurite
+
+_REQUESTS = 400
+_MEMORY = "memory"
+"""What `--only` calls the measurement of memory."""
+_NAMES = [*(operation.name for operation in OPERATIONS), _MEMORY]
 
 
 def main() -> int:
@@ -20,36 +29,92 @@ def main() -> int:
         description="Measure the registry on storage emulated by Azurite.",
         epilog="Of times, only ratios within one run mean anything.",
     )
-    nouns = parser.add_subparsers(dest="noun", required=True, metavar="WHAT")
-    upload = nouns.add_parser(
-        "upload",
-        help="throughput against raw appends, memory, and commits by size",
-        description="Measure streamed uploads: throughput against raw appends of the same block "
-        "size, by how much they make the registry's memory grow, and what a commit takes by size.",
+    nouns = parser.add_subparsers(required=True, metavar="WHAT")
+    _upload_options(
+        nouns.add_parser(
+            "upload",
+            help="throughput against raw appends, memory, and commits by size",
+            description="Measure streamed uploads: throughput against raw appends of the same "
+            "block size, by how much they make the registry's memory grow, and what a commit "
+            "takes by size.",
+        )
     )
+    _cpu_options(
+        nouns.add_parser(
+            "cpu",
+            help="processor time a request, as a multiple of an empty function's, and memory",
+            description="Measure what requests take of the server's processor time (user and "
+            "system), as a multiple of what an empty function on the same host takes in the same "
+            "run, with their storage calls and rounds; and the server's memory, at rest and while "
+            "large layers come in. Each figure stands beside the bar it is held to, and what it "
+            "was before.",
+            epilog=f"NAME is one of: {', '.join(_NAMES)}.",
+        )
+    )
+    cold = nouns.add_parser(
+        "coldstart",
+        help="imports against the required SDKs alone, and the first requests of a process",
+    )
+    cold.set_defaults(run=_cold_start)
+    arguments = parser.parse_args()
+    try:
+        sys.stdout.write(arguments.run(arguments) + "\n")
+    except (DevhostError, UnexpectedAnswerError) as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+def _upload_options(upload: argparse.ArgumentParser) -> None:
     upload.add_argument(
         "--full", action="store_true", help="with layers of 2 GiB, and more pairs (minutes)"
     )
     upload.add_argument("--output", choices=("table", "json"), default="table")
-    nouns.add_parser(
-        "coldstart",
-        help="imports against the required SDKs alone, and the first requests of a process",
+    upload.set_defaults(run=_upload)
+
+
+def _cpu_options(cpu: argparse.ArgumentParser) -> None:
+    cpu.add_argument(
+        "--only",
+        action="append",
+        choices=_NAMES,
+        metavar="NAME",
+        help="measure only this; may be given several times",
     )
-    arguments = parser.parse_args()
-    if arguments.noun == "coldstart":
-        return _cold_start()
-    try:
-        with staged() as stage:
-            results = measure(stage, FULL if arguments.full else QUICK, _say)
-    except DevhostError as error:
-        _say(str(error))
-        return 1
-    render = report.as_json if arguments.output == "json" else report.as_table
-    sys.stdout.write(render(results) + "\n")
-    return 0
+    cpu.add_argument(
+        "--requests",
+        type=_count,
+        default=_REQUESTS,
+        metavar="N",
+        help=f"how often each operation is repeated ({_REQUESTS}); the large ones fewer times",
+    )
+    cpu.add_argument("--output", choices=("table", "json"), default="table")
+    cpu.set_defaults(run=_cpu)
 
 
-def _cold_start() -> int:
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _upload(arguments: argparse.Namespace) -> str:
+    with staged() as stage:
+        results = measure(stage, FULL if arguments.full else QUICK, _say)
+    return report.as_json(results) if arguments.output == "json" else report.as_table(results)
+
+
+def _cpu(arguments: argparse.Namespace) -> str:
+    names = arguments.only
+    chosen = [each for each in OPERATIONS if names is None or each.name in names]
+    memory = names is None or _MEMORY in names
+    results = measure_cpu(chosen, arguments.requests, _say, memory=memory)
+    told = cpu_report.as_json if arguments.output == "json" else cpu_report.as_table
+    return told(results)
+
+
+def _cold_start(_: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory() as folder, Azurite(Path(folder)) as azurite:
         first = cold_start.first_requests(azurite.connection_string, secrets.token_urlsafe(32))
     unit = first.seconds["import"]
@@ -64,8 +129,7 @@ def _cold_start() -> int:
     for package, microseconds in profile.most_common(12):
         share = microseconds / profile.total()
         lines.append(f"{package + ', of all imports':40}{share:6.1%}")
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return "\n".join(lines)
 
 
 def _say(text: str) -> None:

@@ -55,7 +55,7 @@ class Stage:
         self.receiving = receiving
         self.raw = RawAppends(azurite)
         self._meters = meters
-        self._committing = committing
+        self.committing = committing
         self.receiver = RegistryClient(receiving.base_url, _USERNAME, password)
         """A client of `receiving`."""
         self._committer = RegistryClient(committing.base_url, _USERNAME, password)
@@ -65,7 +65,7 @@ class Stage:
         before, busy_before = self._metered(), self._busy()
         seconds, correlation_id = self._committer.commit(upload)
         moved, busy = self._metered() - before, self._busy() - busy_before
-        line = _log_line(self._committing, correlation_id)
+        line = _log_line(self.committing, correlation_id)
         return Commit(
             upload.layer.size,
             seconds,
@@ -81,7 +81,7 @@ class Stage:
         return float(line["storage_ms"]) / float(line["duration_ms"])
 
     def _busy(self) -> float:
-        return processor_seconds((self._committing.pid, self.azurite.pid))
+        return processor_seconds((self.committing.pid, self.azurite.pid))
 
     def _metered(self) -> int:
         return sum(meter.bytes for meter in self._meters)

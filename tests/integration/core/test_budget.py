@@ -6,10 +6,26 @@ storage and has nothing in its caches.
 
 import secrets
 
+import httpx
 import pytest
 
+from bench.cpu.shapes import LAYERS, PULL, PUSH, Cost, Shape, repeats
 from registry_core.storage.objects import APPEND_BLOCK
-from tests.integration.core.support import Client, Image, digest_of, pieces
+from tests.integration.core.support import (
+    OCI_LAYER,
+    Client,
+    Image,
+    descriptor,
+    digest_of,
+    pieces,
+)
+
+WHOLE = {
+    "push": Cost(calls=50, rounds=12),
+    "pull, cold": Cost(calls=12, rounds=6),
+    "pull, warm": Cost(calls=1, rounds=1),
+}
+"""What an image of 8 layers takes, with as many requests at once as docker makes."""
 
 
 async def test_an_upload_begins_without_a_storage_call(client: Client, repository: str) -> None:
@@ -118,3 +134,45 @@ async def test_the_first_request_of_an_instance_is_not_charged_for_its_opening(
 ) -> None:
     await client.send("GET", "/v2/")
     assert client.cost == (0, 0)
+
+
+def whole(client: Client, shape: Shape) -> Cost:
+    """What the last requests took, which together are a push or a pull."""
+    count = sum(map(sum, shape))
+    costs = [Cost(trace.count, trace.rounds) for trace in client.traces[-count:]]
+    (cost,) = repeats(costs, shape)
+    return cost
+
+
+async def pull(client: Client, repository: str, image: Image, blobs: list[bytes]) -> int:
+    """Pulls all of an image, and answers how many bytes the registry itself sent of it."""
+    manifest = await client.send("GET", f"/v2/{repository}/manifests/latest")
+    assert manifest.content == image.manifest
+    through = len(manifest.content)
+    async with httpx.AsyncClient() as storage:
+        for blob in blobs:
+            answer = await client.send("GET", f"/v2/{repository}/blobs/{digest_of(blob)}")
+            assert answer.status_code == 307
+            assert (await storage.get(answer.headers["location"])).content == blob
+            through += len(answer.content)
+    return through
+
+
+async def test_a_whole_push_and_pull_take_what_they_may_and_no_content_passes_the_function(
+    client: Client, other: Client, repository: str
+) -> None:
+    layers = [secrets.token_bytes(1000) for _ in range(LAYERS)]
+    image = Image.make(layers=[descriptor(OCI_LAYER, layer) for layer in layers])
+    await client.push_image(repository, "before")
+    for blob in (*layers, image.config):
+        absent = await client.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}")
+        assert absent.status_code == 404
+        await client.commit(await client.begin(repository), digest_of(blob), blob)
+    stored = await client.put_manifest(repository, "latest", image.manifest)
+    assert stored.status_code == 201
+    costs = {"push": whole(client, PUSH)}
+    for name in ("pull, cold", "pull, warm"):
+        sent = await pull(other, repository, image, [image.config, *layers])
+        assert sent == len(image.manifest)
+        costs[name] = whole(other, PULL)
+    assert costs == WHOLE

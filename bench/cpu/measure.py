@@ -1,0 +1,176 @@
+"""Measures operations in turns, an empty function between them."""
+
+import contextlib
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import machine
+from bench.cpu.connection import Client, Connection
+from bench.cpu.images import Image, Repository
+from bench.cpu.operations import Operation, Script, Stand
+from bench.cpu.request_log import RequestLog
+from bench.cpu.shapes import LAYERS, Cost, repeats
+from bench.layers import MIB
+from bench.stage import Stage, staged
+from bench.upload import grow
+from devhost.errors import DevhostError
+from devhost.processes.process import HostProcess
+
+TURNS = 5
+"""In how many parts each operation is measured, all of the others between two of them."""
+UPLOADS = (256 * MIB,) * 8
+_EMPTY = Path(__file__).resolve().parents[1] / "empty"
+_WARM_UP = 20
+_FEWEST_EMPTY = 50
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one repeat of an operation takes."""
+
+    repeats: int
+    cost: Cost
+    """The medians of storage calls and rounds."""
+    times_empty: float
+    """Processor time as a multiple of the empty function's; the median of the turns."""
+    least: float
+    most: float
+    """Of the turns."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of an instance, in bytes."""
+
+    at_rest: int
+    growth: int
+    """The most that it had more while uploads came in."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of one run."""
+
+    empty_seconds: float | None
+    """What a request to the empty function takes; None if only memory was measured."""
+    operations: Mapping[str, Measured]
+    """By name."""
+    memory: Memory | None
+
+
+class _Subject:
+    """An instance that is measured."""
+
+    def __init__(self, host: HostProcess) -> None:
+        self._pid = host.pid
+        self.log = RequestLog(host)
+
+    def seconds(self, scripts: Sequence[Script], greet: Script) -> float:
+        """Processor time of one of the scripts; `greet` opens the connection, if it has to be."""
+        greet()
+        self.log.requests()
+        before = machine.processor_seconds((self._pid,))
+        for script in scripts:
+            script()
+        return (machine.processor_seconds((self._pid,)) - before) / len(scripts)
+
+
+class _Run:
+    """The instances of one run, and what has been measured so far."""
+
+    def __init__(self, stage: Stage, empty: HostProcess, requests: int) -> None:
+        basic = stage.receiver.headers
+        warm, cold = (Client(host.base_url, basic) for host in (stage.receiving, stage.committing))
+        self._stand = Stand(warm, cold)
+        self._warm = _Subject(stage.receiving)
+        self._cold = _Subject(stage.committing)
+        self._empty_client = Connection(empty.base_url)
+        self._empty = _Subject(empty)
+        self._requests = requests
+        # As long as those of the others: to read a header is not the registry's work.
+        self._headers = warm.access()
+        self.ratios: dict[str, list[float]] = {}
+        self.costs: dict[str, list[Cost]] = {}
+        self.empties: list[float] = []
+
+    def empty(self) -> float:
+        """Seconds of a request to the empty function."""
+        count = max(_FEWEST_EMPTY, self._requests // TURNS)
+        seconds = self._empty.seconds([self._ask_empty] * count, self._ask_empty)
+        self.empties.append(seconds)
+        return seconds
+
+    def turn(self, operation: Operation) -> None:
+        """Measures one part of an operation, between two of the empty function."""
+        count = max(1, round(self._requests * operation.share / TURNS))
+        scripts = operation.prepare(self._stand, count)
+        subject = self._cold if operation.is_cold else self._warm
+        client = self._stand.cold if operation.is_cold else self._stand.warm
+        before = self.empty()
+        seconds = subject.seconds(scripts, client.token)
+        after = self.empty()
+        self.ratios.setdefault(operation.name, []).append(seconds / ((before + after) / 2))
+        costs = list(repeats(subject.log.requests(), operation.shape))
+        if len(costs) != count:
+            raise LookupError(f"the log tells of {len(costs)} repeats, not {count}")
+        self.costs.setdefault(operation.name, []).extend(costs)
+
+    def measured(self, operation: Operation) -> Measured:
+        """What all turns of an operation say."""
+        ratios, costs = self.ratios[operation.name], self.costs[operation.name]
+        calls = statistics.median_low([cost.calls for cost in costs])
+        rounds = statistics.median_low([cost.rounds for cost in costs])
+        cost = Cost(calls, rounds)
+        return Measured(len(costs), cost, statistics.median(ratios), min(ratios), max(ratios))
+
+    def _ask_empty(self) -> None:
+        self._empty_client.ask(200, "GET", "/v2/", self._headers)
+
+
+def measure(
+    operations: Sequence[Operation], requests: int, say: Callable[[str], None], *, memory: bool
+) -> Results:
+    """Measures the operations, most of them `requests` times, and memory if that is wanted.
+
+    Raises `DevhostError`, `UnexpectedAnswerError`.
+    """
+    if not machine.AVAILABLE:
+        raise DevhostError("what processes take is known only on Linux")
+    with contextlib.ExitStack() as stack:
+        stage = stack.enter_context(staged())
+        found = None
+        if memory:  # First: what operations leave in memory is not there at rest.
+            say("memory")
+            found = _memory(stage)
+        if not operations:
+            return Results(None, {}, found)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
+        environment = {"RegistryStorage": stage.azurite.connection_string, "DATA_DIR": str(folder)}
+        empty = stack.enter_context(HostProcess(_EMPTY, environment))
+        run = _Run(stage, empty, requests)
+        for turn in range(TURNS):
+            for operation in operations:
+                say(f"turn {turn + 1}/{TURNS}: {operation.name}")
+                run.turn(operation)
+        return Results(
+            statistics.median(run.empties),
+            {operation.name: run.measured(operation) for operation in operations},
+            found,
+        )
+
+
+def _memory(stage: Stage) -> Memory:
+    """Of an instance that has served some pushes and pulls, and then takes in large layers."""
+    client = Client(stage.receiving.base_url, stage.receiver.headers)
+    repository = Repository.new(client)
+    for number in range(_WARM_UP):
+        image = Image.of(LAYERS)
+        repository.push(image, f"v{number}")
+        repository.pull(image, f"v{number}")
+    client.connection.close()
+    at_rest = machine.ResidentMemory(stage.receiving.pid).now()
+    growth, _ = grow(stage, UPLOADS)
+    return Memory(at_rest, growth.bytes)
