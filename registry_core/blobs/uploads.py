@@ -1,19 +1,18 @@
 """Upload sessions: bytes flow from the client into one append blob, and are hashed on the way.
 
 The object's length and ETag are the truth; the state in the URL is what its holder knows of it.
-Receiving and hashing block n+1 overlaps appending block n, and a request holds two blocks.
+Receiving and hashing block n+1 overlaps appending block n, where there is memory for both.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import mmap
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from registry_core.blobs import hashing
+from registry_core.blobs.blocks import Buffers, Spare
 from registry_core.blobs.hashing import RunningHash
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer, UploadState
@@ -52,6 +51,7 @@ class Uploads:
         self._content = content
         self._links = links
         self.sealer = sealer
+        self._spare = Spare()
 
     def begin(self, algorithm: str = "sha256") -> UploadState:
         """A new upload, to be committed under a digest by `algorithm`. No storage call."""
@@ -82,18 +82,21 @@ class Uploads:
         Raises `UploadMoved` if the state was not the upload's last. What was appended before the
         body broke off stays, and `status` tells how much that is.
         """
-        async with aclosing(_blocks(body)) as blocks:
+        buffers = Buffers(self._spare)
+        async with aclosing(buffers.cut(body)) as blocks:
             # First of all: where nothing comes, no hash has to catch up either.
             if first := await anext(blocks, memoryview(b"")):
-                return await self._append(state, _chain(first, blocks))
+                return await self._append(state, _chain(first, blocks), buffers)
         # Nothing came, so that no write has held the state against the object.
         now = await self.status(state)
         if now.offset != state.offset:
             raise UploadMoved(now)
         return now
 
-    async def _append(self, state: UploadState, blocks: AsyncIterator[memoryview]) -> UploadState:
-        flow = _Flow(self._content, state, *await self._hashes(state, CATCH_UP_BYTES))
+    async def _append(
+        self, state: UploadState, blocks: AsyncIterator[memoryview], buffers: Buffers
+    ) -> UploadState:
+        flow = _Flow(self._content, buffers, state, *await self._hashes(state, CATCH_UP_BYTES))
         try:
             return await flow.append(blocks)
         except AppendRefused as refusal:
@@ -113,13 +116,16 @@ class Uploads:
         Raises `DigestInvalid`, whereupon nothing of it can be read, `UploadMoved` and
         `BlobUploadUnknown`.
         """
-        async with aclosing(_blocks(body)) as blocks:
+        buffers = Buffers(self._spare)
+        async with aclosing(buffers.cut(body)) as blocks:
             first = await anext(blocks, memoryview(b""))
             if not state.etag and len(first) < APPEND_BLOCK:
                 size = len(first)
                 is_first = await self._put_at_once(state, bytes(first), digest)
             else:
-                size, is_first = await self._append_and_seal(state, _chain(first, blocks), digest)
+                size, is_first = await self._append_and_seal(
+                    state, _chain(first, blocks), buffers, digest
+                )
         location = self._content.location(state.object_name)
         if not is_first:
             await self._refuse_if_swept(state, digest, location)
@@ -140,7 +146,11 @@ class Uploads:
             raise BlobUploadUnknown
 
     async def _append_and_seal(
-        self, state: UploadState, blocks: AsyncIterator[memoryview], digest: Digest
+        self,
+        state: UploadState,
+        blocks: AsyncIterator[memoryview],
+        buffers: Buffers,
+        digest: Digest,
     ) -> tuple[int, bool]:
         """Appends the rest and marks the object; answers its size, and whether it was not yet so.
 
@@ -148,7 +158,7 @@ class Uploads:
         session's content has that digest.
         """
         try:
-            state = await self._append(state, blocks)
+            state = await self._append(state, blocks, buffers)
             return state.offset, await self._seal_object(state, digest)
         except BlobUploadUnknown:
             found = await self._content.state(state.object_name)
@@ -264,6 +274,7 @@ class _Flow:
     """Appends a body block by block: while one block is appended the next is received."""
 
     content: Objects
+    buffers: Buffers
     state: UploadState
     hashes: dict[str, RunningHash]
     left: tuple[bytes, ...] = ()
@@ -271,7 +282,7 @@ class _Flow:
     under_way: asyncio.Task[None] | None = None
 
     async def append(self, blocks: AsyncIterator[memoryview]) -> UploadState:
-        """Appends all `blocks`, as `_blocks` makes them; answers the state after the last."""
+        """Appends all `blocks`; answers the state after the last."""
         hashed: asyncio.Task[tuple[bytes, ...]] | None = None
         try:
             while (block := await self._next(blocks)) is not None:
@@ -308,6 +319,7 @@ class _Flow:
         with budgeted(current().anew()):  # However slowly the client sends the next block.
             etag = await self._append_block(block)
         self.state = self.state.at(self.state.offset + len(block), etag, await hashed)
+        self.buffers.give_back()
 
     def _hash(self, block: memoryview) -> tuple[bytes, ...]:
         """Takes in a block; answers the states after it that can be saved."""
@@ -343,29 +355,6 @@ class _Flow:
 def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
     """The metadata that marks the object of a committed upload."""
     return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
-
-
-async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None]:
-    """Cuts `body` into blocks of `APPEND_BLOCK` bytes; only the last may be shorter, none is empty.
-
-    Two buffers take turns, so asking for a block gives up the one before the last: the caller must
-    be done with block n-1 when it asks for block n+1, and may still be using block n.
-    """
-    # Anonymous mappings, because their pages are taken as they are filled and go back to the
-    # system with the request. The heap takes a whole block for the smallest body, and keeps it.
-    buffers = itertools.cycle([memoryview(mmap.mmap(-1, APPEND_BLOCK)) for _ in range(2)])
-    buffer, filled = next(buffers), 0
-    async for chunk in body:
-        position = 0
-        while position < len(chunk):
-            step = min(APPEND_BLOCK - filled, len(chunk) - position)
-            buffer[filled : filled + step] = chunk[position : position + step]
-            filled, position = filled + step, position + step
-            if filled == APPEND_BLOCK:
-                yield buffer
-                buffer, filled = next(buffers), 0
-    if filled:
-        yield buffer[:filled]
 
 
 async def _next_of(blocks: AsyncIterator[memoryview]) -> memoryview | None:
