@@ -51,6 +51,15 @@ class Row:
         return parse_time(self.text(column))
 
 
+@dataclass(frozen=True)
+class Page:
+    """Rows from the beginning of a range."""
+
+    rows: list[Row]
+    is_last: bool
+    """Whether the range is known to end with them; else a further read may find more, or none."""
+
+
 def int64(value: int) -> EntityProperty:
     """An integer column of 64 bits."""
     return EntityProperty(value, EdmType.INT64)
@@ -161,20 +170,37 @@ class Table:
     ) -> list[Row]:
         """The rows from key `first` to before key `end`, in order: all, or at most `limit`.
 
-        With `having`, only those in which that column is true. A page that storage answers may be
-        short or empty and still have a continuation: it is followed until `limit` rows are there
-        or the range has ended.
+        With `having`, only those in which that column is true.
+        """
+        if limit is not None:
+            return (await self.page(partition, first, end, columns, limit, having)).rows
+        pages = self._pages(partition, first, end, columns, MAX_PAGE, having)
+        return [row async for page in pages for row in page.rows]
+
+    async def page(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None,
+        limit: int,
+        having: str = "",
+    ) -> Page:
+        """The first `limit` rows from key `first` to before key `end`, or all that there are.
+
+        A page that storage answers may be short or empty and still have a continuation: it is
+        followed until `limit` rows are there or the range has ended.
         """
         rows: list[Row] = []
-        size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
+        size = min(limit, MAX_PAGE)
         if having:
             # Storage may end a page early where it has passed over many rows.
             size = max(size, min(LEAST_FILTERED_PAGE, MAX_PAGE))
-        async for page in self.pages(partition, first, end, columns, size, having):
-            rows.extend(page)
-            if limit is not None and len(rows) >= limit:
-                break
-        return rows[:limit]
+        async for page in self._pages(partition, first, end, columns, size, having):
+            rows.extend(page.rows)
+            if page.is_last or len(rows) >= limit:
+                return Page(rows[:limit], page.is_last and len(rows) <= limit)
+        return Page(rows, is_last=True)
 
     async def pages(
         self,
@@ -186,8 +212,20 @@ class Table:
         having: str = "",
     ) -> AsyncIterator[list[Row]]:
         """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
+        async for page in self._pages(partition, first, end, columns, size, having):
+            yield page.rows
+
+    async def _pages(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None,
+        size: int,
+        having: str,
+    ) -> AsyncIterator[Page]:
         only = f" and {having} eq true" if having else ""
-        pages = self._client.query_entities(
+        pages: Any = self._client.query_entities(
             f"PartitionKey eq @partition and RowKey ge @first and RowKey lt @end{only}",
             parameters={"partition": partition, "first": first, "end": end},
             select=None if columns is None else [*_KEYS, "Timestamp", *columns],
@@ -195,7 +233,9 @@ class Table:
         ).by_page()
         with reading():
             async for page in pages:
-                yield [_row(entity) async for entity in page]
+                rows = [_row(entity) async for entity in page]
+                # None once storage has told of no continuation.
+                yield Page(rows, pages.continuation_token is None)
 
     async def transact(self, partition: str, changes: Sequence[RowChange]) -> dict[str, str]:
         """Makes all the changes or none; answers the new version of each row that is left, by key.
