@@ -132,6 +132,7 @@ class Registry:
             content,
             Cache(settings.cache_ttl),
             Cache(settings.cache_ttl),
+            blobs,
             settings.gc_grace,
         )
         bulk_deletions = BulkDeletions(executor, catalog, manifests)

@@ -6,7 +6,7 @@ and written on the condition that its marker is still there.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.storage import keys, tables
 from registry_core.storage.budget import attempts
-from registry_core.storage.cache import Cache
+from registry_core.storage.cache import Cache, Ticket
 from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
@@ -27,7 +27,7 @@ from registry_core.storage.faults import (
 )
 from registry_core.storage.objects import Location
 from registry_core.storage.pacing import both, together
-from registry_core.storage.tables import Row, Table
+from registry_core.storage.tables import Row, RowChange, Table
 
 _PUSH_OVER = timedelta(minutes=15)
 """A push that protected a blob this long ago has ended, whatever clocks say: it may take ten."""
@@ -101,6 +101,26 @@ class Links:
     def _time(self) -> str:
         return tables.time_value(self._now())
 
+    # What is in memory.
+
+    def ticket(self) -> Ticket:
+        """To be taken before a manifest is read whose blobs are told to `learn`."""
+        return self._cache.ticket()
+
+    def learn(
+        self, repository: RepositoryName, blobs: Mapping[Digest, Link], ticket: Ticket
+    ) -> None:
+        """Keeps the links of a live manifest's blobs, from when its row began to be read.
+
+        While a manifest is there, no blob that it needs can be deleted (D3). So its row proves
+        these links as much as their own rows would. It does not tell when they were touched last:
+        who relies on that has them read.
+        """
+        for digest, link in blobs.items():
+            known = self._cache.get((repository, digest))
+            if known is None or known.location != link.location:
+                self._cache.put((repository, digest), link, ticket=ticket)
+
     def forget(self, repository: RepositoryName, digest: Digest) -> None:
         """Drops a link from this instance's cache."""
         self._cache.discard((repository, digest))
@@ -125,19 +145,17 @@ class Links:
         Answers where the blob lies: at `location`, or where it lay already; an object that lost
         is left to the sweeper. Safe to repeat.
         """
-        partition = str(digest)
-        columns = {**Link(location, size).columns, "Created": self._time()}
+        own, created = Link(location, size), self._time()
+        first = [
+            tables.insert(rows.BLOB, **own.columns, Created=created),
+            tables.upsert(rows.marker(location), Created=created),
+        ]
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                changes = [
-                    tables.insert(rows.BLOB, **columns),
-                    tables.upsert(rows.marker(location), Created=self._time()),
-                    tables.upsert(rows.link(repository), **columns),
-                ]
-                await self._table.transact(partition, changes)
+                await self._write(repository, digest, own, first)
                 return location
             except (RowExists, Ambiguous):
-                blob = await self._table.get(partition, rows.BLOB, ("Location", "Size"))
+                blob = await self._table.get(str(digest), rows.BLOB, ("Location", "Size"))
             if blob is None:
                 continue
             found = Link.from_row(blob)
@@ -152,12 +170,23 @@ class Links:
 
     async def _join(self, repository: RepositoryName, digest: Digest, found: Link) -> None:
         """Links a blob that lies where it was found. Raises `RowMissing` if it does no more."""
-        created = self._time()
-        changes = [
-            tables.merge(rows.marker(found.location), Touched=created),
-            tables.upsert(rows.link(repository), **found.columns, Created=created),
-        ]
-        await self._table.transact(str(digest), changes)
+        marker = tables.merge(rows.marker(found.location), Touched=self._time())
+        await self._write(repository, digest, found, [marker])
+
+    async def _write(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        link: Link,
+        conditions: Sequence[RowChange],
+    ) -> None:
+        """Writes a link beside what makes it true, and keeps it in memory."""
+        ticket, begun = self._cache.ticket(), self._now()
+        created = tables.time_value(begun)
+        row = tables.upsert(rows.link(repository), **link.columns, Created=created)
+        await self._table.transact(str(digest), [*conditions, row])
+        written = Link(link.location, link.size, begun)
+        self._cache.put((repository, digest), written, ticket=ticket)
 
     async def _mark(self, digest: Digest, location: Location) -> None:
         """Makes a marker that is missing again, on the version of the row that names its location.

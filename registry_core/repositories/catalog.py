@@ -14,7 +14,7 @@ from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
 from registry_core.storage import keys, tables
 from registry_core.storage.budget import attempts
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
-from registry_core.storage.tables import Row, Table
+from registry_core.storage.tables import Page, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
@@ -92,11 +92,9 @@ class Catalog:
             except Ambiguous:
                 continue
 
-    async def entries(self, first: str, columns: tuple[str, ...], limit: int) -> list[Row]:
+    async def entries(self, first: str, columns: tuple[str, ...], limit: int) -> Page:
         """Up to `limit` entries from the key `first` on, in order."""
-        return await self._table.query(
-            PARTITION, first or "\x20", keys.AFTER_ALL, columns, limit=limit
-        )
+        return await self._table.page(PARTITION, first or "\x20", keys.AFTER_ALL, columns, limit)
 
     @staticmethod
     def after(last: str) -> str:

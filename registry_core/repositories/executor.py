@@ -34,6 +34,7 @@ from registry_core.repositories.plan import Found, Moment, Plan
 from registry_core.repositories.rows import StoredTag
 from registry_core.storage.budget import attempts, current
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
+from registry_core.storage.lookup import FEW, look_up
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, RowChange, Table
 
@@ -45,8 +46,6 @@ _SECONDS_LEFT = 3.0
 """What is done in parts begins no other with less of its time left."""
 _SURVEYED = 6
 """The repository's own four rows, and two manifests."""
-_FEW_TAGS = 50
-"""Up to so many are read one by one; of more, all of the repository are, in pages."""
 _BUSY = "other clients are changing this repository; try again"
 
 
@@ -225,10 +224,18 @@ class Executor:
         self, name: RepositoryName, columns: Mapping[str, tuple[str, ...] | None]
     ) -> dict[str, Row | None]:
         partition = rows.partition(name)
+        if len(columns) <= FEW:
+            few = await together(
+                self._table.get(partition, key, wanted) for key, wanted in columns.items()
+            )
+            return dict(zip(columns, few, strict=True))
+        kinds: dict[tuple[str, tuple[str, ...] | None], list[str]] = {}
+        for key, wanted in columns.items():
+            kinds.setdefault((rows.kind(key), wanted), []).append(key)
         found = await together(
-            self._table.get(partition, key, wanted) for key, wanted in columns.items()
+            look_up(self._table, partition, keys, wanted) for (_, wanted), keys in kinds.items()
         )
-        return dict(zip(columns, found, strict=True))
+        return {key: row for each in found for key, row in each.items()}
 
     async def transact(self, name: RepositoryName, changes: Sequence[RowChange]) -> None:
         """Makes changes that no plan depends on, of rows that are only hints."""
@@ -253,16 +260,11 @@ class Executor:
         """The tags that point at a manifest, and the rows `g:` of those that do not."""
         range_ = rows.tags_of(digest)
         by_key = {rows.tag_key(Tag(range_.rest(row.key))): row for row in named}
-        if len(by_key) <= _FEW_TAGS:
-            found = await self.read(name, dict.fromkeys(by_key, rows.TAG_FACTS))
-            known = [row for row in found.values() if row]
-        else:
-            known = await self.query(name, rows.TAGS, rows.TAG_FACTS)
+        found = await self.read(name, dict.fromkeys(by_key, rows.TAG_FACTS))
         pointing = {
             row.key: tag
-            for row in known
-            if row.key in by_key and rows.is_live(row)
-            if (tag := StoredTag.from_row(row)).digest == digest
+            for row in map(rows.live, found.values())
+            if row and (tag := StoredTag.from_row(row)).digest == digest
         }
         surplus = [row for key, row in by_key.items() if key not in pointing]
         return list(pointing.values()), surplus

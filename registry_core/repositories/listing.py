@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,9 @@ class Listings:
         """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
         partition = rows.partition(repository)
 
-        async def read(first: str, limit: int) -> Sequence[Row]:
-            return await self._table.query(
-                partition, first, rows.TAGS.end, _SHOWN_BY, limit=limit, having=rows.LIVE
+        async def read(first: str, limit: int) -> tables.Page:
+            return await self._table.page(
+                partition, first, rows.TAGS.end, _SHOWN_BY, limit, having=rows.LIVE
             )
 
         found, is_more = await _page(read, rows.TAGS.after(last), count, Target.TAG)
@@ -63,7 +63,7 @@ class Listings:
     async def repositories(self, last: str, count: int) -> Page:
         """The names of up to `count` repositories after `last`, in order."""
 
-        async def read(first: str, limit: int) -> Sequence[Row]:
+        async def read(first: str, limit: int) -> tables.Page:
             return await self._catalog.entries(first, _SHOWN_BY, limit)
 
         found, is_more = await _page(read, Catalog.after(last), count, Target.REPOSITORY)
@@ -87,13 +87,13 @@ class Listings:
         """
         range_ = rows.referrers_of(subject)
         wanted = tables.MAX_PAGE if artifact_type else min(count + 1, tables.MAX_PAGE)
-        found = await self._table.query(
-            rows.partition(repository), range_.after(last), range_.end, limit=wanted
+        found = await self._table.page(
+            rows.partition(repository), range_.after(last), range_.end, None, wanted
         )
         descriptors: list[dict[str, Any]] = []
         size = manifests_read = 0
         looked_at = ""
-        for row in found:
+        for row in found.rows:
             if artifact_type.lower() in ("", row.text("ArtifactType").lower()):
                 if len(descriptors) == count or manifests_read == _MANIFESTS_READ:
                     return Page(descriptors, looked_at)
@@ -106,7 +106,7 @@ class Listings:
                     return Page(descriptors, looked_at)
                 descriptors += [descriptor] if descriptor else []
             looked_at = str(rows.last_digest(row.key))
-        return Page(descriptors, looked_at if len(found) == wanted else "")
+        return Page(descriptors, "" if found.is_last else looked_at)
 
     async def _referrer(self, repository: RepositoryName, row: Row) -> dict[str, Any] | None:
         """A row's descriptor, its annotations from the manifest where they are too large for it.
@@ -125,19 +125,25 @@ class Listings:
 
 
 async def _page(
-    read: Callable[[str, int], Awaitable[Sequence[Row]]], first: str, count: int, target: Target
+    read: Callable[[str, int], Awaitable[tables.Page]], first: str, count: int, target: Target
 ) -> tuple[list[Row], bool]:
-    """Up to `count` rows from the key `first` on, less those hidden, and whether more follow."""
+    """Up to `count` rows from the key `first` on, less those hidden, and whether more follow.
+
+    One row more is asked for, as far as a page of storage has room for it: else storage has said
+    that it was the last, or is asked again.
+    """
     shown: list[Row] = []
     wanted = min(count + 1, tables.MAX_PAGE)
     while True:
         found = await read(first, wanted)
         shown += [
-            row for row in found if not Attributes.from_row(row.values).forbidding(target, Use.LIST)
+            row
+            for row in found.rows
+            if not Attributes.from_row(row.values).forbidding(target, Use.LIST)
         ]
-        if len(shown) > count or len(found) < wanted:
+        if len(shown) > count or found.is_last:
             return shown[:count], len(shown) > count
-        first = f"{found[-1].key}\x20"
+        first = f"{found.rows[-1].key}\x20"
         # Where many are hidden, a few more would be asked for again and again.
         least = min(tables.LEAST_FILTERED_PAGE, tables.MAX_PAGE)
         wanted = max(min(count + 1 - len(shown), tables.MAX_PAGE), least)

@@ -35,7 +35,8 @@ MAX_TAGS = 15
 """The most tags that one push can set: with all that belongs to them they fit one transaction."""
 TAGS_A_TRANSACTION = 30
 """How many tags one transaction takes away, three rows each."""
-_CHILDREN_A_TRANSACTION = 40
+_CHILDREN_A_TRANSACTION = tables.MAX_TRANSACTION_ROWS // 2
+"""Two rows each."""
 
 Found = Mapping[str, Row | None]
 """Rows as they were read, by key; None for those that are not there. Others were not looked at."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from registry_core.blobs.links import Links
+from registry_core.blobs.rows import Link
 from registry_core.errors import ManifestUnknown
 from registry_core.model.attributes import Attributes, Target, Use
 from registry_core.model.digest import Digest
@@ -21,6 +23,8 @@ from registry_core.storage.pacing import both
 from registry_core.storage.tables import Row, Table
 
 _TAG_MOVES = 3
+_MAX_LEARNT_BYTES = 16 * 1024
+"""Some 250 blobs, as a row has them: the links of more would take too much room in memory."""
 
 T = TypeVar("T")
 
@@ -43,6 +47,7 @@ class Manifests:
         content: Objects,
         cache: Cache[StoredManifest],
         attributes: Cache[Attributes],
+        links: Links,
         grace: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -50,6 +55,7 @@ class Manifests:
         self._content = content
         self._cache = cache
         self._attributes = attributes
+        self._links = links
         self._grace = grace
         self._now = now
 
@@ -154,7 +160,7 @@ class Manifests:
         self, repository: RepositoryName, digest: Digest, *, relied_on: bool
     ) -> StoredManifest:
         manifest = self._cache.get((repository, digest))
-        ticket = self._cache.ticket()
+        ticket, links_ticket = self._cache.ticket(), self._links.ticket()
         if manifest is None or (relied_on and self._is_old(manifest.timestamp)):
             partition, key = rows.partition(repository), rows.manifest_key(digest)
             row = live(await self._table.get(partition, key))
@@ -166,6 +172,8 @@ class Manifests:
                 manifest = dataclasses.replace(manifest, timestamp=self._now())
             size = len(manifest.content or b"")
             self._cache.put((repository, digest), manifest, size, ticket=ticket)
+            if len(manifest.packed_blobs) <= _MAX_LEARNT_BYTES:
+                self._links.learn(repository, _links(manifest), links_ticket)
         manifest.attributes.check(Target.MANIFEST, Use.PULL, digest)
         return manifest
 
@@ -188,3 +196,8 @@ class Manifests:
             self._attributes.discard(repository)
         else:
             self._cache.discard((repository, digest))
+
+
+def _links(manifest: StoredManifest) -> Mapping[Digest, Link]:
+    """The links that a live manifest proves: of what it needs and the repository has."""
+    return {blob.digest: Link(blob.location, blob.size) for blob in manifest.blobs if blob.location}

@@ -152,6 +152,11 @@ INDEX_ROWS = (TAG_TIMES, MANIFEST_TIMES, MANIFEST_TAGS, CHILDREN, REFERRERS)
 """Those that follow from others."""
 
 
+def kind(key: str) -> str:
+    """What a key begins with, up to its first colon: keys of one kind stand together."""
+    return key.partition(":")[0]
+
+
 def partition(name: RepositoryName) -> str:
     """The partition of a repository."""
     return keys.encode(name.text)

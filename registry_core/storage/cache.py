@@ -6,9 +6,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 V = TypeVar("V")
+
+
+class Ticket(NamedTuple):
+    """When a value began to be read, in a cache's own time, and what had been discarded by then."""
+
+    begun: float
+    discarded: int
 
 
 class Cache(Generic[V]):
@@ -27,11 +34,11 @@ class Cache(Generic[V]):
         self._now = now
         self._entries: OrderedDict[Hashable, tuple[float, int, V]] = OrderedDict()
         self._bytes = 0
-        self._forgotten = 0
+        self._discarded = 0
 
-    def ticket(self) -> int:
+    def ticket(self) -> Ticket:
         """To be taken before a value is read that is to be put: see `put`."""
-        return self._forgotten
+        return Ticket(self._now(), self._discarded)
 
     def get(self, key: Hashable) -> V | None:
         """The value, unless it was never put, is too old or made room for others."""
@@ -44,24 +51,25 @@ class Cache(Generic[V]):
         self._entries.move_to_end(key)
         return entry[2]
 
-    def put(self, key: Hashable, value: V, size: int = 0, *, ticket: int | None = None) -> None:
-        """Keeps `value`, of `size` bytes, from now on.
+    def put(self, key: Hashable, value: V, size: int = 0, *, ticket: Ticket | None = None) -> None:
+        """Keeps `value`, of `size` bytes, from now on, or from when `ticket` was taken.
 
-        Unless something was discarded since `ticket` was taken, if one was: it may have been this
-        value, which was read before it was deleted.
+        Unless something was discarded since then: it may have been this value, which was read
+        before it was deleted.
         """
         self._remove(key)
-        is_late = ticket is not None and ticket != self._forgotten
+        ticket = ticket or self.ticket()
+        is_late = ticket.discarded != self._discarded
         if self._ttl <= 0 or size > self._max_bytes // 4 or is_late:
             return
-        self._entries[key] = (self._now() + self._ttl, size, value)
+        self._entries[key] = (ticket.begun + self._ttl, size, value)
         self._bytes += size
         while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
             self._remove(next(iter(self._entries)))
 
     def discard(self, key: Hashable) -> None:
         """Forgets the value, if it is there, and keeps those from being put that are being read."""
-        self._forgotten += 1
+        self._discarded += 1
         self._remove(key)
 
     def _remove(self, key: Hashable) -> None:

@@ -67,6 +67,15 @@ class Row:
         return parse_time(self.text(column))
 
 
+@dataclass(frozen=True)
+class Page:
+    """Rows from the beginning of a range."""
+
+    rows: list[Row]
+    is_last: bool
+    """Whether the range is known to end with them; else a further read may find more, or none."""
+
+
 def int64(value: int) -> Int64:
     """An integer column of 64 bits."""
     return Int64(value)
@@ -178,20 +187,37 @@ class Table:
     ) -> list[Row]:
         """The rows from key `first` to before key `end`, in order: all, or at most `limit`.
 
-        With `having`, only those in which that column is true. A page that storage answers may be
-        short or empty and still have a continuation: it is followed until `limit` rows are there
-        or the range has ended.
+        With `having`, only those in which that column is true.
+        """
+        if limit is not None:
+            return (await self.page(partition, first, end, columns, limit, having)).rows
+        pages = self._pages(partition, first, end, columns, MAX_PAGE, having)
+        return [row async for page in pages for row in page.rows]
+
+    async def page(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None,
+        limit: int,
+        having: str = "",
+    ) -> Page:
+        """The first `limit` rows from key `first` to before key `end`, or all that there are.
+
+        A page that storage answers may be short or empty and still have a continuation: it is
+        followed until `limit` rows are there or the range has ended.
         """
         rows: list[Row] = []
-        size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
+        size = min(limit, MAX_PAGE)
         if having:
             # Storage may end a page early where it has passed over many rows.
             size = max(size, min(LEAST_FILTERED_PAGE, MAX_PAGE))
-        async for page in self.pages(partition, first, end, columns, size, having):
-            rows.extend(page)
-            if limit is not None and len(rows) >= limit:
-                break
-        return rows[:limit]
+        async for page in self._pages(partition, first, end, columns, size, having):
+            rows.extend(page.rows)
+            if page.is_last or len(rows) >= limit:
+                return Page(rows[:limit], page.is_last and len(rows) <= limit)
+        return Page(rows, is_last=True)
 
     async def pages(
         self,
@@ -203,6 +229,18 @@ class Table:
         having: str = "",
     ) -> AsyncIterator[list[Row]]:
         """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
+        async for page in self._pages(partition, first, end, columns, size, having):
+            yield page.rows
+
+    async def _pages(
+        self,
+        partition: str,
+        first: str,
+        end: str,
+        columns: Sequence[str] | None,
+        size: int,
+        having: str,
+    ) -> AsyncIterator[Page]:
         bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
         only = f" and {having} eq true" if having else ""
         wanted = quoted(f"PartitionKey eq {literal(partition)} and {bounds}{only}")
@@ -212,7 +250,8 @@ class Table:
         following = ""
         while True:
             rows, following = await self._read(f"{query}{following}", _page)
-            yield rows
+            # Storage tells where the next page begins, as long as there may be one.
+            yield Page(rows, is_last=not following)
             if not following:
                 return
 

@@ -59,6 +59,13 @@ class Client:
         """Calls and sequential rounds of the last request."""
         return self.trace.count, self.trace.rounds
 
+    def forget(self) -> None:
+        """Empties the instance's memory: whatever it answers next, it has read."""
+        manifests = self.services.manifests
+        for cache in (self.services.blobs._cache, manifests._cache, manifests._attributes):
+            for key in list(cache._entries):
+                cache.discard(key)
+
     async def send(self, method: str, url: str, **options: Any) -> httpx.Response:
         return await self.http.request(method, url, **options)
 
@@ -241,6 +248,8 @@ async def push_blobs(client: Client, repository: str, image: Image) -> None:
 
 
 async def is_pullable(client: Client, repository: str, image: Image) -> bool:
+    """Whether storage has all of it."""
+    client.forget()
     answers = [await client.send("GET", f"/v2/{repository}/manifests/{image.digest}")]
     answers += [
         await client.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}")

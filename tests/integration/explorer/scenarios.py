@@ -110,10 +110,11 @@ class Setup:
             self.repositories.append(repository)
         return repository
 
-    def own_artifact(self) -> Artifact:
-        """A manifest that no other execution has; it needs the blob `ONE`."""
-        made = artifact(ONE)
-        document = json.loads(made.content) | {"annotations": {"of": self.repository}}
+    def own_artifact(self, blob: bytes = ONE) -> Artifact:
+        """A manifest that no other execution has; it needs a blob."""
+        made = artifact(blob)
+        of = f"{self.repository} {len(self.artifacts)}"
+        document = json.loads(made.content) | {"annotations": {"of": of}}
         content = json.dumps(document).encode()
         self.artifacts.append(Artifact(content, digest_of(content), OCI_MANIFEST, made.blobs))
         return self.artifacts[-1]
@@ -165,6 +166,9 @@ class Setup:
     def put(self, pushed: Artifact, tag: str = "") -> Request:
         url = f"/v2/{self.repository}/manifests/{tag or pushed.digest}"
         return Request("PUT", url, pushed.content, (("content-type", pushed.media_type),))
+
+    def get(self, reference: str) -> Request:
+        return Request("GET", f"/v2/{self.repository}/manifests/{reference}")
 
     def delete(self, reference: str) -> Request:
         return Request("DELETE", f"/v2/{self.repository}/manifests/{reference}")
@@ -247,6 +251,8 @@ class Scenario:
     dies_in_parts: bool = False
     """Whether others notice what the dead had begun: a blob that it protected stays for a while."""
     inline_bytes: int = rows.INLINE_BYTES
+    remembers: bool = False
+    """Whether instances keep in memory what they have read and written."""
 
     @property
     def name(self) -> str:
@@ -981,6 +987,57 @@ async def a_blob_is_pushed_again_and_deleted(s: Setup) -> Sequence[Series]:
 async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
     return s.delete_blob(ONE), s.delete_blob(ONE)
+
+
+# Blobs whose links are in memory, when they are deleted elsewhere. Memory is a hint: a push that
+# relies on it is refused, or finds where the blob lies now.
+
+
+@scenario("R6", "P2", "D3", remembers=True, mishaps=When.LONG, dies_in_parts=True)
+async def a_blob_is_committed_and_needed_and_deleted(s: Setup) -> Sequence[Series]:
+    await s.session(s.own)
+    needs = s.own_artifact(s.own)
+    return (s.commit(s.own), s.put(needs, "v1")), s.delete_blob(s.own)
+
+
+@scenario("R6", "P2", "R3", "D3", remembers=True)
+async def a_blob_is_mounted_and_needed_and_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own, repository=s.source)
+    needs = s.own_artifact(s.own)
+    return (s.mount(s.own), s.put(needs, "v1")), s.delete_blob(s.own)
+
+
+@scenario("R6", "P2", "D3", remembers=True, is_long=True, most=60, is_in_parts=True)
+async def a_blob_is_committed_and_needed_and_sent_again_after_its_collection(
+    s: Setup,
+) -> Sequence[Series]:
+    """Whoever takes its place from memory says that its bytes lie where they do not."""
+    await s.session(s.own)
+    await s.session(s.own)
+    needs = s.own_artifact(s.own)
+    again = s.delete_blob(s.own), s.collect(s.own), s.commit(s.own, session=1)
+    return (s.commit(s.own), s.put(needs, "v1")), again
+
+
+@scenario("R6", "P2", "D3", remembers=True)
+async def a_manifest_is_read_and_its_blob_needed_and_both_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own, TWO)
+    read, needs = s.own_artifact(s.own), s.own_artifact(s.own)
+    await s.push(read, B)
+    deletions = s.delete(read.digest), s.delete_blob(s.own)
+    return (s.get(read.digest), s.put(needs, "v1")), deletions
+
+
+@scenario("R6", "P2", "D3", remembers=True, is_long=True, most=60, is_in_parts=True)
+async def a_manifest_is_read_and_its_blob_needed_and_sent_again_after_its_collection(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own, TWO)
+    read, needs = s.own_artifact(s.own), s.own_artifact(s.own)
+    await s.push(read, B)
+    await s.session(s.own)
+    again = s.delete(read.digest), s.delete_blob(s.own), s.collect(s.own), s.commit(s.own)
+    return (s.get(read.digest), s.put(needs, "v1")), again
 
 
 # Three at once.

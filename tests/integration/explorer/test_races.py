@@ -51,9 +51,27 @@ def observer(uncached: Settings, loop: asyncio.AbstractEventLoop) -> Iterator[Cl
 
 
 @pytest.fixture(scope="module")
-def instances(uncached: Settings, observer: Client) -> Iterator[Sequence[Instance]]:
+def forgetful(uncached: Settings, observer: Client) -> Iterator[Sequence[Instance]]:
+    """Instances that keep nothing in memory."""
     with Instance(uncached) as one, Instance(uncached) as two, Instance(uncached) as three:
         yield one, two, three
+
+
+@pytest.fixture(scope="module")
+def remembering(module_settings: Settings, observer: Client) -> Iterator[Sequence[Instance]]:
+    """Instances whose memory no execution outlasts; none has seen another's repository."""
+    settings = replace(module_settings, cache_ttl=timedelta(days=1))
+    with Instance(settings) as one, Instance(settings) as two:
+        yield one, two
+
+
+@pytest.fixture
+def instances(scenario: Scenario, request: pytest.FixtureRequest) -> Sequence[Instance]:
+    """Those that the scenario is for."""
+    found: Sequence[Instance] = request.getfixturevalue(
+        "remembering" if scenario.remembers else "forgetful"
+    )
+    return found
 
 
 def marks_of(scenario: Scenario) -> list[pytest.MarkDecorator]:

@@ -1,5 +1,6 @@
 """Which repository may read a blob: mounting, sharing, deleting."""
 
+import asyncio
 import secrets
 from urllib.parse import urlsplit
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from registry_core.blobs import rows as blob_rows
+from registry_core.model.names import RepositoryName
 from registry_core.storage import tables
 from tests.integration.core.support import (
     OCI_INDEX,
@@ -17,6 +19,7 @@ from tests.integration.core.support import (
     digest_of,
     index_of,
 )
+from tests.interference.kinds import Hold, Interference, SeenCall
 
 
 @pytest.mark.rule("R1")
@@ -117,6 +120,7 @@ async def test_what_a_build_caches_index_names_is_not_deleted_while_it_is_there(
         answer = await client.send("DELETE", url)
         assert answer.status_code == 405
         assert answer.json()["errors"][0]["detail"]["manifest"] == digest_of(cache)
+        client.forget()
         assert (await client.send("HEAD", url)).status_code == 200
     gone = await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(cache)}")
     assert gone.status_code == 202
@@ -157,3 +161,71 @@ async def test_layers_that_come_after_the_index_that_names_them_are_protected_by
         await client.push_blob(repository, layer)
     url = f"/v2/{repository}/blobs/{digest_of(layer)}"
     assert (await client.send("DELETE", url)).status_code == 405
+
+
+@pytest.mark.rule("R6")
+@pytest.mark.parametrize("by", ["commit", "mount"])
+async def test_a_link_that_was_written_before_its_deletion_is_not_kept_after_it(
+    client: Client, other: Client, repository: str, by: str
+) -> None:
+    """Storage has written it; its answer is held while the same instance deletes the blob."""
+    content = secrets.token_bytes(64)
+    digest = digest_of(content)
+    if by == "mount":
+        await other.push_blob(f"{repository}/source", content)
+    location = (await client.patch(await client.begin(repository), content)).headers["location"]
+    written, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        written.set()
+        await go_on.wait()
+
+    def plan(call: SeenCall) -> Interference | None:
+        link = blob_rows.link(RepositoryName(repository))
+        is_link = any(each.first == link and not each.is_read for each in call.operations)
+        return Hold(after_gate=wait) if is_link and not written.is_set() else None
+
+    client.hook.plan = plan
+    if by == "commit":
+        linking = asyncio.create_task(client.commit(location, digest))
+    else:
+        query = {"mount": digest, "from": f"{repository}/source"}
+        url = f"/v2/{repository}/blobs/uploads/"
+        linking = asyncio.create_task(client.send("POST", url, params=query))
+    await written.wait()
+    url = f"/v2/{repository}/blobs/{digest}"
+    assert (await client.send("DELETE", url)).status_code == 202
+    go_on.set()
+    assert (await linking).status_code == 201
+    assert (await client.send("HEAD", url)).status_code == 404
+
+
+@pytest.mark.rule("P2", "R6")
+@pytest.mark.parametrize("is_sent_again", [False, True])
+async def test_a_push_relies_on_memory_no_further_than_it_is_true(
+    client: Client, other: Client, repository: str, is_sent_again: bool
+) -> None:
+    """Here it is in memory where a blob lies, which was deleted elsewhere, and collected."""
+    image = Image.make()
+    for blob in image.blobs:
+        await client.push_blob(repository, blob)
+    layer = digest_of(image.layer)
+    url = f"/v2/{repository}/blobs/{layer}"
+    assert (await other.send("DELETE", url)).status_code == 202
+    table = other.services.connection.table(blob_rows.TABLE)
+    stored = await table.query(layer, "b", "b;")
+    await table.transact(layer, [tables.delete(row.key, row.etag) for row in stored])
+    if is_sent_again:
+        await other.push_blob(repository, image.layer)
+    answer = await client.put_manifest(repository, "v1", image.manifest)
+    if not is_sent_again:
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+        return
+    assert answer.status_code == 201
+    places = [await instance.send("GET", url) for instance in (other, client)]
+    await other.send("GET", f"/v2/{repository}/manifests/v1")
+    places.append(await other.send("GET", url))
+    (place,) = {urlsplit(answer.headers["location"]).path for answer in places}
+    (row,) = await table.query(layer, "blob", "blob ")
+    assert row.text("Location") in place

@@ -1,6 +1,7 @@
 """Reading manifests through the edge, by tag and by digest."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -127,11 +128,11 @@ async def test_a_tag_that_always_exists_is_always_found(
 @pytest.mark.rule("R1")
 @pytest.mark.parametrize("kind", ["manifest", "blob"])
 async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_it(
-    client: Client, repository: str, kind: str
+    client: Client, other: Client, repository: str, kind: str
 ) -> None:
-    await client.push_image(repository, "keep")
-    image = await client.push_image(repository, "v1")
-    loose = await client.push_blob(repository, image.digest.encode())
+    await other.push_image(repository, "keep")
+    image = await other.push_image(repository, "v1")
+    loose = await other.push_blob(repository, image.digest.encode())
     url = f"/v2/{repository}/" + (
         f"manifests/{image.digest}" if kind == "manifest" else f"blobs/{loose}"
     )
@@ -149,3 +150,65 @@ async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_i
     go_on.set()
     assert (await read).status_code in (200, 307)
     assert (await client.send("GET", url)).status_code == 404
+
+
+@pytest.mark.rule("R6")
+async def test_what_a_manifest_told_of_its_blobs_is_forgotten_when_they_are_deleted_here(
+    client: Client, other: Client, repository: str
+) -> None:
+    """Its row is read, and held on its way, while it is deleted and then its blob."""
+    await client.push_image(repository, "keep")
+    image = await client.push_image(repository, "v1")
+    manifest = f"/v2/{repository}/manifests/{image.digest}"
+    blob = f"/v2/{repository}/blobs/{digest_of(image.layer)}"
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        seen.set()
+        await go_on.wait()
+
+    gates = [Hold(after_gate=wait)]
+    other.hook.plan = lambda _: gates.pop() if gates else None
+    read = asyncio.create_task(other.send("GET", manifest))
+    await seen.wait()
+    for url in (manifest, blob):
+        assert (await other.send("DELETE", url)).status_code == 202
+    go_on.set()
+    assert (await read).status_code == 200
+    assert (await other.send("GET", blob)).status_code == 404
+
+
+@pytest.mark.rule("R6")
+async def test_what_a_manifest_told_of_its_blobs_counts_for_the_caches_life_from_when_it_was_read(
+    client: Client, other: Client, repository: str
+) -> None:
+    """Reading it again from memory tells nothing new."""
+    await client.push_image(repository, "keep")
+    image = await client.push_image(repository, "v1")
+    manifest = f"/v2/{repository}/manifests/{image.digest}"
+    blob = f"/v2/{repository}/blobs/{digest_of(image.layer)}"
+    read_at = time.monotonic()
+    assert (await other.send("GET", manifest)).status_code == 200
+    for url in (manifest, blob):
+        assert (await client.send("DELETE", url)).status_code == 202
+
+    def pass_time(seconds: float) -> None:
+        for cache in (other.services.manifests._cache, other.services.blobs._cache):
+            cache._now = lambda: read_at + seconds
+
+    pass_time(50)
+    assert [(await other.send("GET", url)).status_code for url in (manifest, blob)] == [200, 307]
+    pass_time(other.services.settings.cache_ttl.total_seconds() + 10)
+    assert [(await other.send("GET", url)).status_code for url in (manifest, blob)] == [404, 404]
+
+
+@pytest.mark.rule("R2", "R6")
+async def test_who_may_push_is_told_of_a_blob_only_when_its_link_was_read(
+    client: Client, other: Client, repository: str
+) -> None:
+    """A manifest does not tell when the links of its blobs were touched last."""
+    image = await client.push_image(repository, "v1")
+    blob = f"/v2/{repository}/blobs/{digest_of(image.layer)}"
+    await other.send("GET", f"/v2/{repository}/manifests/v1")
+    assert (await other.send("HEAD", blob)).status_code == 200
+    assert other.cost == (1, 1)

@@ -139,3 +139,13 @@ def test_making_room_and_growing_old_keep_nothing_from_being_put() -> None:
     cache.put("one", "1", ticket=ticket)
     cache.put("two", "2", ticket=ticket)
     assert (cache.get("one"), cache.get("two")) == (None, "2")
+
+
+def test_what_took_long_to_read_is_kept_from_when_the_read_began(clock: Clock) -> None:
+    cache = Cache[str](TTL, now=clock)
+    ticket = cache.ticket()
+    clock.now += 59
+    cache.put("a", "as it was 59 seconds ago", ticket=ticket)
+    assert cache.get("a") == "as it was 59 seconds ago"
+    clock.now += 1
+    assert cache.get("a") is None
