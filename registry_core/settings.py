@@ -420,29 +420,27 @@ def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | 
 def _rate_limits(env: Mapping[str, str]) -> RateLimits | None:
     if not _switch(env, "REGISTRY_RATE_LIMITS", True):
         return None
-    names = (
-        "REGISTRY_RATE_LIMIT_READ",
-        "REGISTRY_RATE_LIMIT_READ_TOTAL",
-        "REGISTRY_RATE_LIMIT_WRITE",
-        "REGISTRY_RATE_LIMIT_WRITE_TOTAL",
-        "REGISTRY_RATE_LIMIT_DELETE",
-        "REGISTRY_RATE_LIMIT_DELETE_TOTAL",
-        "REGISTRY_RATE_LIMIT_REFERRERS",
-        "REGISTRY_RATE_LIMIT_REFERRERS_TOTAL",
-        "REGISTRY_RATE_LIMIT_SIGN_IN",
-        "REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL",
+    given = {
+        "read": "REGISTRY_RATE_LIMIT_READ",
+        "read_total": "REGISTRY_RATE_LIMIT_READ_TOTAL",
+        "write": "REGISTRY_RATE_LIMIT_WRITE",
+        "write_total": "REGISTRY_RATE_LIMIT_WRITE_TOTAL",
+        "delete": "REGISTRY_RATE_LIMIT_DELETE",
+        "delete_total": "REGISTRY_RATE_LIMIT_DELETE_TOTAL",
+        "referrers": "REGISTRY_RATE_LIMIT_REFERRERS",
+        "referrers_total": "REGISTRY_RATE_LIMIT_REFERRERS_TOTAL",
+        "sign_in": "REGISTRY_RATE_LIMIT_SIGN_IN",
+        "sign_in_total": "REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL",
+    }
+    return RateLimits(
+        **{field: _requests(env, name, getattr(RateLimits, field)) for field, name in given.items()}
     )
-    given = [name for name in names if env.get(name, "").strip()]
-    return RateLimits(**{_field(name): _requests(env, name) for name in given})
 
 
-def _field(name: str) -> str:
-    """The field of `RateLimits` that a setting sets."""
-    return name.removeprefix("REGISTRY_RATE_LIMIT_").lower()
-
-
-def _requests(env: Mapping[str, str], name: str) -> int:
-    text = env[name].strip()
+def _requests(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
     if not re.fullmatch(r"[0-9]{1,7}", text):
         raise SettingsError(
             f"{name}: use a number of requests in a minute, such as 1000, or 0 for no limit"
