@@ -172,6 +172,7 @@ class _Passage:
         if caller is None:
             return None
         journal.identity, journal.is_foreign = caller.identity, caller.is_foreign
+        journal.is_proven = True
         return replace(caller, anybody=registry.anonymous.grants)
 
     def _count(self, route: Route, caller: Caller) -> None:
