@@ -117,6 +117,7 @@ def staged() -> Iterator[Stage]:
                         "REGISTRY_ADMIN_USER_ENABLED": "true",
                         "REGISTRY_ADMIN_USERNAME": _USERNAME,
                         "REGISTRY_ADMIN_PASSWORD": password,
+                        "REGISTRY_RATE_LIMITS": "off",
                     },
                 )
             )

@@ -86,6 +86,13 @@ param cacheTtl string = '60s'
 @maxValue(4)
 param trustedProxies int = 1
 
+@description('Whether an instance refuses requests of a client that sends too many in a minute.')
+@allowed(['on', 'off'])
+param rateLimits string = 'on'
+
+@description('How many requests in a minute an instance answers, where it is not the default of docs/settings.md: { read: 5000, writeTotal: 0 }. 0 is no limit.')
+param requestsPerMinute object = {}
+
 // ---------------------------------------------------------------------------------------------
 // How large it gets
 
@@ -170,8 +177,33 @@ param failedSignInThreshold int = 50
 @minValue(1)
 param logDailyCapGB int = 1
 
+@description('E-mail addresses that are told when the resource group costs more than the budget, separated by commas. Empty: no budget is made.')
+param budgetEmails string = ''
+
+@description('The budget of a month, in the currency of the subscription. Nothing stops when it is used up.')
+@minValue(1)
+param budgetAmount int = 50
+
+@description('The month from which the budget counts, as in 2027-01: the month of the first deployment with a budget, or up to a year later. Azure does not let it be changed, so keep it.')
+@maxLength(7)
+param budgetStart string = ''
+
 // ---------------------------------------------------------------------------------------------
 
+// The names of the limits. What is not given stays empty, and is as the registry has it.
+var noLimits = {
+  read: ''
+  readTotal: ''
+  write: ''
+  writeTotal: ''
+  delete: ''
+  deleteTotal: ''
+  referrers: ''
+  referrersTotal: ''
+  signIn: ''
+  signInTotal: ''
+}
+var limits = union(noLimits, requestsPerMinute)
 var regions = [for location in locations: toLower(replace(location, ' ', ''))]
 var name = toLower(registryName)
 var appNames = [for (region, index) in regions: index == 0 ? name : '${name}${region}']
@@ -196,6 +228,8 @@ module conditions 'modules/conditions.bicep' = {
     managedCertificateNeedsCustomDomainInOneOpenRegion: any(!managedCertificate || (!empty(customDomain) && !severalRegions && publicAccess && empty(allowedIpRanges)))
     managedCertificateIsInsteadOfCertificateVaultId: any(!managedCertificate || empty(certificateVaultId))
     keepWarmNeedsNoAllowedIpRanges: any(keepWarm == 'off' || empty(allowedIpRanges))
+    requestsPerMinuteHasNamesOfLimits: any(length(limits) == length(noLimits))
+    budgetEmailsNeedsBudgetStart: any(empty(budgetEmails) || length(budgetStart) == 7)
   }
 }
 
@@ -210,6 +244,18 @@ module monitoring 'modules/monitoring.bicep' = {
     alertEmail: alertEmail
     failedSignInThreshold: failedSignInThreshold
   }
+}
+
+module budget 'modules/budget.bicep' = if (!empty(budgetEmails)) {
+  name: 'budget'
+  scope: group
+  params: {
+    name: name
+    emails: split(budgetEmails, ',')
+    amount: budgetAmount
+    start: budgetStart
+  }
+  dependsOn: [conditions]
 }
 
 // One after the other: with private endpoints they share DNS zones.
@@ -242,6 +288,8 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     uploadExpiry: uploadExpiry
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
+    rateLimits: rateLimits
+    limits: limits
     instanceMemoryMB: instanceMemoryMB
     perInstanceConcurrency: perInstanceConcurrency
     maximumInstanceCount: maximumInstanceCount

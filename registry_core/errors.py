@@ -9,7 +9,8 @@ The tree::
     ├── TagInvalid, TooManyTags, RangeInvalid, PaginationNumberInvalid, RequestInvalid,
     │   UnknownRoute
     │                                               CNCF distribution's, which clients know
-    ├── ScopeInvalid, GrantUnsupported, TooManyRequests            token requests
+    ├── ScopeInvalid, GrantUnsupported              token requests
+    ├── TooManyRequests                             rate limits, and wrong passwords
     ├── DisallowedOperation                         Azure Container Registry's lock
     └── Unavailable, InsufficientStorage, InternalError
                                                     storage or we ourselves failed
@@ -150,7 +151,7 @@ class GrantUnsupported(RegistryError):
 
 
 class TooManyRequests(RegistryError):
-    """Too many wrong passwords at once; told with how long to wait, in seconds."""
+    """Too many requests, or wrong passwords; told with how long to wait, in seconds."""
 
     status, code, message = 429, "TOOMANYREQUESTS", "too many failed sign-ins; try again later"
 

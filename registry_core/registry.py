@@ -13,6 +13,7 @@ from registry_core.access.store import Access
 from registry_core.auth.bearer import BearerTokens
 from registry_core.auth.entra import Entra
 from registry_core.auth.peers import PeerKeys
+from registry_core.auth.rate_limiter import RateLimiter
 from registry_core.auth.sign_in import SignIn, anonymous_caller
 from registry_core.auth.throttle import Throttle
 from registry_core.blobs import hashing
@@ -73,11 +74,13 @@ class Registry:
         settings: Settings,
         hook: CallHook | None = None,
         throttle: Throttle | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self.settings = settings
         self.hook = hook or CallHook()
         self.anonymous = anonymous_caller(settings)
         self.throttle = throttle or Throttle()
+        self.rate_limiter = rate_limiter or RateLimiter(settings.rate_limits)
         self.room = Room()
         self._entra = Entra(settings.entra) if settings.entra else None
         self._connection: Connection | None = None

@@ -137,6 +137,36 @@ class TimeLimits:
 
 
 @dataclass(frozen=True)
+class RateLimits:
+    """How many requests an instance answers in a minute; 0 is no limit.
+
+    The defaults are those of Azure Container Registry's tier Premium. It has no limit on the
+    sign-ins of one address.
+    """
+
+    read: int = 10_000
+    """`REGISTRY_RATE_LIMIT_READ`: `GET` and `HEAD` by one identity."""
+    read_total: int = 20_000
+    """`REGISTRY_RATE_LIMIT_READ_TOTAL`: by all together."""
+    write: int = 2_000
+    """`REGISTRY_RATE_LIMIT_WRITE`: `POST`, `PATCH` and `PUT` by one identity."""
+    write_total: int = 4_000
+    """`REGISTRY_RATE_LIMIT_WRITE_TOTAL`: by all together."""
+    delete: int = 2_000
+    """`REGISTRY_RATE_LIMIT_DELETE`: `DELETE` by one identity."""
+    delete_total: int = 4_000
+    """`REGISTRY_RATE_LIMIT_DELETE_TOTAL`: by all together."""
+    referrers: int = 1_000
+    """`REGISTRY_RATE_LIMIT_REFERRERS`: lists of referrers, of the reads of one identity."""
+    referrers_total: int = 2_000
+    """`REGISTRY_RATE_LIMIT_REFERRERS_TOTAL`: by all together."""
+    sign_in: int = 10_000
+    """`REGISTRY_RATE_LIMIT_SIGN_IN`: requests to `/oauth2/…` from one address."""
+    sign_in_total: int = 20_000
+    """`REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL`: from all together."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that operators can set."""
 
@@ -167,6 +197,8 @@ class Settings:
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
     keep_warm: KeepWarmSettings | None = None
     """`REGISTRY_KEEP_WARM`; None is off."""
+    rate_limits: RateLimits | None = RateLimits()
+    """`REGISTRY_RATE_LIMITS`, and the settings of each; None is off."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
     limits: TimeLimits = TimeLimits()
@@ -204,6 +236,7 @@ class Settings:
             upload_expiry=expiry,
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
             keep_warm=_keep_warm(env, login_servers[0]),
+            rate_limits=_rate_limits(env),
             region=region or cls.region,
         )
 
@@ -382,6 +415,37 @@ def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | 
             f"{name}: use 'off' or an NCRONTAB schedule, such as 0 */4 6-17 * * 1-5 ({error})"
         ) from error
     return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
+
+
+def _rate_limits(env: Mapping[str, str]) -> RateLimits | None:
+    if not _switch(env, "REGISTRY_RATE_LIMITS", True):
+        return None
+    given = {
+        "read": "REGISTRY_RATE_LIMIT_READ",
+        "read_total": "REGISTRY_RATE_LIMIT_READ_TOTAL",
+        "write": "REGISTRY_RATE_LIMIT_WRITE",
+        "write_total": "REGISTRY_RATE_LIMIT_WRITE_TOTAL",
+        "delete": "REGISTRY_RATE_LIMIT_DELETE",
+        "delete_total": "REGISTRY_RATE_LIMIT_DELETE_TOTAL",
+        "referrers": "REGISTRY_RATE_LIMIT_REFERRERS",
+        "referrers_total": "REGISTRY_RATE_LIMIT_REFERRERS_TOTAL",
+        "sign_in": "REGISTRY_RATE_LIMIT_SIGN_IN",
+        "sign_in_total": "REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL",
+    }
+    return RateLimits(
+        **{field: _requests(env, name, getattr(RateLimits, field)) for field, name in given.items()}
+    )
+
+
+def _requests(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,7}", text):
+        raise SettingsError(
+            f"{name}: use a number of requests in a minute, such as 1000, or 0 for no limit"
+        )
+    return int(text)
 
 
 def _is_host(text: str) -> bool:

@@ -26,7 +26,16 @@ param managedCertificateIsInsteadOfCertificateVaultId bool
 @allowed([true])
 param keepWarmNeedsNoAllowedIpRanges bool
 
+@description('Azure takes a budget only with the month from which it counts, and never another one afterwards.')
+@allowed([true])
+param budgetEmailsNeedsBudgetStart bool
+
+@description('A limit whose name is misspelt would be the default, without a word.')
+@allowed([true])
+param requestsPerMinuteHasNamesOfLimits bool
+
 var ofAccess = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && keepWarmNeedsNoAllowedIpRanges
 var ofCertificates = managedCertificateNeedsCustomDomainInOneOpenRegion && managedCertificateIsInsteadOfCertificateVaultId
+var ofMoney = budgetEmailsNeedsBudgetStart && requestsPerMinuteHasNamesOfLimits
 
-output hold bool = ofAccess && ofCertificates && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword
+output hold bool = ofAccess && ofCertificates && ofMoney && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword

@@ -27,6 +27,8 @@ param gcGrace string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
+param rateLimits string
+param limits object
 param instanceMemoryMB int
 param perInstanceConcurrency int
 param maximumInstanceCount int
@@ -182,6 +184,17 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       REGISTRY_ENTRA_AUTHORITY: entraAuthority
       REGISTRY_ANONYMOUS_PULL: anonymousPull
       REGISTRY_TRUSTED_PROXIES: string(trustedProxies)
+      REGISTRY_RATE_LIMITS: rateLimits
+      REGISTRY_RATE_LIMIT_READ: string(limits.read)
+      REGISTRY_RATE_LIMIT_READ_TOTAL: string(limits.readTotal)
+      REGISTRY_RATE_LIMIT_WRITE: string(limits.write)
+      REGISTRY_RATE_LIMIT_WRITE_TOTAL: string(limits.writeTotal)
+      REGISTRY_RATE_LIMIT_DELETE: string(limits.delete)
+      REGISTRY_RATE_LIMIT_DELETE_TOTAL: string(limits.deleteTotal)
+      REGISTRY_RATE_LIMIT_REFERRERS: string(limits.referrers)
+      REGISTRY_RATE_LIMIT_REFERRERS_TOTAL: string(limits.referrersTotal)
+      REGISTRY_RATE_LIMIT_SIGN_IN: string(limits.signIn)
+      REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL: string(limits.signInTotal)
       REGISTRY_BLOB_REDIRECT: blobRedirect
       REGISTRY_DELETE_ENABLED: deleteEnabled
       REGISTRY_GC_GRACE: gcGrace

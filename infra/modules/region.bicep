@@ -26,6 +26,8 @@ param gcGrace string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
+param rateLimits string
+param limits object
 param instanceMemoryMB int
 param perInstanceConcurrency int
 param maximumInstanceCount int
@@ -155,6 +157,8 @@ module app 'function-app.bicep' = {
     uploadExpiry: uploadExpiry
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
+    rateLimits: rateLimits
+    limits: limits
     instanceMemoryMB: instanceMemoryMB
     perInstanceConcurrency: perInstanceConcurrency
     maximumInstanceCount: maximumInstanceCount

@@ -38,6 +38,11 @@ class Identity:
     """What tells them apart: the name, or the object id in Entra ID."""
     tenant: str = ""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from every other identity, whatever it calls itself."""
+        return (self.kind, self.tenant, self.subject)
+
 
 def _nothing(_: SigningKey) -> str:
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -38,6 +39,23 @@ def caller_address(request: Request, trusted_proxies: int) -> str:
     if trusted_proxies and entries:
         return _without_port(entries[-min(trusted_proxies, len(entries))])
     return request.client.host if request.client else ""
+
+
+def source(request: Request, trusted_proxies: int) -> str:
+    """Where what is counted by address is counted: the caller's address.
+
+    Of IPv6, its network of 64 bits: whoever has one address of it has all of them (RFC 6177).
+    """
+    address = caller_address(request, trusted_proxies)
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 def _without_port(address: str) -> str:

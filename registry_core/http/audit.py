@@ -48,7 +48,7 @@ def write(answered: Answered, journal: Journal) -> None:
             answered,
             _LOGIN,
             "Login",
-            has_failed=answered.has_failed,
+            has_failed=answered.has_failed and not journal.is_proven,
             Identity=journal.identity.name if journal.identity else journal.user_name[:256],
             UserTenantId=journal.identity.tenant if journal.identity else "",
         )

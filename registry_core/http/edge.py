@@ -20,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from registry_core.auth import basic
 from registry_core.auth.identity import Caller
 from registry_core.auth.policy import decide
+from registry_core.auth.rate_limiter import MINUTE
 from registry_core.errors import (
     InsufficientStorage,
     InternalError,
@@ -27,7 +28,7 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import audit, bodies, cors, request_log
+from registry_core.http import addresses, audit, bodies, cors, request_log
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
 from registry_core.http.journal import Journal
@@ -36,6 +37,7 @@ from registry_core.http.surface import Route, Surface
 from registry_core.model.actions import Action
 from registry_core.model.change import Event, Operation, Origin
 from registry_core.model.names import RepositoryName
+from registry_core.model.requests import RequestKind
 from registry_core.registry import Registry
 from registry_core.storage.budget import Budget, budgeted, resume
 from registry_core.storage.calls import adopt, traced
@@ -46,6 +48,8 @@ _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CORRELATION_HEADER = "X-Ms-Correlation-Request-Id"
 _WRITES = ("PUT", "PATCH", "DELETE")
 """The methods whose success shows that storage takes writes; a POST may need none."""
+_SHOWN_OF = (RequestKind.SIGN_IN, RequestKind.DELETE)
+"""The kinds of requests whose answers show what is left of the rate limit, as ACR's do."""
 _COMMON_HEADERS = {  # Unless a handler has said otherwise.
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
@@ -62,7 +66,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         request.state.storage_calls = trace
         passage = _Passage(registry, surface, request, path, correlation_id, journal)
         response = await _answer(passage)
-    for name, value in {**_COMMON_HEADERS, _CORRELATION_HEADER: correlation_id}.items():
+    own = {_CORRELATION_HEADER: correlation_id, **passage.shown}
+    for name, value in {**_COMMON_HEADERS, **own}.items():
         response.headers.setdefault(name, value)
     cors.allow(response, request, settings.cors_origins)
     duration = (time.monotonic() - started) * 1000
@@ -121,6 +126,8 @@ class _Passage:
     path: str
     correlation_id: str
     journal: Journal
+    shown: dict[str, str] = field(default_factory=dict)
+    """Headers of the answer, whatever it will be."""
 
     def preflight(self) -> Response | None:
         """The answer to a browser that asks before it asks; None for any other request."""
@@ -138,6 +145,7 @@ class _Passage:
             settings, scope = self.registry.settings, target.scope
             also = self._mount_source(target)
             raise refusal(settings, self.request, caller, scope, target.name, also)
+        self._count(target.route, caller)
         services = await self.registry.open()
         context = Context(
             request=self.request,
@@ -164,8 +172,23 @@ class _Passage:
         if caller is None:
             return None
         journal.identity, journal.is_foreign = caller.identity, caller.is_foreign
+        journal.is_proven = True
         anybody = registry.anonymous.grants
         return caller if caller.anybody == anybody else replace(caller, anybody=anybody)
+
+    def _count(self, route: Route, caller: Caller) -> None:
+        """Holds the request to the rate limits, before it costs anything of storage.
+
+        What is refused for another reason has cost as little, and is not counted: otherwise
+        somebody without a password could use up what those with one are to share. Who has not
+        signed in yet, because that is what they come for, is counted by address.
+        """
+        proxies, who = self.registry.settings.trusted_proxies, caller.identity.key
+        kinds = route.counts_as
+        source = who if self.surface.is_private else addresses.source(self.request, proxies)
+        left = self.registry.rate_limiter.take(kinds, source)
+        if left is not None and kinds[0] in _SHOWN_OF:
+            self.shown["X-Ms-Ratelimit-Remaining-Calls-Per-Second"] = f"{left / MINUTE:.2f}"
 
     def _target(self) -> _Target:
         """What it leads to: nobody is told an error before they have signed in."""

@@ -21,6 +21,8 @@ class Journal:
     """Whether another region proved it."""
     user_name: str | None = None
     """The name that a sign-in claims; None where the request is no sign-in."""
+    is_proven: bool = False
+    """Whether that sign-in has succeeded already, whatever becomes of the request."""
     asked: Event | None = None
     """What the route says is asked for: recorded if it is a pull, or is refused."""
     events: list[Event] = field(default_factory=list)

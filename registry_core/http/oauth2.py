@@ -22,10 +22,12 @@ from registry_core.http import authentication, bodies, cors
 from registry_core.http.context import Context
 from registry_core.http.query import Query
 from registry_core.http.surface import Route, Surface
+from registry_core.model.requests import RequestKind
 from registry_core.model.scope import parse_scopes
 
 _MAX_FORM = 128 * 1024
 _FORM = "application/x-www-form-urlencoded"
+_SIGN_IN = (RequestKind.SIGN_IN,)
 
 
 async def get_token(context: Context) -> Response:
@@ -141,10 +143,12 @@ async def _form(request: Request) -> Query:
 SURFACE = Surface(
     "/oauth2",
     (
-        Route("GET", "/token/*", "oauth2", None, get_token, is_sign_in=True),
-        Route("POST", "/token/*", "oauth2", None, post_token, is_sign_in=True),
-        Route("POST", "/exchange/*", "oauth2", None, post_exchange, is_sign_in=True),
-        Route("GET", "/keys/*", "oauth2", None, get_keys),
+        Route("GET", "/token/*", "oauth2", None, get_token, is_sign_in=True, counts=_SIGN_IN),
+        Route("POST", "/token/*", "oauth2", None, post_token, is_sign_in=True, counts=_SIGN_IN),
+        Route(
+            "POST", "/exchange/*", "oauth2", None, post_exchange, is_sign_in=True, counts=_SIGN_IN
+        ),
+        Route("GET", "/keys/*", "oauth2", None, get_keys, counts=_SIGN_IN),
     ),
     is_private=False,
     kind="oauth2",

@@ -20,12 +20,22 @@ from registry_core.http.query import Query
 from registry_core.model.actions import Action
 from registry_core.model.change import Operation
 from registry_core.model.names import RepositoryName
+from registry_core.model.requests import RequestKind
 from registry_core.settings import Settings
 
 Handler = Callable[[Context], Awaitable[Response]]
 
 _SCOPES = {Action.PUSH: (Action.PULL, Action.PUSH)}
 """What a challenge asks for where that is more than the action: who pushes also pulls."""
+_COUNTS_AS = {
+    "GET": (RequestKind.READ,),
+    "HEAD": (RequestKind.READ,),
+    "POST": (RequestKind.WRITE,),
+    "PATCH": (RequestKind.WRITE,),
+    "PUT": (RequestKind.WRITE,),
+    "DELETE": (RequestKind.DELETE,),
+}
+"""What requests count as by their method, where a route says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,13 @@ class Route:
     """Finds another repository in the query, which the challenge asks to pull from as well."""
     is_sign_in: bool = False
     """Whether it is recorded as a sign-in."""
+    counts: tuple[RequestKind, ...] = ()
+    """What a request counts as, where its method does not say it."""
+
+    @property
+    def counts_as(self) -> tuple[RequestKind, ...]:
+        """The kinds of requests whose rate limits it is held to."""
+        return self.counts or _COUNTS_AS[self.method]
 
     @property
     def scope(self) -> tuple[Action, ...]:

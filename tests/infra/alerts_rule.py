@@ -11,6 +11,8 @@ from tests.infra.templates import Templates
 _MONITORING = "infra/modules/monitoring.bicep"
 _REGION = "infra/modules/region.bicep"
 _REGION_ALERTS = "infra/modules/region-alerts.bicep"
+_BUDGET = "infra/modules/budget.bicep"
+_MAIN = "infra/main.bicep"
 _BILLED = {"Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/actionGroups"}
 
 
@@ -51,3 +53,32 @@ def told(templates: Templates) -> Iterator[str]:
     asks = any("poison" in query for query in queries.values())
     if asks != has_queue:
         yield f"{_MONITORING}: a poison queue is asked for where there is a queue function"
+
+
+def budget(templates: Templates) -> Iterator[str]:
+    """A budget is made where somebody hears of it, and can be deployed again in any later month."""
+    (module,) = (m for m in templates.main.modules if m.symbol == "budget")
+    if module.condition != "!empty(budgetEmails)":
+        yield f"{_MAIN}: {module.symbol} is made where nobody hears of it"
+    for name, expected in (("start", "budgetStart"), ("emails", "split(budgetEmails, ',')")):
+        if getattr(module.body["params"][name], "text", "") != expected:
+            yield f"{_MAIN}: the {name} of the budget is not what the operator says"
+    (resource,) = templates.file(_BUDGET).resources
+    properties = resource.body["properties"]
+    # Azure refuses another start than the first, so nothing of the present day may be in it.
+    start = getattr(properties["timePeriod"]["startDate"], "text", "")
+    default = templates.main.parameters["budgetStart"].default
+    if start != "'${start}-01'" or default != "":
+        yield f"{_BUDGET}: the start is the first day of a month that stays the same"
+    if not _conditions(templates, "budgetStart"):
+        yield f"{_MAIN}: a budget without a start is not refused"
+    for name, each in properties["notifications"].items():
+        if getattr(each.get("contactEmails"), "text", "") != "emails" or not each["enabled"]:
+            yield f"{_BUDGET}: nobody hears of {name}"
+
+
+def _conditions(templates: Templates, parameter: str) -> list[str]:
+    """The conditions between parameters that name this one."""
+    (module,) = (m for m in templates.main.modules if m.symbol == "conditions")
+    given = module.body["params"].values()
+    return [each.text for each in given if re.search(rf"\b{parameter}\b", each.text)]

@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.infra.resource_types import FILE
+from tests.infra.resource_types import ANY_NAME, FILE
 from tests.infra.templates import Templates
 
 
@@ -58,6 +58,10 @@ def _ask(azmcp: str, type_name: str) -> dict[str, Any] | None:
     entries = answer["results"]["BicepSchemaResult"]
     resource = next(e for e in entries if e["$type"] == "Resource" and _is(e, type_name))
     named = {e["name"]: e for e in entries if e["$type"] != "Resource" and "properties" in e}
+    for entry in named.values():
+        if "additionalPropertiesType" in entry:
+            of_any_name = {"name": ANY_NAME, "type": entry["additionalPropertiesType"]}
+            entry["properties"] = [*entry["properties"], of_any_name]
     bodies = resource["bodyType"].get("elements") or [resource["bodyType"]]
     needed: dict[str, Any] = {}
     for body in bodies:

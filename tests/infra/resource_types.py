@@ -12,6 +12,8 @@ from typing import Any
 from tests.infra.bicep import Declared, Expression
 
 FILE = Path(__file__).with_name("resource_types.json")
+ANY_NAME = "*"
+"""The property that stands for those whose names a template chooses."""
 _ANYWHERE = {"scope", "parent", "dependsOn", "name", "location", "tags"}
 """What the language adds to every resource, and what nested types inherit."""
 _NOT_YET_KNOWN = {"siteScopedCertificatesEnabled", "siteUpdateStrategy"}
@@ -56,7 +58,9 @@ def _object(
     top: bool = False,
 ) -> Iterator[str]:
     for key, inner in value.items():
-        if key in properties:
+        if key not in properties and ANY_NAME in properties:
+            yield from _value(f"{path}.{key}", inner, properties[ANY_NAME]["type"], objects)
+        elif key in properties:
             if properties[key].get("ReadOnly"):
                 yield f"{path}.{key}: is read only"
             yield from _value(f"{path}.{key}", inner, properties[key]["type"], objects)

@@ -10,6 +10,7 @@ from tests.infra import host_rule
 from tests.infra.templates import Templates
 
 _APP = "infra/modules/function-app.bicep"
+_MAIN = "infra/main.bicep"
 _NAME = re.compile(r"REGISTRY_[A-Z0-9_]+|RegistryStorage(__\w+)?|WEBSITE_\w+|REGION_NAME")
 _OF_THE_PLATFORM = {
     "AzureWebJobsStorage__credential",
@@ -109,3 +110,24 @@ def settings(templates: Templates) -> Iterator[str]:
         yield f"{name}: set in {_APP}, and read by nothing"
     for name in sorted(read(templates) - given(templates) - _LEFT_TO_AZURE - _INSTEAD_OF_URIS):
         yield f"{name}: read by the registry, and not set in {_APP}"
+
+
+def limits(templates: Templates) -> Iterator[str]:
+    """Each rate limit can be given by the name that is checked, and none other."""
+    text = templates.texts[_APP]
+    settings = dict(re.findall(r"REGISTRY_RATE_LIMIT_(\w+): string\(limits\.(\w+)\)", text))
+    known = set(templates.main.variables["noLimits"])
+    for setting, given_as in sorted(settings.items()):
+        first, *others = setting.lower().split("_")
+        name = first + "".join(map(str.capitalize, others))
+        if given_as != name:
+            yield f"{_APP}: REGISTRY_RATE_LIMIT_{setting} is given by {given_as}"
+        if name not in known:
+            yield f"{_MAIN}: the limit {name} is refused as misspelt"
+        known.discard(name)
+    for name in sorted(known):
+        yield f"{_MAIN}: {name}: there is no such limit"
+    (conditions,) = (m for m in templates.main.modules if m.symbol == "conditions")
+    checked = conditions.body["params"].get("requestsPerMinuteHasNamesOfLimits")
+    if getattr(checked, "text", "") != "any(length(limits) == length(noLimits))":
+        yield f"{_MAIN}: a limit whose name is misspelt is not refused"

@@ -26,6 +26,7 @@ APP = "infra/modules/function-app.bicep"
 STORAGE = "infra/modules/storage.bicep"
 ROLES = "infra/modules/roles.bicep"
 ENDPOINT = "infra/modules/global-endpoint.bicep"
+BUDGET = "infra/modules/budget.bicep"
 MONITORING = "infra/modules/monitoring.bicep"
 DEPLOY = "docs/deploy.md"
 CONTENT = "registry_core/storage/objects.py"
@@ -40,8 +41,10 @@ RULES: tuple[Rule, ...] = (
     language.types,
     settings_rule.settings,
     settings_rule.flex,
+    settings_rule.limits,
     alerts_rule.billed,
     alerts_rule.told,
+    alerts_rule.budget,
     domain_rule.certificates,
     domain_rule.cors,
     roles_rule.operations,
@@ -206,6 +209,61 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         'has "poison" |',
         "a poison queue is asked for",
     ),
+    (
+        alerts_rule.budget,
+        MAIN,
+        "'modules/budget.bicep' = if (!empty(budgetEmails)) {",
+        "'modules/budget.bicep' = {",
+        "where nobody hears",
+    ),
+    (
+        alerts_rule.budget,
+        MAIN,
+        "    start: budgetStart\n",
+        "    start: '2027-01'\n",
+        "the start of",
+    ),
+    (
+        alerts_rule.budget,
+        MAIN,
+        "param budgetStart string = ''",
+        "param budgetStart string = utcNow('yyyy-MM')",
+        "stays the same",
+    ),
+    (alerts_rule.budget, BUDGET, "'${start}-01'", "utcNow('yyyy-MM-01')", "stays the same"),
+    (
+        alerts_rule.budget,
+        MAIN,
+        "any(empty(budgetEmails) || length(budgetStart) == 7)",
+        "any(empty(budgetEmails))",
+        "without a start",
+    ),
+    (
+        alerts_rule.budget,
+        BUDGET,
+        "thresholdType: 'Forecasted'\n        contactEmails: emails",
+        "thresholdType: 'Forecasted'\n        contactEmails: []",
+        "nobody hears of expected",
+    ),
+    (language.types, BUDGET, "'Forecasted'", "'Expected'", "'Expected' is none of"),
+    (language.types, BUDGET, "timeGrain: 'Monthly'\n", "", "timeGrain: is required"),
+    (
+        language.types,
+        BUDGET,
+        "threshold: 80\n        thresholdType",
+        "threshold: 80\n        kind",
+        "no such property",
+    ),
+    (
+        settings_rule.limits,
+        APP,
+        "limits.writeTotal)",
+        "limits.write)",
+        "WRITE_TOTAL is given by",
+    ),
+    (settings_rule.limits, MAIN, "  referrers: ''\n", "", "referrers is refused as misspelt"),
+    (settings_rule.limits, MAIN, "  signIn: ''\n", "  signOn: ''\n", "signOn: there is no"),
+    (settings_rule.limits, MAIN, "length(limits) == length(noLimits)", "true", "is not refused"),
     (domain_rule.certificates, REGION, "  dependsOn: [domain]\n", "", "after the domain was bound"),
     (
         domain_rule.certificates,

@@ -14,6 +14,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from registry_core.auth.rate_limiter import RateLimiter
 from registry_core.auth.throttle import Throttle
 from registry_core.blobs import rows as blob_rows
 from registry_core.http import edge
@@ -194,11 +195,15 @@ async def _at_once(_: float) -> None:
 
 @contextlib.asynccontextmanager
 async def connect(
-    settings: Settings, *, is_cold: bool = False, throttle: Throttle | None = None
+    settings: Settings,
+    *,
+    is_cold: bool = False,
+    throttle: Throttle | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> AsyncIterator[Client]:
     """A client of a new instance, which has opened its storage unless it `is_cold`."""
     hook = InterferingHook()
-    registry = Registry(settings, hook, throttle or Throttle(sleep=_at_once))
+    registry = Registry(settings, hook, throttle or Throttle(sleep=_at_once), rate_limiter)
     client = Client(registry, hook)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

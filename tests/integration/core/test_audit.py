@@ -256,3 +256,12 @@ async def _manifests(client: Client, repository: str) -> set[str]:
         for key, row in found.items()
         if key in repository_rows.MANIFESTS and repository_rows.is_live(row)
     }
+
+
+async def test_a_sign_in_with_a_password_is_told_by_the_password_alone(
+    client: Client, records: Any
+) -> None:
+    for path, status in (("/v2/", 200), ("/v2/team/absent/manifests/x", 404), ("/v2/nowhere", 404)):
+        assert (await client.send("GET", path)).status_code == status
+    assert (await client.http.get("/v2/", auth=("admin", "a wrong one"))).status_code == 401
+    assert [line["ResultType"] for line in records(LOGIN)] == ["Succeeded"] * 3 + ["Failed"]

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from registry_core.settings import AdminSettings, KeepWarmSettings, Settings, SettingsError
+from registry_core.settings import (
+    AdminSettings,
+    KeepWarmSettings,
+    RateLimits,
+    Settings,
+    SettingsError,
+)
 
 PASSWORD, PASSWORD2 = "vR7-kQ2_tW9-xZ4_bN6", "hJ3_mL8-pD5_gS1-cF0"
 URIS = {
@@ -41,6 +47,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.upload_expiry == timedelta(days=7)
     assert settings.cache_ttl == timedelta(seconds=60)
     assert settings.keep_warm is None
+    assert settings.rate_limits == RateLimits()
     assert settings.region == "local"
 
 
@@ -72,6 +79,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("REGION_NAME", "West Europe", "region", "westeurope"),
         ("REGION_NAME", "!", "region", "local"),
         ("REGISTRY_REGION", "East US 2", "region", "eastus2"),
+        ("REGISTRY_RATE_LIMITS", "off", "rate_limits", None),
+        ("REGISTRY_RATE_LIMIT_READ", "60", "rate_limits", RateLimits(read=60)),
+        ("REGISTRY_RATE_LIMIT_WRITE_TOTAL", " 0 ", "rate_limits", RateLimits(write_total=0)),
     ],
 )
 def test_each_setting_sets_one_thing(name: str, value: str, field: str, expected: object) -> None:
@@ -97,6 +107,8 @@ def test_the_operators_login_servers_win_over_the_platforms() -> None:
         "REGISTRY_GC_GRACE",
         "REGISTRY_UPLOAD_EXPIRY",
         "REGISTRY_CACHE_TTL",
+        "REGISTRY_RATE_LIMITS",
+        "REGISTRY_RATE_LIMIT_READ",
         "RegistryStorage",
         "RegistryStorage__credential",
         "REGION_NAME",
@@ -115,7 +127,12 @@ def test_a_switch_knows_the_usual_words(text: str, on: bool) -> None:
     assert read(REGISTRY_DELETE_ENABLED=text).delete_enabled is on
 
 
-SWITCHES = ["REGISTRY_ADMIN_USER_ENABLED", "REGISTRY_BLOB_REDIRECT", "REGISTRY_DELETE_ENABLED"]
+SWITCHES = [
+    "REGISTRY_ADMIN_USER_ENABLED",
+    "REGISTRY_BLOB_REDIRECT",
+    "REGISTRY_DELETE_ENABLED",
+    "REGISTRY_RATE_LIMITS",
+]
 DURATIONS = ["REGISTRY_GC_GRACE", "REGISTRY_UPLOAD_EXPIRY", "REGISTRY_CACHE_TTL"]
 
 
@@ -127,6 +144,10 @@ DURATIONS = ["REGISTRY_GC_GRACE", "REGISTRY_UPLOAD_EXPIRY", "REGISTRY_CACHE_TTL"
             (name, value)
             for name in DURATIONS
             for value in ("24", "h", "-1h", "1.5h", "1w", "1h30m", "1234567h", "1 h x")
+        ),
+        *(
+            ("REGISTRY_RATE_LIMIT_READ", value)
+            for value in ("off", "-1", "1.5", "10/s", "1e3", "12345678", "1,000", "٣")
         ),
         ("REGISTRY_GC_GRACE", "59m"),
         ("REGISTRY_GC_GRACE", "0s"),

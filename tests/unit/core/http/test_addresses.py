@@ -37,6 +37,23 @@ def test_without_a_proxy_the_caller_is_the_peer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ("[2001:DB8:1:2:ffff::9]:51234", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        # An IPv4 address in IPv6 form: its network of 64 bits would be all of IPv4.
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("not:an:address", "not:an:address"),
+    ],
+)
+def test_what_one_client_has_many_addresses_of_is_one_source(address: str, source: str) -> None:
+    assert addresses.source(request(x_forwarded_for=address), 1) == source
+
+
+@pytest.mark.parametrize(
     ("scheme", "told", "expected"),
     [
         ("http", "https", "https"),

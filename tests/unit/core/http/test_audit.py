@@ -109,3 +109,13 @@ def test_a_sign_in_is_recorded_with_the_name_that_it_claims_or_proves(
     (line,) = written(Journal(user_name="n" * 300, identity=proven), status)
     assert (line["Category"], line["OperationName"]) == ("ContainerRegistryLoginEvents", "Login")
     assert line["Identity"] == ("reader" if proven else "n" * 256)
+
+
+@pytest.mark.parametrize("status", [404, 405, 429, 503])
+def test_a_right_password_is_no_failed_sign_in_whatever_becomes_of_the_request(
+    written: Any, status: int
+) -> None:
+    """Otherwise what a client asks for in vain would look like guessed passwords."""
+    reader = Identity(IdentityKind.TOKEN, "reader")
+    (line,) = written(Journal(user_name="reader", identity=reader, is_proven=True), status)
+    assert (line["ResultType"], line["ResultDescription"]) == ("Succeeded", str(status))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from registry_core import errors
 from registry_core.auth.bearer import BearerInvalid
+from registry_core.auth.rate_limiter import RateLimiter
 from registry_core.auth.sign_in import anonymous_caller
 from registry_core.auth.throttle import Throttle
 from registry_core.http import edge, surfaces
@@ -66,6 +67,7 @@ def registry(error: BaseException | None = None, settings: Settings = SETTINGS) 
         open=open_,
         anonymous=anonymous_caller(settings),
         throttle=throttle,
+        rate_limiter=RateLimiter(settings.rate_limits),
         room=Room(),
     )
     return cast("Registry", stand_in)

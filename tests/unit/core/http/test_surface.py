@@ -8,6 +8,7 @@ from registry_core.http.context import Context
 from registry_core.http.surface import Route, Surface
 from registry_core.http.surfaces import NOTHING, OAUTH2, SURFACES, V2
 from registry_core.model.actions import Action
+from registry_core.model.requests import RequestKind
 from tests.routes import EXAMPLES, id_of, paths_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -80,3 +81,15 @@ def test_where_there_is_nothing_every_path_is_unknown(path: str) -> None:
 def test_any_other_path_of_oauth2_is_unknown(path: str) -> None:
     with pytest.raises(UnknownRoute):
         OAUTH2.find(path)
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
+def test_every_route_counts_as_what_acr_counts_it_as(surface: Surface, route: Route) -> None:
+    """By its method; a list of referrers as one besides; all of `/oauth2` as a sign-in."""
+    by_method = {"GET": "read", "HEAD": "read", "DELETE": "delete"}
+    expected = {RequestKind(by_method.get(route.method, "write"))}
+    if "referrers" in route.pattern:
+        expected.add(RequestKind.REFERRERS)
+    if surface is OAUTH2:
+        expected = {RequestKind.SIGN_IN}
+    assert set(route.counts_as) == expected
