@@ -155,7 +155,7 @@ class Registry:
             deletions=Deletions(executor, catalog, blobs, manifests),
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
-            signer=SasSigner(connection, content),
+            signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,
             throttle=self.throttle,

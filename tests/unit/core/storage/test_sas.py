@@ -3,15 +3,22 @@ import hashlib
 import hmac
 import uuid
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
-from azure.storage.blob import UserDelegationKey
+from azure.storage.blob import (
+    BlobClient,
+    BlobSasPermissions,
+    UserDelegationKey,
+    generate_blob_sas,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.errors import Unavailable
@@ -20,7 +27,7 @@ from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Refused
 from registry_core.storage.objects import Location, Objects
-from registry_core.storage.sas import KEY_LIFETIME, LIFETIME, SasSigner
+from registry_core.storage.sas import CLOCK_SKEW, KEPT, KEY_LIFETIME, LIFETIME, SasSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "acct"
@@ -34,8 +41,9 @@ HTTPS, HTTP = "https://acct.blob.core.windows.net", "http://127.0.0.1:10000/acct
 
 @dataclass
 class Service:
-    """The blob service as far as it hands out keys."""
+    """The blob service as far as it has an address and hands out keys."""
 
+    url: str = f"{HTTPS}/"
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
     error: Exception | None = None
 
@@ -69,13 +77,11 @@ def time(text_: str) -> datetime:
 
 
 def signer(service: Service, clock: Clock, account_key: str | None, base: str) -> SasSigner:
+    service.url = f"{base}/"
     connection: Any = SimpleNamespace(
         blob_service=service, account=ACCOUNT, account_key=account_key
     )
-    content: Any = SimpleNamespace(
-        client=lambda where: SimpleNamespace(url=f"{base}/{where.container}/{where.name}")
-    )
-    return SasSigner(cast("Connection", connection), cast("Objects", content), clock)
+    return SasSigner(cast("Connection", connection), clock)
 
 
 def query(url: str) -> dict[str, str]:
@@ -180,9 +186,8 @@ async def test_the_signature_is_for_the_account_also_where_the_sdk_cannot_tell_i
     hands_out = Service().get_user_delegation_key
     monkeypatch.setattr(connection.blob_service, "get_user_delegation_key", hands_out)
     try:
-        content = Objects(connection, blob_rows.CONTAINER)
-        assert content.location(LOCATION.name) == LOCATION
-        url = await SasSigner(connection, content, clock).url(LOCATION, "localhost")
+        assert Objects(connection, blob_rows.CONTAINER).location(LOCATION.name) == LOCATION
+        url = await SasSigner(connection, clock).url(LOCATION, "localhost")
     finally:
         await connection.close()
     assert url.startswith(f"{storage.blob_uri or OWN_DOMAIN}/content/{LOCATION.name}?")
@@ -332,7 +337,7 @@ async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outl
     clock.now = NOW + KEY_LIFETIME - LIFETIME
     sent = query(await ours.url(LOCATION, "registry.example.com"))
     assert time(sent["se"]) <= time(sent["ske"])
-    clock.now += timedelta(seconds=1)
+    clock.now += KEPT
     with pytest.raises(Unavailable):
         await ours.url(LOCATION, "registry.example.com")
     service.error = None
@@ -340,3 +345,106 @@ async def test_while_no_new_key_can_be_had_the_old_one_serves_as_long_as_it_outl
         time(query(await ours.url(LOCATION, "registry.example.com"))["ske"])
         == clock.now + KEY_LIFETIME
     )
+
+
+# An address that is kept.
+
+
+async def test_an_address_is_kept_for_a_minute_and_works_for_nineteen_more(
+    either: SasSigner, clock: Clock
+) -> None:
+    first = await either.url(LOCATION, "registry.example.com")
+    clock.now = NOW + KEPT - timedelta(seconds=1)
+    assert await either.url(LOCATION, "registry.example.com") == first
+    assert time(query(first)["se"]) - clock.now > timedelta(minutes=19)
+    clock.now = NOW + KEPT
+    second = await either.url(LOCATION, "registry.example.com")
+    assert time(query(second)["se"]) == clock.now + LIFETIME
+
+
+async def test_a_clock_that_was_set_back_makes_no_address_last_nor_begin_later(
+    either: SasSigner, clock: Clock
+) -> None:
+    await either.url(LOCATION, "registry.example.com")
+    clock.now = NOW - timedelta(hours=1)
+    sent = query(await either.url(LOCATION, "registry.example.com"))
+    assert (time(sent["st"]), time(sent["se"])) == (clock.now - CLOCK_SKEW, clock.now + LIFETIME)
+
+
+async def test_what_is_kept_is_of_one_blob_and_one_host(service: Service, clock: Clock) -> None:
+    ours = signer(service, clock, ACCOUNT_KEY, HTTP)
+    other = replace(LOCATION, name=LOCATION.name[:-1] + "8")
+    asked = [(where, host) for where in (LOCATION, other) for host in ("localhost", "127.0.0.1")]
+    found = [await ours.url(*each) for each in asked]
+    assert [await ours.url(*each) for each in asked] == found
+    for (where, host), url in zip(asked, found, strict=True):
+        assert urlsplit(url).hostname == host
+        assert urlsplit(url).path == f"/acct/content/{where.name}"
+    # The host is no part of what is signed.
+    assert len({query(url)["sig"] for url in found}) == 2
+
+
+# Against Azure's SDK, which knows nothing of how it is done here.
+
+_characters = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="?#")
+_segments = st.text(_characters, min_size=1, max_size=20).filter(
+    lambda text: text not in (".", "..")
+)
+_keys = st.binary(min_size=16, max_size=64).map(lambda key: b64encode(key).decode())
+_times = st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds it
+_words = st.text("abcdefghijklmnopqrstuvwxyz0123456789-+/= :", min_size=1, max_size=40)
+
+
+@st.composite
+def delegation_keys(draw: st.DrawFn) -> UserDelegationKey:
+    key = UserDelegationKey()  # type: ignore[no-untyped-call]
+    key.signed_oid, key.signed_tid = draw(_words), draw(_words)
+    key.signed_start, key.signed_expiry = text(draw(_times)), text(draw(_times))
+    key.signed_service, key.signed_version = draw(_words), draw(_words)
+    key.signed_delegated_user_tid = draw(st.none() | _words)
+    key.value = draw(_keys)
+    return key
+
+
+@given(
+    base=st.sampled_from([HTTPS, HTTP, OWN_DOMAIN, "https://acct.z12.blob.storage.azure.net"]),
+    account=st.sampled_from(["acct", "devstoreaccount1", "0123456789abcdef01234567"]),
+    container=st.sampled_from(["content", "system", "a-b-c"]),
+    name=st.lists(_segments, min_size=1, max_size=3).map("/".join),
+    moment=_times,
+    key=_keys | delegation_keys(),
+)
+def test_an_address_is_what_azures_sdk_makes(
+    base: str,
+    account: str,
+    container: str,
+    name: str,
+    moment: datetime,
+    key: str | UserDelegationKey,
+) -> None:
+    async def get_user_delegation_key(_start: datetime, _expiry: datetime) -> UserDelegationKey:
+        assert isinstance(key, UserDelegationKey)
+        return key
+
+    account_key = key if isinstance(key, str) else None
+    service = SimpleNamespace(url=f"{base}/", get_user_delegation_key=get_user_delegation_key)
+    connection: Any = SimpleNamespace(
+        blob_service=service, account=account, account_key=account_key
+    )
+    ours = SasSigner(cast("Connection", connection), lambda: moment)
+    url = asyncio.run(ours.url(Location(account, container, name), ""))
+    theirs = generate_blob_sas(
+        account_name=account,
+        container_name=container,
+        blob_name=name,
+        account_key=account_key,
+        user_delegation_key=key if isinstance(key, UserDelegationKey) else None,
+        permission=BlobSasPermissions(read=True),
+        start=moment - CLOCK_SKEW,
+        expiry=moment + LIFETIME,
+        protocol="https" if base.startswith("https:") else "https,http",
+        content_type="application/octet-stream",
+    )
+    where, _, sent = url.partition("?")
+    assert where == BlobClient(base, container, name).url
+    assert sorted(parse_qsl(sent, strict_parsing=True)) == sorted(parse_qsl(theirs))
