@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -74,7 +75,7 @@ class SigningKey:
         private = ec.generate_private_key(ec.SECP256R1())
         return cls(secrets.token_hex(8), now, signs_from, private)
 
-    @property
+    @cached_property
     def public(self) -> ec.EllipticCurvePublicKey:
         """What verifies."""
         return self.private.public_key()
@@ -94,7 +95,7 @@ class SigningKey:
             "y": y,
         }
 
-    @property
+    @cached_property
     def secret(self) -> bytes:
         """Bytes that only who has the key knows, to key a hash with."""
         return self.private.private_numbers().private_value.to_bytes(32, "big")

@@ -2,6 +2,11 @@
 
 An access token says who has it and what of what was asked for is allowed; a refresh token, who has
 it. Both say in `gen` on which state of a password, token or role they rest.
+
+A client sends the same access token with each request. So what a good one says is remembered, under
+its whole text and together with the key that it was verified with: the signature is not computed
+again as long as that very key is the one to verify it with. All that time can change is looked at
+with each request.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from registry_core.model.actions import Action
 from registry_core.model.grants import EVERYWHERE, Grants
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.scope import Scope
+from registry_core.storage.cache import Cache
 
 ACCESS_LIFE = timedelta(hours=1)
 REFRESH_LIFE = timedelta(hours=3)
@@ -31,9 +37,17 @@ _LEEWAY = timedelta(minutes=5)
 """How far the clocks of two instances may be apart."""
 MAX_LENGTH = 64 * 1024
 """The longest token that is looked at, in characters."""
+_REMEMBERED = 4096
+"""How many access tokens are remembered, at most."""
+_REMEMBERED_BYTES = 4 * 1024 * 1024
+"""And how much memory they may take."""
+_BYTES_A_CHARACTER = 10
+"""What a token takes for each of its characters, with all that was read from it, at most."""
 _ACCESS, _REFRESH = "access_token", "refresh_token"
 _ACTIONS = frozenset(map(str, Action))
 _REQUIRED = ["exp", "nbf", "iat", "iss", "aud", "jti", "sub"]
+_Key = SigningKey | jwt.PyJWK
+"""Of this region, or another's."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,43 @@ class RefreshToken:
     app_roles: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Times:
+    """Between when a token is good, in seconds since 1970."""
+
+    begins: int
+    ends: int
+
+    @classmethod
+    def of(cls, claims: Mapping[str, Any]) -> _Times:
+        if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
+            raise BearerInvalid("the token's times are not numbers")
+        return cls(claims["nbf"], claims["exp"])
+
+    def check(self, now: float, life: timedelta) -> None:
+        """By the clock that the tokens were issued with, which tests can set.
+
+        No region has a token live longer than `life`, whatever another one's says.
+        """
+        if now >= self.ends:
+            raise BearerInvalid("the token has expired")
+        if now < self.begins:
+            raise BearerInvalid("the token is not valid yet")
+        if self.ends > now + (life + _LEEWAY).total_seconds():
+            raise BearerInvalid("the token is valid for too long")
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """An access token that was verified."""
+
+    kid: str
+    key: _Key
+    """What its signature was verified with."""
+    times: _Times
+    says: AccessToken
+
+
 class BearerInvalid(Exception):
     """The token is none of ours, or is good no more; the reason holds nothing of it."""
 
@@ -78,6 +129,8 @@ class BearerTokens:
         self._peers = peers or PeerKeys(())
         self._login_servers = tuple(login_servers)
         self._now = now
+        # Of good tokens alone, so that made-up ones push out none.
+        self._remembered: Cache[_Remembered] = Cache(ACCESS_LIFE, _REMEMBERED, _REMEMBERED_BYTES)
 
     async def issue_access(self, caller: Caller, scopes: Sequence[Scope]) -> str:
         """An access token of one hour, or less, for what `scopes` allow."""
@@ -122,29 +175,38 @@ class BearerTokens:
 
     async def verify_access(self, token: str) -> AccessToken:
         """What an access token says. Raises `BearerInvalid`."""
-        claims, key = await self._verify(token, _ACCESS, ACCESS_LIFE)
+        known = self._remembered.get(token)
+        if known is None or await self._key(known.kid) is not known.key:
+            known = await self._verified_access(token)
+        known.times.check(self._now().timestamp(), ACCESS_LIFE)
+        self._remembered.put(token, known, len(token) * _BYTES_A_CHARACTER)
+        return known.says
+
+    async def _verified_access(self, token: str) -> _Remembered:
+        kid, key, claims = await self._verify(token, _ACCESS)
+        times = _Times.of(claims)
         with _understood():
-            return AccessToken(
+            says = AccessToken(
                 _identity_of(claims),
                 _grants_of(claims),
                 str(claims.get("gen", "")),
-                claims["exp"],
-                key,
+                times.ends,
+                key if isinstance(key, SigningKey) else None,
             )
+        return _Remembered(kid, key, times, says)
 
     async def verify_refresh(self, token: str) -> RefreshToken:
         """What a refresh token says. Raises `BearerInvalid`."""
-        claims, _ = await self._verify(token, _REFRESH, REFRESH_LIFE)
+        _, _, claims = await self._verify(token, _REFRESH)
+        _Times.of(claims).check(self._now().timestamp(), REFRESH_LIFE)
         with _understood():
             groups, app_roles = (frozenset(claims.get(name, ())) for name in ("groups", "roles"))
             return RefreshToken(_identity_of(claims), groups, app_roles)
 
-    async def _verify(
-        self, token: str, kind: str, life: timedelta
-    ) -> tuple[Mapping[str, Any], SigningKey | None]:
-        """Signature, algorithm, issuer, audience, times, and that it is of this kind.
+    async def _verify(self, token: str, kind: str) -> tuple[str, _Key, Mapping[str, Any]]:
+        """Signature, algorithm, issuer, audience, and that it is of this kind; not the times.
 
-        Answers the claims, and the key; None if it is another region's.
+        Answers the key with its id, and the claims.
         """
         if len(token) > MAX_LENGTH:
             raise BearerInvalid("the token is too long")
@@ -152,15 +214,12 @@ class BearerTokens:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str) or len(kid) > 64:
                 raise BearerInvalid("the token does not name a key")
-            key = self._keys.in_memory(kid)
-            if key is None and not self._peers.knows(kid):
-                key = await self._keys.find(kid)
-            public = key.public if key else await self._peers.find(kid)
-            if public is None:
+            key = await self._key(kid)
+            if key is None:
                 raise BearerInvalid("the token was signed with an unknown key")
             claims = jwt.decode(
                 token,
-                public,
+                key.public if isinstance(key, SigningKey) else key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=list(self._login_servers),
@@ -173,26 +232,16 @@ class BearerTokens:
             )
         except jwt.PyJWTError as error:
             raise BearerInvalid(type(error).__name__) from error
-        self._check_times(claims, life)
         if claims.get("grant_type") != kind:
             raise BearerInvalid(f"the token is not of the kind {kind.replace('_', ' ')}")
-        return claims, key
+        return kid, key, claims
 
-    def _check_times(self, claims: Mapping[str, Any], life: timedelta) -> None:
-        """By the clock that the tokens were issued with, which tests can set.
-
-        No region has a token live longer than `life`, whatever another one's says.
-        """
-        now = self._now().timestamp()
-        latest = (self._now() + life + _LEEWAY).timestamp()
-        if not all(isinstance(claims[name], int) for name in ("exp", "nbf", "iat")):
-            raise BearerInvalid("the token's times are not numbers")
-        if now >= claims["exp"]:
-            raise BearerInvalid("the token has expired")
-        if now < claims["nbf"]:
-            raise BearerInvalid("the token is not valid yet")
-        if claims["exp"] > latest:
-            raise BearerInvalid("the token is valid for too long")
+    async def _key(self, kid: str) -> _Key | None:
+        """The key of that id, of this region or another; None if nobody has it, or any more."""
+        key = self._keys.in_memory(kid)
+        if key is None and not self._peers.knows(kid):
+            key = await self._keys.find(kid)
+        return key or await self._peers.find(kid)
 
 
 @contextmanager

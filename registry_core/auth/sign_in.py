@@ -321,4 +321,4 @@ def _always(generation: str) -> Callable[[SigningKey], str]:
 
 def _keyed_hash(password: str) -> Callable[[SigningKey], str]:
     """What tells a password from another, to those alone who have the key."""
-    return lambda key: hmac.new(key.secret, password.encode(), "sha256").hexdigest()[:32]
+    return lambda key: hmac.digest(key.secret, password.encode(), "sha256").hex()[:32]
