@@ -51,13 +51,15 @@ class ForPrograms(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         message = record.getMessage()
-        facts = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-        }
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if message.startswith('{"') and message.endswith("}") and not record.exc_info:
-            return f"{message[:-1]}, {json.dumps(facts)[1:]}"
-        facts |= {"logger": record.name, "message": message}
+            return f'{message[:-1]}, "time": "{time}", "level": "{record.levelname}"}}'
+        facts = {
+            "time": time,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+        }
         if record.exc_info:
             facts["exception"] = self.formatException(record.exc_info)
         return json.dumps(facts)

@@ -87,18 +87,6 @@ class _Times:
             raise BearerInvalid("the token's times are not numbers")
         return cls(claims["nbf"], claims["exp"])
 
-    def check(self, now: float, life: timedelta) -> None:
-        """By the clock that the tokens were issued with, which tests can set.
-
-        No region has a token live longer than `life`, whatever another one's says.
-        """
-        if now >= self.ends:
-            raise BearerInvalid("the token has expired")
-        if now < self.begins:
-            raise BearerInvalid("the token is not valid yet")
-        if self.ends > now + (life + _LEEWAY).total_seconds():
-            raise BearerInvalid("the token is valid for too long")
-
 
 @dataclass(frozen=True)
 class _Remembered:
@@ -174,17 +162,23 @@ class BearerTokens:
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers={"kid": key.kid})
 
     async def verify_access(self, token: str) -> AccessToken:
-        """What an access token says. Raises `BearerInvalid`."""
+        """What an access token says. Raises `BearerInvalid`.
+
+        One that is remembered is refused all the same once it has ended, or its key has gone or is
+        another: that is verified with what there is now.
+        """
         known = self._remembered.get(token)
-        if known is None or await self._key(known.kid) is not known.key:
-            known = await self._verified_access(token)
-        known.times.check(self._now().timestamp(), ACCESS_LIFE)
+        if known is not None and await self._key(known.kid) is known.key:
+            self._check(known.times, ACCESS_LIFE)
+            return known.says
+        known = await self._verified_access(token)
         self._remembered.put(token, known, len(token) * _BYTES_A_CHARACTER)
         return known.says
 
     async def _verified_access(self, token: str) -> _Remembered:
         kid, key, claims = await self._verify(token, _ACCESS)
         times = _Times.of(claims)
+        self._check(times, ACCESS_LIFE)
         with _understood():
             says = AccessToken(
                 _identity_of(claims),
@@ -198,7 +192,7 @@ class BearerTokens:
     async def verify_refresh(self, token: str) -> RefreshToken:
         """What a refresh token says. Raises `BearerInvalid`."""
         _, _, claims = await self._verify(token, _REFRESH)
-        _Times.of(claims).check(self._now().timestamp(), REFRESH_LIFE)
+        self._check(_Times.of(claims), REFRESH_LIFE)
         with _understood():
             groups, app_roles = (frozenset(claims.get(name, ())) for name in ("groups", "roles"))
             return RefreshToken(_identity_of(claims), groups, app_roles)
@@ -235,6 +229,19 @@ class BearerTokens:
         if claims.get("grant_type") != kind:
             raise BearerInvalid(f"the token is not of the kind {kind.replace('_', ' ')}")
         return kid, key, claims
+
+    def _check(self, times: _Times, life: timedelta) -> None:
+        """By the clock that the tokens were issued with, which tests can set.
+
+        No region has a token live longer than `life`, whatever another one's says.
+        """
+        now = self._now().timestamp()
+        if now >= times.ends:
+            raise BearerInvalid("the token has expired")
+        if now < times.begins:
+            raise BearerInvalid("the token is not valid yet")
+        if times.ends > now + (life + _LEEWAY).total_seconds():
+            raise BearerInvalid("the token is valid for too long")
 
     async def _key(self, kid: str) -> _Key | None:
         """The key of that id, of this region or another; None if nobody has it, or any more."""

@@ -29,8 +29,9 @@ def preflight(request: Request, origins: Sequence[str], methods: str) -> Respons
 
     Without sign-in: a browser brings none, and nothing is told but what is told to all.
     """
-    asks = "access-control-request-method" in request.headers
-    if request.method != "OPTIONS" or not asks or _origin(request, origins) is None:
+    if request.method != "OPTIONS" or "access-control-request-method" not in request.headers:
+        return None
+    if _origin(request, origins) is None:
         return None
     headers = {
         "Access-Control-Allow-Methods": methods,

@@ -164,7 +164,8 @@ class _Passage:
         if caller is None:
             return None
         journal.identity, journal.is_foreign = caller.identity, caller.is_foreign
-        return replace(caller, anybody=registry.anonymous.grants)
+        anybody = registry.anonymous.grants
+        return caller if caller.anybody == anybody else replace(caller, anybody=anybody)
 
     def _target(self) -> _Target:
         """What it leads to: nobody is told an error before they have signed in."""

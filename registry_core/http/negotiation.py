@@ -7,6 +7,8 @@ is told which type it is, as CNCF distribution does, instead of being sent what 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from starlette.requests import Request
 
 from registry_core.errors import ManifestUnknown
@@ -22,7 +24,7 @@ def check_accepted(request: Request, media_type: str) -> None:
     No `Accept`, a wildcard, and one that lists nothing of ours accept all: RFC 9110 lets a server
     disregard the header, and clients that send such were not thinking of manifests.
     """
-    accepted, excluded = _media_ranges(request)
+    accepted, excluded = _media_ranges(",".join(request.headers.getlist("accept")))
     media_type = media_type.lower()
     if media_type in accepted or (accepted & _ANY and media_type not in excluded):
         return
@@ -35,10 +37,11 @@ def check_accepted(request: Request, media_type: str) -> None:
     )
 
 
-def _media_ranges(request: Request) -> tuple[frozenset[str], frozenset[str]]:
+@lru_cache(maxsize=64)  # Each client sends the same with each request.
+def _media_ranges(accept: str) -> tuple[frozenset[str], frozenset[str]]:
     """The media ranges that are accepted, and those that are refused (``q=0``); in lower case."""
     found: tuple[set[str], set[str]] = (set(), set())
-    for part in ",".join(request.headers.getlist("accept")).split(","):
+    for part in accept.split(","):
         name, *parameters = (text.strip().lower() for text in part.split(";"))
         if name:
             found[any(map(_is_zero, parameters))].add(name)

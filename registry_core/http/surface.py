@@ -112,21 +112,26 @@ class Surface:
 
         A repository's name has slashes of its own, so patterns are told apart by what follows it.
         """
-        for expression, routes in self._families:
-            match = expression.fullmatch(path)
+        for word, expression, routes in self._families:
+            match = word in path and expression.fullmatch(path)
             if match:
                 return Found(routes, match.groupdict())
         raise UnknownRoute
 
     @cached_property
-    def _families(self) -> tuple[tuple[re.Pattern[str], Mapping[str, Route]], ...]:
+    def _families(self) -> tuple[_Family, ...]:
         return tuple(_grouped(self.routes))
 
 
-def _grouped(routes: tuple[Route, ...]) -> Iterator[tuple[re.Pattern[str], Mapping[str, Route]]]:
+_Family = tuple[str, re.Pattern[str], Mapping[str, Route]]
+"""The word after a name, to pass over what cannot match; the pattern; the routes by method."""
+
+
+def _grouped(routes: tuple[Route, ...]) -> Iterator[_Family]:
     for pattern in dict.fromkeys(route.pattern for route in routes):
         family = {route.method: route for route in routes if route.pattern == pattern}
         expression = pattern.replace("<name>", "(?P<name>.+)")
         expression = re.sub(r"(?<!\?P)<(\w+)>", r"(?P<\1>[^/]+)", expression)
         # A dot is any character: a name with a line break is an invalid name, not an unknown route.
-        yield re.compile(expression, re.DOTALL), family
+        word = re.match("/<name>(/[a-z]+)/", pattern)
+        yield word[1] if word else "", re.compile(expression, re.DOTALL), family

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from registry_core.blobs.rows import Link
 from registry_core.http import addresses
@@ -43,10 +43,13 @@ async def get(context: Context) -> Response:
     # 416 from here, whoever would send the bytes.
     asked = parse_read_range(context.request.headers.get("range"), link.size)
     if services.settings.blob_redirect and not (asked and asked.is_suffix):
-        headers = {"Docker-Content-Digest": str(digest), "Cache-Control": "no-store"}
         called = addresses.called(context.request, services.settings.login_servers)
-        address = await services.signer.url(link.location, called)
-        return RedirectResponse(address, 307, headers)
+        headers = {
+            "Location": await services.signer.url(link.location, called),
+            "Docker-Content-Digest": str(digest),
+            "Cache-Control": "no-store",
+        }
+        return Response(status_code=307, headers=headers)
     return await _stream(context, digest, link, asked)
 
 
