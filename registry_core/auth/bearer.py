@@ -41,7 +41,7 @@ _REMEMBERED = 4096
 """How many access tokens are remembered, at most."""
 _REMEMBERED_BYTES = 4 * 1024 * 1024
 """And how much memory they may take."""
-_BYTES_A_CHARACTER = 10
+_BYTES_A_CHARACTER = 8
 """What a token takes for each of its characters, with all that was read from it, at most."""
 _ACCESS, _REFRESH = "access_token", "refresh_token"
 _ACTIONS = frozenset(map(str, Action))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "tests").rglob("*.py"))
-RULE = re.compile(r"^- \*\*([A-Z]\d)\*\* ", re.MULTILINE)
-TEXT = re.compile(r"^- \*\*([A-Z]\d)\*\* (.*?)(?=\n\n|\n- |\n#|\Z)", re.MULTILINE | re.DOTALL)
+RULE = re.compile(r"^- \*\*([A-Z]\d+)\*\* ", re.MULTILINE)
+TEXT = re.compile(r"^- \*\*([A-Z]\d+)\*\* (.*?)(?=\n\n|\n- |\n#|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def _described() -> list[str]:
