@@ -50,11 +50,11 @@ _WRITES = ("PUT", "PATCH", "DELETE")
 """The methods whose success shows that storage takes writes; a POST may need none."""
 _SHOWN_OF = (RequestKind.SIGN_IN, RequestKind.DELETE)
 """The kinds of requests whose answers show what is left of the rate limit, as ACR's do."""
-_COMMON_HEADERS = {  # Unless a handler has said otherwise.
-    "Docker-Distribution-Api-Version": "registry/2.0",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+_COMMON_HEADERS = (
+    (b"docker-distribution-api-version", b"registry/2.0"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
 
 
 async def handle(registry: Registry, surface: Surface, request: Request, path: str) -> Response:
@@ -66,9 +66,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         request.state.storage_calls = trace
         passage = _Passage(registry, surface, request, path, correlation_id, journal)
         response = await _answer(passage)
-    own = {_CORRELATION_HEADER: correlation_id, **passage.shown}
-    for name, value in {**_COMMON_HEADERS, **own}.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(passage.shown)
+    _complete(response, correlation_id)
     cors.allow(response, request, settings.cors_origins)
     duration = (time.monotonic() - started) * 1000
     answered = audit.Answered(settings, request, response, correlation_id, duration)
@@ -275,6 +274,13 @@ def _error_response(error: RegistryError) -> Response:
     return Response(
         error.body(), error.status, error.headers, media_type="application/json; charset=utf-8"
     )
+
+
+def _complete(response: Response, correlation_id: str) -> None:
+    """Adds the headers that all answers have, unless a handler has said otherwise."""
+    common = (*_COMMON_HEADERS, (_CORRELATION_HEADER.lower().encode(), correlation_id.encode()))
+    said = {name for name, _ in response.raw_headers}
+    response.raw_headers += [header for header in common if header[0] not in said]
 
 
 def _correlation_id(request: Request) -> str:

@@ -23,6 +23,9 @@ class Query:
         return cls(raw.replace("+", "%20"))
 
     def __init__(self, raw: str) -> None:
+        self._pairs: list[tuple[str, str]] = []
+        if not raw:
+            return
         raw = raw.replace("+", "%2B")
         try:
             self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
