@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from registry_core.errors import Unavailable
 from registry_core.settings import StorageSettings, connection_values
-from registry_core.storage.calls import CallHook
-from registry_core.storage.faults import Ambiguous
+from registry_core.storage.calls import CallHook, Request
+from registry_core.storage.faults import Ambiguous, RowExists
 from registry_core.storage.signing import Identity, SharedKey
 from registry_core.storage.tables import Table
 from registry_core.storage.wire import Service, Wire
@@ -48,32 +50,29 @@ class Connection:
 
     async def make(self, tables: Iterable[str] = (), containers: Iterable[str] = ()) -> None:
         """Makes what is missing of both; what exists is left as it is."""
-        await self._rarely().make(tables, containers)
+        for name in tables:
+            url, body = f"{self._tables.url}/Tables", json.dumps({"TableName": name}).encode()
+            headers = {"Accept": "application/json", "Content-Type": "application/json"}
+            with suppress(RowExists):
+                await self._tables.write(Request("POST", url, headers, body))
+        for name in containers:
+            with suppress(RowExists):
+                url = f"{self.blobs.url}/{name}?restype=container"
+                await self.blobs.write(Request("PUT", url))
 
     async def delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         """A key that signs addresses in the name of the app's identity.
 
         Raises `Unavailable` where storage does not answer, and `Refused`.
         """
-        try:
-            return await self._rarely().delegation_key(start, expiry)
-        except Ambiguous as fault:
-            raise Unavailable from fault
-
-    def _rarely(self) -> Sdk:
-        """The SDKs' clients."""
         if self._sdk is None:
-            from azure.core.credentials import AzureNamedKeyCredential  # noqa: PLC0415
-
             from registry_core.storage.sdk import Sdk  # noqa: PLC0415
 
-            blob: Any = self._signer
-            table: Any = self._signer
-            if self.account_key:
-                blob = {"account_name": self.account, "account_key": self.account_key}
-                table = AzureNamedKeyCredential(self.account, self.account_key)
-            self._sdk = Sdk(self.blobs.url, self._tables.url, blob, table, self.hook)
-        return self._sdk
+            self._sdk = Sdk(self.blobs.url, self._signer, self.hook)
+        try:
+            return await self._sdk.delegation_key(start, expiry)
+        except Ambiguous as fault:
+            raise Unavailable from fault
 
     async def close(self) -> None:
         """Closes every connection."""

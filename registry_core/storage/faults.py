@@ -31,7 +31,7 @@ class NoRoom(StorageFault):
 
 
 class RowExists(StorageFault):
-    """409: a row that had to be new exists."""
+    """409: what had to be new exists."""
 
 
 class ConditionFailed(StorageFault):
@@ -60,7 +60,12 @@ class UnexpectedRefusal(Exception):
 
 
 _STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound"})
-_EXISTING = frozenset({"EntityAlreadyExists", "BlobAlreadyExists", ""})
+_EXISTING = frozenset(
+    {
+        *("EntityAlreadyExists", "BlobAlreadyExists", ""),
+        *("TableAlreadyExists", "ContainerAlreadyExists"),
+    }
+)
 _FULL = frozenset({"BlockCountExceedsLimit"})
 _CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
 

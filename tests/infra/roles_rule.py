@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from tests.infra.bicep import Expression
@@ -63,6 +62,10 @@ _BLOB_REQUESTS = {
 _REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "registry_core/storage/objects.py": _BLOB_REQUESTS,
     "registry_core/storage/documents.py": _BLOB_REQUESTS,
+    "registry_core/storage/connection.py": {
+        "POST": frozenset({f"{_TABLES}/write"}),
+        "PUT": frozenset({f"{_BLOBS}/write"}),
+    },
     "registry_core/storage/tables.py": {
         "GET": frozenset({f"{_TABLES}/entities/read"}),
         # A transaction.
@@ -70,9 +73,7 @@ _REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
 }
 _METHODS: Mapping[str, frozenset[str]] = {
-    "create_container": frozenset({f"{_BLOBS}/write"}),
     "get_user_delegation_key": frozenset({_DELEGATE}),
-    "create_table": frozenset({f"{_TABLES}/write"}),
 }
 _WITHOUT_CALL = {"close", "from_connection_string", "get_blob_client", "get_container_client"}
 _OF_OTHER_CLASSES = {"update", "create", "delete", "exists", "list", "url"}
@@ -111,10 +112,7 @@ def assignments(templates: Templates) -> Iterator[Assignment]:
 
 def sdk_methods() -> frozenset[str]:
     """All that the SDK's clients can do."""
-    clients = (
-        *(BlobClient, BlobServiceClient, ContainerClient),
-        *(TableClient, TableServiceClient),
-    )
+    clients = (BlobClient, BlobServiceClient, ContainerClient)
     names = {
         name
         for client in clients

@@ -309,8 +309,8 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         roles_rule.operations,
         SDK,
-        "self._blobs.create_container(name)",
-        "self._blobs.find_blobs_by_tags(name)",
+        "self._blobs.get_user_delegation_key(start, expiry)",
+        "self._blobs.find_blobs_by_tags(start, expiry)",
         "find_blobs_by_tags",
     ),
     (
