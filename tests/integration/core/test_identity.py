@@ -18,6 +18,7 @@ import httpx
 import jwt
 import pytest
 from azure.core.credentials import AccessToken
+from azure.storage.blob.aio import BlobServiceClient
 
 from devhost.cert import CertificateDirectory
 from devhost.processes.azurite import Azurite
@@ -67,7 +68,7 @@ async def by_identity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Client]:
     connector = partial(aiohttp.TCPConnector, ssl=trust)
-    sdk_client = partial(sdk.BlobServiceClient, connection_verify=str(certificates.authority))
+    sdk_client = partial(BlobServiceClient, connection_verify=str(certificates.authority))
     monkeypatch.setattr(aiohttp, "TCPConnector", connector)
     monkeypatch.setattr(sdk, "BlobServiceClient", sdk_client)
     monkeypatch.setattr(connection, "_identity", lambda _: LocalCredential())
