@@ -16,11 +16,10 @@ import pytest
 from registry_core.access.generation import new_generation
 from registry_core.access.store import Access
 from registry_core.access.tokens import StoredToken, new_password
-from registry_core.model.change import Event, SetAttributes
 from registry_core.model.digest import Digest
-from registry_core.model.names import RepositoryName
 from registry_core.storage.cache import Cache
 from tests.integration.core.auth.test_sign_in import Guest, basic, make_token
+from tests.integration.core.repositories.test_lock import set_attributes
 from tests.integration.core.support import Client, Image
 
 
@@ -42,10 +41,7 @@ class Scene:
         return token
 
     async def lock(self, target: Digest | None = None) -> None:
-        change = SetAttributes({"ReadEnabled": False}, target)
-        events: list[Event] = []
-        name = RepositoryName(self.repository)
-        await self.client.services.locks.set(name, change, events.extend)
+        await set_attributes(self.client, self.repository, target, ReadEnabled=False)
 
     async def delete(self, path: str) -> None:
         answer = await self.client.send("DELETE", f"/v2/{self.repository}/{path}")
