@@ -53,7 +53,7 @@ def main() -> int:
     )
     cold = nouns.add_parser(
         "coldstart",
-        help="imports against the required SDKs alone, and the first requests of a process",
+        help="imports against the required libraries alone, and the first requests of a process",
     )
     cold.set_defaults(run=_cold_start)
     arguments = parser.parse_args()
@@ -118,7 +118,7 @@ def _cold_start(_: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory() as folder, Azurite(Path(folder)) as azurite:
         first = cold_start.first_requests(azurite.connection_string, secrets.token_urlsafe(32))
     unit = first.seconds["import"]
-    lines = [f"{'imports, to the required SDKs alone':40}{cold_start.ratio(9):6.2f}"]
+    lines = [f"{'imports, to the required libraries':40}{cold_start.ratio(9):6.2f}"]
     lines += [
         f"{name + ', to all imports':40}{seconds / unit:6.3f}"
         for name, seconds in first.seconds.items()

@@ -9,6 +9,9 @@ from starlette.requests import Request
 
 from registry_core.auth import challenge
 
+_CALLER = "slipway.caller"
+"""Where in its scope a request keeps the address that was found: several ask for it."""
+
 
 def scheme(request: Request) -> str:
     """`https` or `http`: what the client spoke to the outermost proxy."""
@@ -34,6 +37,13 @@ def caller_address(request: Request, trusted_proxies: int) -> str:
     Each proxy adds the address that it was called from at the end; what stands before is the
     client's own word. Without such a header, the peer of the connection.
     """
+    known: str | None = request.scope.get(_CALLER)
+    if known is None:
+        known = request.scope[_CALLER] = _found(request, trusted_proxies)
+    return known
+
+
+def _found(request: Request, trusted_proxies: int) -> str:
     entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     entries = [entry.strip() for entry in entries if entry.strip()]
     if trusted_proxies and entries:

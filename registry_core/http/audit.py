@@ -7,7 +7,6 @@ addresses of uploads and signed addresses never get here.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from registry_core.http import addresses
+from registry_core.http import addresses, log_lines
 from registry_core.http.journal import Journal
 from registry_core.model.change import Event, Operation
 from registry_core.settings import Settings
@@ -125,4 +124,4 @@ def _write(
         "CorrelationId": answered.correlation_id,
         "Region": settings.region,
     }
-    LOGGER.info(json.dumps(line))
+    log_lines.write(LOGGER, logging.INFO, line)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass
 
+from registry_core.http import log_lines
 from registry_core.storage.calls import CallTrace
 
 LOGGER = logging.getLogger("slipway.requests")
@@ -44,6 +44,4 @@ class Entry:
             "bytes_out": bytes_out,
             "correlation_id": self.correlation_id,
         }
-        # The fields as well, for handlers that write another form.
-        level = logging.WARNING if self.status >= 500 else logging.INFO
-        LOGGER.log(level, json.dumps(line), extra={"request": line})
+        log_lines.write(LOGGER, logging.WARNING if self.status >= 500 else logging.INFO, line)

@@ -310,7 +310,7 @@ class RegistryMachine(RuleBasedStateMachine):
         if status == 201:
             assert answer.headers["docker-content-digest"] == digest
             assert answer.headers["location"] == self.url(session.repository, "blobs", digest)
-            self.model.commit(session, location, digest, last)
+            self.model.commit(session, location, digest, last, by)
         elif not session.is_over:
             may_have_come = location.writes == session.writes
             self.status(by, session, location, last if may_have_come else b"")
@@ -359,7 +359,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.expect(answer, {spec.CREATED} if is_right else {spec.DIGEST_INVALID})
         if is_right:
             assert answer.headers["location"] == self.url(name, "blobs", digest)
-            self.model.put_blob(name, digest, content)
+            self.model.put_blob(name, digest, content, by)
 
     @step(
         1,
@@ -382,7 +382,7 @@ class RegistryMachine(RuleBasedStateMachine):
             allowed = allowed | {spec.CREATED}  # Another run's repository may hold it.
         if self.expect(answer, allowed) == 201:
             assert answer.headers["location"] == self.url(name, "blobs", digest)
-            self.model.put_blob(name, digest, self.pool[number])
+            self.model.put_blob(name, digest, self.pool[number], by)
         else:
             self.begun(name, answer)
 
@@ -492,13 +492,13 @@ class RegistryMachine(RuleBasedStateMachine):
             params={"tag": more},
         )
         if self.expect(answer, self.model.putting(name, document)) != 201:
-            self.model.refuse_manifest(name, digest, document)
+            self.model.refuse_manifest(name, digest, document, by)
             return
         assert answer.headers["docker-content-digest"] == digest
         assert answer.headers["location"] == self.url(name, "manifests", digest)
         assert answer.headers.get("oci-subject", "") == document.subject
         assert answer.headers.get_list("oci-tag") == list(dict.fromkeys(more))
-        self.model.put_manifest(name, digest, document, [tag, *more] if tag else more)
+        self.model.put_manifest(name, digest, document, [tag, *more] if tag else more, by)
 
     @step(
         1,
@@ -564,6 +564,7 @@ class RegistryMachine(RuleBasedStateMachine):
         document = self.model.documents[digest]
         if method == "GET" or reference == digest:  # HEAD by tag asks nothing of the manifest.
             self.model.remember(by, name, digest)
+            self.model.remember_blobs(by, name, document)
         assert answer.headers["docker-content-digest"] == digest
         assert answer.headers["content-type"] == document.media_type
         assert answer.headers["content-length"] == str(len(document.content))

@@ -230,17 +230,20 @@ class Model:
         """For the status, or to cancel."""
         return {UPLOAD_UNKNOWN} if session.is_over else {NO_CONTENT}
 
-    def commit(self, session: Session, location: Location, digest: str, last: bytes) -> None:
+    def commit(
+        self, session: Session, location: Location, digest: str, last: bytes, instance: int
+    ) -> None:
         if not session.committed:
             session.committed, session.last = digest, (location, last)
             session.content += last
-        self.put_blob(session.repository, digest, session.content)
+        self.put_blob(session.repository, digest, session.content, instance)
 
     # Blobs.
 
-    def put_blob(self, name: str, digest: str, content: bytes) -> None:
+    def put_blob(self, name: str, digest: str, content: bytes, instance: int) -> None:
         self.contents[digest], self.pushed[digest] = content, None
         self.repositories[name].blobs.add(digest)
+        self.remember(instance, name, digest)
 
     def mounting(self, source: str | None, digest: str) -> set[Told]:
         """From a repository, or from any if `source` is None; else an upload begins."""
@@ -273,15 +276,19 @@ class Model:
         missing = document.required - self.repositories[name].blobs
         return {MANIFEST_BLOB_UNKNOWN} if missing else {CREATED}
 
-    def put_manifest(self, name: str, digest: str, document: Document, tags: Sequence[str]) -> None:
+    def put_manifest(
+        self, name: str, digest: str, document: Document, tags: Sequence[str], instance: int
+    ) -> None:
         self.documents[digest] = document
+        self.remember_blobs(instance, name, document)
         found = self.repositories[name]
         found.manifests[digest], found.was_pushed_to = document, True
         found.tags.update(dict.fromkeys(tags, digest))
 
-    def refuse_manifest(self, name: str, digest: str, document: Document) -> None:
+    def refuse_manifest(self, name: str, digest: str, document: Document, instance: int) -> None:
         """Its push has failed, and may have laid claim to what blobs it found."""
         found = self.repositories[name]
+        self.remember_blobs(instance, name, document)
         claimed = document.blobs & (found.blobs | document.elsewhere)
         found.claims |= {(blob, digest) for blob in claimed}
 
@@ -333,6 +340,11 @@ class Model:
     def remember(self, instance: int, name: str, digest: str) -> None:
         """The instance has found it."""
         self._read[instance].add((name, digest))
+
+    def remember_blobs(self, instance: int, name: str, document: Document) -> None:
+        """The instance has read the manifest, which says where its blobs lie."""
+        for digest in document.blobs & self.repositories[name].blobs:
+            self.remember(instance, name, digest)
 
     def forget(self, instance: int, name: str, digest: str) -> None:
         """The instance has deleted it, or not found it: it does not come back by itself."""
