@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -41,6 +41,10 @@ _REMEMBERED = 4096
 """How many access tokens are remembered, at most."""
 _REMEMBERED_BYTES = 4 * 1024 * 1024
 """And how much memory they may take."""
+_GIVEN_AGAIN = timedelta(seconds=30)
+"""For how long who asks for the same is given the same token."""
+_GIVEN, _GIVEN_BYTES = 1024, 1024 * 1024
+"""How many are kept for that, at most, and how much memory they may take."""
 _BYTES_A_CHARACTER = 8
 """What a token takes for each of its characters, with all that was read from it, at most."""
 _ACCESS, _REFRESH = "access_token", "refresh_token"
@@ -88,6 +92,24 @@ class _Times:
         return cls(claims["nbf"], claims["exp"])
 
 
+class Issued(NamedTuple):
+    """An access token, and how many seconds it has left."""
+
+    token: str
+    life: int
+
+
+@dataclass(frozen=True)
+class _Given:
+    """An access token that may be given again."""
+
+    token: str
+    at: float
+    """When it was issued, in seconds since 1970."""
+    life: int
+    """How many seconds it had left then."""
+
+
 @dataclass(frozen=True)
 class _Remembered:
     """An access token that was verified."""
@@ -119,18 +141,31 @@ class BearerTokens:
         self._now = now
         # Of good tokens alone, so that made-up ones push out none.
         self._remembered: Cache[_Remembered] = Cache(ACCESS_LIFE, _REMEMBERED, _REMEMBERED_BYTES)
+        self._given: Cache[_Given] = Cache(_GIVEN_AGAIN, _GIVEN, _GIVEN_BYTES)
 
-    async def issue_access(self, caller: Caller, scopes: Sequence[Scope]) -> str:
-        """An access token of one hour, or less, for what `scopes` allow."""
-        access = [
-            {"type": scope.type, "name": scope.name, "actions": list(scope.actions)}
-            for scope in scopes
-        ]
+    async def issue_access(self, caller: Caller, scopes: Sequence[Scope]) -> Issued:
+        """An access token of one hour, or less, for what `scopes` allow.
+
+        Who asks for the same within half a minute is given the same token: it says nothing that a
+        new one would not.
+        """
         key = await self._keys.signing()
-        claims = self._claims(caller.identity, ACCESS_LIFE, _ACCESS)
-        if caller.not_after is not None:
-            claims["exp"] = min(claims["exp"], caller.not_after)
-        return self._sign(key, {**claims, "access": access, "gen": caller.generation(key)})
+        generation = caller.generation(key)
+        same = (key.kid, key.secret, caller.identity, generation, caller.not_after, tuple(scopes))
+        now, given = self._now().timestamp(), self._given.get(same)
+        # A clock that was set back does not make a token that begins later good.
+        if given is None or not 0 <= now - given.at < _GIVEN_AGAIN.total_seconds():
+            claims = self._claims(caller.identity, ACCESS_LIFE, _ACCESS)
+            if caller.not_after is not None:
+                claims["exp"] = min(claims["exp"], caller.not_after)
+            access = [
+                {"type": scope.type, "name": scope.name, "actions": list(scope.actions)}
+                for scope in scopes
+            ]
+            token = self._sign(key, {**claims, "access": access, "gen": generation})
+            given = _Given(token, now, claims["exp"] - claims["iat"])
+            self._given.put(same, given, len(token) * _BYTES_A_CHARACTER)
+        return Issued(given.token, max(1, given.life - int(now - given.at)))
 
     async def issue_refresh(self, identity: Identity, **more: Any) -> str:
         """A refresh token of three hours; `more` is what is needed to know its owner's grants.

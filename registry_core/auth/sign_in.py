@@ -12,13 +12,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from registry_core.access.scope_maps import StoredScopeMap
 from registry_core.access.signing_keys import SigningKey
 from registry_core.access.store import Access
 from registry_core.access.tokens import StoredPassword, StoredToken
 from registry_core.auth import basic
-from registry_core.auth.bearer import AccessToken, BearerInvalid, BearerTokens, RefreshToken
+from registry_core.auth.bearer import (
+    AccessToken,
+    BearerInvalid,
+    BearerTokens,
+    Issued,
+    RefreshToken,
+)
 from registry_core.auth.entra import Entra, EntraPrincipal, EntraRefused
 from registry_core.auth.identity import ANONYMOUS, Caller, Identity, IdentityKind, Means
 from registry_core.auth.policy import granted
@@ -123,7 +130,7 @@ class SignIn:
         more = {"groups": sorted(known.groups & counting), "roles": sorted(known.roles)}
         return known.identity, await self._tokens.issue_refresh(known.identity, **more)
 
-    async def issue(self, caller: Caller, scopes: Sequence[Scope]) -> str:
+    async def issue(self, caller: Caller, scopes: Sequence[Scope]) -> Issued:
         """An access token for what the caller may do of what is asked for."""
         return await self._tokens.issue_access(caller, granted(caller.grants, scopes))
 
@@ -321,4 +328,9 @@ def _always(generation: str) -> Callable[[SigningKey], str]:
 
 def _keyed_hash(password: str) -> Callable[[SigningKey], str]:
     """What tells a password from another, to those alone who have the key."""
-    return lambda key: hmac.digest(key.secret, password.encode(), "sha256").hex()[:32]
+    return lambda key: _hashed(key.secret, password)
+
+
+@lru_cache(maxsize=16)
+def _hashed(secret: bytes, password: str) -> str:
+    return hmac.digest(secret, password.encode(), "sha256").hex()[:32]

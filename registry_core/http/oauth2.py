@@ -7,13 +7,11 @@
 
 from __future__ import annotations
 
-import time
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from registry_core.auth import basic
-from registry_core.auth.bearer import ACCESS_LIFE, BearerInvalid
+from registry_core.auth.bearer import BearerInvalid
 from registry_core.auth.entra import EntraRefused
 from registry_core.auth.identity import Caller, IdentityKind
 from registry_core.auth.sign_in import NULL_GUID
@@ -88,10 +86,8 @@ async def _token(
 ) -> Response:
     context.journal.identity = caller.identity
     _check_service(context, fields)
-    token = await context.services.sign_in.issue(caller, parse_scopes(fields.all("scope")))
-    life = int(ACCESS_LIFE.total_seconds())
-    if caller.not_after is not None:
-        life = max(1, min(life, caller.not_after - int(time.time())))
+    issued = await context.services.sign_in.issue(caller, parse_scopes(fields.all("scope")))
+    token, life = issued
     # Clients older than OAuth's name read `token` alone (distribution, "Token Response Fields").
     document: dict[str, object] = {"access_token": token, "token": token, "expires_in": life}
     if refresh_token and caller.identity.kind is IdentityKind.ENTRA:

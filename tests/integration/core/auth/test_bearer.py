@@ -88,7 +88,8 @@ def tokens(keys: SigningKeys, clock: Clock) -> BearerTokens:
 async def issue(tokens: BearerTokens, name: str = "admin", repository: str = "team/app") -> str:
     identity = Identity(IdentityKind.ADMIN, name, name)
     caller = Caller(identity, ALL, Means.BASIC, lambda _: "generation of " + name)
-    return await tokens.issue_access(caller, [Scope("repository", repository, ("pull",))])
+    issued = await tokens.issue_access(caller, [Scope("repository", repository, ("pull",))])
+    return issued.token
 
 
 async def replace_keys(
@@ -188,11 +189,12 @@ async def test_a_remembered_token_is_refused_when_its_keys_id_means_another_key(
 
 @pytest.mark.rule("S10")
 async def test_a_remembered_token_outlives_a_rotation_that_keeps_its_key(
-    tokens: BearerTokens, keys: SigningKeys, verified: Verified
+    tokens: BearerTokens, keys: SigningKeys, verified: Verified, clock: Clock
 ) -> None:
     """The keys were read anew, and so it is verified with what was read."""
     token = await issue(tokens)
     await tokens.verify_access(token)
+    clock.time += timedelta(minutes=1)  # The first key may have been made just now.
     assert await keys.rotate(max_age=timedelta(0))
     await keys.list()
     await tokens.verify_access(token)
@@ -285,14 +287,75 @@ async def test_what_is_remembered_takes_the_memory_that_is_reckoned_with(
         )
         for each in range(20)
     ]
-    await tokens.verify_access(issued[0])
+    await tokens.verify_access(issued[0].token)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        for token in issued[1:]:
-            await tokens.verify_access("".join(token))
+        for each in issued[1:]:
+            await tokens.verify_access("".join(each.token))
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    reckoned = sum(map(len, issued[1:])) * bearer._BYTES_A_CHARACTER
+    reckoned = sum(len(each.token) for each in issued[1:]) * bearer._BYTES_A_CHARACTER
     assert after - before <= reckoned
+
+
+# Tokens that are given again.
+
+
+@pytest.mark.rule("S11")
+async def test_who_asks_for_the_same_soon_is_given_the_same_token_with_what_is_left_of_its_life(
+    tokens: BearerTokens, clock: Clock
+) -> None:
+    scope = Scope("repository", "team/app", ("pull",))
+    caller = Caller(Identity(IdentityKind.ADMIN, "admin", "admin"), ALL, Means.BASIC, lambda _: "g")
+    first = await tokens.issue_access(caller, [scope])
+    clock.time += timedelta(seconds=29)
+    again = await tokens.issue_access(caller, [scope])
+    assert (first.life, again) == (3600, (first.token, 3571))
+    clock.time += timedelta(seconds=1)
+    later = await tokens.issue_access(caller, [scope])
+    assert later.token != first.token
+    assert later.life == 3600
+    clock.time -= timedelta(hours=1)
+    assert (await tokens.issue_access(caller, [scope])).token != later.token
+
+
+@pytest.mark.rule("S11")
+async def test_who_asks_for_anything_else_or_is_anybody_else_is_given_another_token(
+    tokens: BearerTokens,
+) -> None:
+    scope = Scope("repository", "team/app", ("pull",))
+    admin = Identity(IdentityKind.ADMIN, "admin", "admin")
+    caller = Caller(admin, ALL, Means.BASIC, lambda _: "g")
+    asked = [
+        (caller, [scope]),
+        (caller, []),
+        (caller, [scope, scope]),
+        (caller, [replace(scope, actions=("pull", "push"))]),
+        (caller, [replace(scope, name="team/other")]),
+        (replace(caller, generation=lambda _: "another password"), [scope]),
+        (replace(caller, not_after=2**40), [scope]),
+        (replace(caller, identity=replace(admin, kind=IdentityKind.TOKEN)), [scope]),
+        (replace(caller, identity=replace(admin, tenant="t")), [scope]),
+        (replace(caller, identity=replace(admin, subject="other")), [scope]),
+    ]
+    issued = [await tokens.issue_access(*each) for each in asked]
+    assert len({each.token for each in issued}) == len(asked)
+    for (who, scopes), token in zip(asked, issued, strict=True):
+        assert (await tokens.issue_access(who, scopes)).token == token.token
+
+
+@pytest.mark.rule("S11")
+async def test_a_token_of_a_key_that_signs_no_more_is_not_given_again(
+    tokens: BearerTokens, connection: Connection, keys: SigningKeys, clock: Clock
+) -> None:
+    """Also where the new key has the name of the old one."""
+    first, start = await issue(tokens), clock.time
+    assert await issue(tokens) == first
+    await replace_keys(
+        connection, keys, lambda key: [replace(key, private=SigningKey.make(start, start).private)]
+    )
+    again = await issue(tokens)
+    assert again != first
+    await tokens.verify_access(again)
