@@ -66,7 +66,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         request.state.storage_calls = trace
         passage = _Passage(registry, surface, request, path, correlation_id, journal)
         response = await _answer(passage)
-    response.headers.update(passage.shown)
+    if passage.shown:
+        response.headers.update(passage.shown)
     _complete(response, correlation_id)
     cors.allow(response, request, settings.cors_origins)
     duration = (time.monotonic() - started) * 1000

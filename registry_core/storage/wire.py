@@ -28,7 +28,7 @@ _READ_ATTEMPTS = 3
 _CONNECT_SECONDS = 5
 _CONNECTIONS = 100
 """The most connections to one service."""
-_PIECE = 1024 * 1024
+_PIECE = 512 * 1024
 """How many bytes of a body the transport is given at a time. Of what it cannot send at once it
 makes a copy; yet each piece waits its turn on the event loop, while storage waits for it."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
