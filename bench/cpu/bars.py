@@ -11,7 +11,7 @@ EACH_LAYER = "each-layer"
 class Figure(Enum):
     """What is held to a bar."""
 
-    CPU = "x"
+    CPU = "CPU"
     CALLS = "calls"
     ROUNDS = "rounds"
     MEGABYTES = "MB"

@@ -1,6 +1,7 @@
 """Measures operations in turns, an empty function between them."""
 
 import contextlib
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,9 @@ class Results:
     operations: Mapping[str, Measured]
     """By name."""
     memory: Memory | None
+    other_load: float = 0
+    """How many processors other processes kept busy meanwhile: much of it makes all figures larger,
+    and those of long operations most."""
 
 
 class _Subject:
@@ -150,6 +154,9 @@ def measure(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         environment = {"RegistryStorage": stage.azurite.connection_string, "DATA_DIR": str(folder)}
         empty = stack.enter_context(HostProcess(_EMPTY, environment))
+        hosts = (stage.receiving, stage.committing, empty)
+        ours = (os.getpid(), stage.azurite.pid, *(host.pid for host in hosts))
+        load = machine.OtherLoad(ours)
         run = _Run(stage, empty, requests)
         for turn in range(TURNS):
             for operation in operations:
@@ -159,6 +166,7 @@ def measure(
             statistics.median(run.empties),
             {operation.name: run.measured(operation) for operation in operations},
             found,
+            load.processors(),
         )
 
 

@@ -19,7 +19,7 @@ _TITLES = {
     "uploads": f"  growth by {len(UPLOADS)} uploads of {size(UPLOADS[0])}, MB",
     "at-most": "  together, MB",
 }
-_HEAD = ("operation", "calls", "rounds", "CPU x empty", "spread", "before", "bar", "")
+_HEAD = ("operation", "calls", "rounds", "CPU x empty", "spread", "before", "at most", "")
 _VERDICTS = {True: "met", False: "NOT MET", None: ""}
 
 
@@ -72,6 +72,7 @@ def as_json(results: Results) -> str:
     """Everything measured: processor time as multiples of the empty function's, memory in MB."""
     document = {
         "empty_seconds": results.empty_seconds,
+        "other_load": results.other_load,
         "repeats": {name: found.repeats for name, found in results.operations.items()},
         "rows": [row.document() for row in _rows(results)],
     }
@@ -90,7 +91,11 @@ def as_table(results: Results) -> str:
         for row in rows
     ]
     if results.empty_seconds is not None:
-        lines += ["", f"The empty function takes {results.empty_seconds * 1000:.3f} ms."]
+        lines += [
+            "",
+            f"The empty function takes {results.empty_seconds * 1000:.3f} ms.",
+            f"Others kept {results.other_load:.2f} processors busy.",
+        ]
     return "\n".join(lines)
 
 
@@ -128,4 +133,4 @@ def _told(figure: Figure, value: float) -> str:
 
 
 def _with_unit(bar: Bar, value: float) -> str:
-    return f"{value:g} {bar.figure.value}"
+    return f"{bar.figure.value} {value:g}"
