@@ -70,7 +70,7 @@ BARS: Mapping[str, Bars] = {
     "small-blob": _cpu(45, 18),
     "push": _cpu(830, 360),
     "pull": Bars((Bar(Figure.CALLS, 11, 4), Bar(Figure.ROUNDS, 6, 3))),
-    "index": Bars((Bar(Figure.CALLS, 514, 150), Bar(Figure.CPU, 5000, 1000)), any_of=True),
+    "index": Bars((Bar(Figure.CALLS, 514, 150), Bar(Figure.CPU, 3500, 700)), any_of=True),
     "delete-tags": _calls(145, 25),
     "tags-page": _calls(2, 1),
     "at-rest": _megabytes(89, 80),
