@@ -13,7 +13,7 @@ from registry_core.settings import StorageSettings, connection_values
 from registry_core.storage.calls import CallHook, Request
 from registry_core.storage.faults import Ambiguous, RowExists
 from registry_core.storage.signing import Identity, SharedKey
-from registry_core.storage.tables import Table
+from registry_core.storage.tables import ACCEPT, Table
 from registry_core.storage.wire import Service, Wire
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Connection:
         """Makes what is missing of both; what exists is left as it is."""
         for name in tables:
             url, body = f"{self._tables.url}/Tables", json.dumps({"TableName": name}).encode()
-            headers = {"Accept": "application/json", "Content-Type": "application/json"}
+            headers = {"Accept": ACCEPT, "Content-Type": "application/json"}
             with suppress(RowExists):
                 await self._tables.write(Request("POST", url, headers, body))
         for name in containers:

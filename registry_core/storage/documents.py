@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from registry_core.storage.calls import Request
@@ -35,12 +36,12 @@ class Documents:
         Raises `ConditionFailed` or `RowExists` where somebody else was faster, and `Ambiguous`.
         """
         condition = {"If-Match": version} if version else {"If-None-Match": "*"}
-        for _ in range(2):
-            headers = {"x-ms-blob-type": "BlockBlob", **condition}
-            try:
-                await self._connection.blobs.write(
-                    Request("PUT", self._url(name), headers, content)
-                )
-                return
-            except StoreMissing:  # By the command line, before the registry was ever started.
-                await self._connection.make(containers=(self._name,))
+        try:
+            await self._put(name, content, condition)
+        except StoreMissing:  # By the command line, before the registry was ever started.
+            await self._connection.make(containers=(self._name,))
+            await self._put(name, content, condition)
+
+    async def _put(self, name: str, content: bytes, condition: Mapping[str, str]) -> None:
+        headers = {"x-ms-blob-type": "BlockBlob", **condition}
+        await self._connection.blobs.write(Request("PUT", self._url(name), headers, content))

@@ -67,7 +67,8 @@ _EXISTING = frozenset(
     }
 )
 _FULL = frozenset({"BlockCountExceedsLimit"})
-_CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
+_CODE = re.compile(rb'(?:"code"\s*:\s*"|<code>)(\w+)', re.IGNORECASE)
+"""In JSON, and in the XML of who refuses a request before the tables' service has read it."""
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes = b"") -> Exception:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -28,7 +30,12 @@ TABLE_VERSION = "2019-02-02"
 _TABLE_HEADERS = {"x-ms-version": TABLE_VERSION, "DataServiceVersion": "3.0"}
 _SCOPE = "https://storage.azure.com/.default"
 _RENEWAL_SECONDS = 300
-"""A token with less than this left is renewed: no call may take so long."""
+"""A token with less than this left is renewed."""
+_LEAST_SECONDS = 30
+"""A token with less than this left is used no more: no call may take so long."""
+_PAUSE_SECONDS = 30
+"""How long nobody asks again for a token where that has brought no lasting one, but one works."""
+_LOGGER = logging.getLogger("slipway")
 _SIGNED_HEADERS = (
     *("content-encoding", "content-language", "content-length", "content-md5", "content-type"),
     *("date", "if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
@@ -84,14 +91,19 @@ class SharedKey:
 class Identity:
     """Presents a token of an identity, which is kept until it has little life left."""
 
-    def __init__(self, credential: AsyncTokenCredential) -> None:
+    def __init__(
+        self, credential: AsyncTokenCredential, now: Callable[[], float] = time.time
+    ) -> None:
         self._credential = credential
+        self._now = now
         self._token: AccessToken | None = None
         self._renewal = asyncio.Lock()
+        self._asked = float("-inf")
 
     async def blob(self, request: Request) -> None:
         """Adds the token to a request to the blobs' service. Raises `Refused` without one."""
         request.headers["x-ms-version"] = BLOB_VERSION
+        request.headers["x-ms-date"] = formatdate(usegmt=True)
         request.headers["Authorization"] = f"Bearer {(await self.get_token()).token}"
 
     async def table(self, request: Request) -> None:
@@ -104,28 +116,43 @@ class Identity:
         """The token for storage, as the SDKs ask for it; one caller renews it, others wait.
 
         What issues tokens can hang as storage can, and azure-identity asks it for minutes: it has
-        as long as a call. Raises `Refused`.
+        as long as a call. Where it brings no new token, the one there is serves as long as it
+        works. Raises `Refused`.
         """
-        token = self._fresh()
+        token = self._lasting(_RENEWAL_SECONDS) or self._unrenewed()
         if token is not None:
             return token
         budget = current()
         try:
             async with budget.limited(budget.call_seconds), self._renewal:
-                return self._fresh() or await self._renewed()
-        except TimeoutError as error:
+                return self._lasting(_RENEWAL_SECONDS) or await self._renewed()
+        except (TimeoutError, Refused) as error:
+            token = self._lasting(_LEAST_SECONDS)
+            if token is not None:
+                _LOGGER.warning("the token for storage could not be renewed", exc_info=True)
+                return token
+            if isinstance(error, Refused):
+                raise
             raise Refused("no token in time", is_signed_in=False) from error
 
     async def _renewed(self) -> AccessToken:
-        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415
+        from azure.core.exceptions import AzureError  # noqa: PLC0415
 
+        self._asked = self._now()
         try:
             self._token = await self._credential.get_token(_SCOPE)
-        except ClientAuthenticationError as error:
+        except AzureError as error:
             raise Refused(type(error).__name__, is_signed_in=False) from error
         return self._token
 
-    def _fresh(self) -> AccessToken | None:
-        if self._token is None or self._token.expires_on - time.time() < _RENEWAL_SECONDS:
+    def _unrenewed(self) -> AccessToken | None:
+        """The token that still works while another caller renews it, or soon after one tried."""
+        if self._renewal.locked() or 0 <= self._now() - self._asked < _PAUSE_SECONDS:
+            return self._lasting(_LEAST_SECONDS)
+        return None
+
+    def _lasting(self, seconds: float) -> AccessToken | None:
+        """The token, if it has so much left."""
+        if self._token is None or self._token.expires_on - self._now() < seconds:
             return None
         return self._token

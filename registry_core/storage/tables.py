@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from registry_core.storage import entities
 from registry_core.storage.calls import Answer, Request
@@ -19,13 +20,14 @@ PROPERTY_CHARACTERS = 32 * 1024
 """The most characters in one column (Azure Tables: 64 KiB of UTF-16)."""
 MAX_PAGE = 1000
 """The most rows that one query call answers."""
+ACCEPT = "application/json;odata=minimalmetadata"
+"""What is asked for beside the values: what tells their types."""
 LEAST_FILTERED_PAGE = 100
 """The fewest rows asked for in a page of a query that leaves rows out: few pages pass over many."""
 
 T = TypeVar("T")
 
 _KEYS = ("PartitionKey", "RowKey")
-_ACCEPT = "application/json;odata=minimalmetadata"
 _NEXT = {
     "NextPartitionKey": "x-ms-continuation-nextpartitionkey",
     "NextRowKey": "x-ms-continuation-nextrowkey",
@@ -257,7 +259,7 @@ class Table:
 
     async def _read(self, path: str, parse: Callable[[Answer], T]) -> T:
         url = f"{self._service.url}/{path}"
-        return await self._service.read(Request("GET", url, {"Accept": _ACCEPT}), parse)
+        return await self._service.read(Request("GET", url, {"Accept": ACCEPT}), parse)
 
     async def transact(self, partition: str, changes: Sequence[RowChange]) -> dict[str, str]:
         """Makes all the changes or none; answers the new version of each row that is left, by key.
@@ -310,8 +312,11 @@ def _page(answer: Answer) -> tuple[list[Row], str]:
 def _row(entity: dict[str, Any]) -> Row:
     try:
         partition, key = (entity.pop(name) for name in _KEYS)
-        etag, timestamp = entity.pop("odata.etag"), entity.pop("Timestamp")
-    except KeyError as error:
+        timestamp = str(entity.pop("Timestamp"))
+        changed = datetime.fromisoformat(timestamp)
+    except (KeyError, ValueError) as error:
         raise Ambiguous("storage's answer is no row") from error
+    # Its reference promises the version only with all metadata, and Azure's SDKs go without.
+    etag = entity.pop("odata.etag", None) or f"W/\"datetime'{quote(timestamp)}'\""
     entity.pop("odata.metadata", None)
-    return Row(partition, key, entities.columns(entity), etag, datetime.fromisoformat(timestamp))
+    return Row(partition, key, entities.columns(entity), etag, changed)

@@ -106,3 +106,26 @@ def test_the_length_of_a_part_is_that_of_its_bytes() -> None:
     length, _, rest = rest.partition(b"\r\n\r\n")
     assert rest[int(length) :].startswith(b"\r\n--changeset_")
     assert b"POST http://h/t HTTP/1.1\r\n" in head
+
+
+SELECTED = (
+    b'{"PartitionKey":"p","RowKey":"k","Timestamp":"2026-01-01T00:00:00.0000001Z",'
+    b'"odata.etag":"W/\\"e\\"","Live":true,"Text":null,"Size":null,"Bytes0":null,'
+    b'"Size@odata.type":"Edm.Int64","Bytes0@odata.type":"Edm.Binary"}'
+)
+"""As Azure answers a query for columns of which three are not there; the emulator omits them."""
+
+
+def test_a_column_that_is_not_there_is_left_out_where_it_was_asked_for() -> None:
+    row = tables._one(Answer(200, {}, SELECTED))
+    assert row.values == {"Live": True}
+    assert (row.text("Text"), row.number("Size")) == ("", 0)
+
+
+@pytest.mark.parametrize("fraction", ["", *(f".{'1234567'[:digits]}" for digits in range(1, 8))])
+def test_the_version_of_a_row_follows_from_its_time_where_it_is_not_told(fraction: str) -> None:
+    time = f"2026-01-01T00:00:00{fraction}Z"
+    body = f'{{"PartitionKey":"p","RowKey":"k","Timestamp":"{time}"}}'.encode()
+    row = tables._one(Answer(200, {}, body))
+    assert row.etag == f"W/\"datetime'2026-01-01T00%3A00%3A00{fraction}Z'\""
+    assert row.timestamp.isoformat(timespec="microseconds").startswith(time.rstrip("Z")[:26])

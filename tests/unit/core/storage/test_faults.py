@@ -49,9 +49,12 @@ REFUSALS: list[tuple[int, str, type[StorageFault]]] = [
 def test_a_refusal_that_the_protocol_knows_is_its_fault(
     status: int, code: str, fault: type[StorageFault]
 ) -> None:
-    """Objects tell the code in a header, rows in the body."""
+    """Objects tell the code in a header, rows in the body: in JSON, or in XML before it is read."""
     body = f'{{"odata.error":{{"code":"{code}","message":{{"value":"x \\"code\\":\\"y"}}}}}}'
-    for found in (refusal(status, {"x-ms-error-code": code}), refusal(status, {}, body.encode())):
+    xml = f'<?xml version="1.0"?><error xmlns="m"><code>{code}</code><message>x</message></error>'
+    told = [({"x-ms-error-code": code}, ""), ({}, body), ({}, xml)]
+    for headers, text in told:
+        found = refusal(status, headers, text.encode())
         assert type(found) is fault
         assert code in str(found)
 

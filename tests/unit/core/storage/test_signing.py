@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 from azure.core.pipeline import PipelineContext, PipelineRequest
 from azure.core.rest import HttpRequest
 from azure.storage.blob._shared.authentication import SharedKeyCredentialPolicy as BlobPolicy
@@ -116,10 +122,84 @@ async def test_of_many_requests_one_asks_for_the_token_and_the_others_wait() -> 
     assert issuer.asked == 1
 
 
+class Clock:
+    """The time as an identity sees it."""
+
+    def __init__(self) -> None:
+        self.time = time.time()
+
+    def now(self) -> float:
+        return self.time
+
+
 async def test_a_token_with_little_life_left_is_renewed() -> None:
+    clock, issuer = Clock(), Issuer()
+    identity = Identity(issuer, clock.now)
+    assert await sent(identity) == "Bearer token-1"
+    clock.time += LATER - signing._RENEWAL_SECONDS - 5
+    assert await sent(identity) == "Bearer token-1"
+    clock.time += 10
+    assert await sent(identity) == "Bearer token-2"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientAuthenticationError("no"),
+        ServiceRequestError("cannot connect"),
+        ServiceResponseError("cut off"),
+    ],
+)
+async def test_a_token_serves_as_long_as_it_works_where_none_is_issued(error: Exception) -> None:
+    clock, issuer = Clock(), Issuer()
+    identity = Identity(issuer, clock.now)
+    await sent(identity)
+    clock.time += LATER - signing._RENEWAL_SECONDS + 5
+    issuer.error = error
+    assert {await sent(identity) for _ in range(5)} == {"Bearer token-1"}
+    assert issuer.asked == 2
+    clock.time += signing._PAUSE_SECONDS
+    assert await sent(identity) == "Bearer token-1"
+    assert issuer.asked == 3
+    clock.time += signing._RENEWAL_SECONDS - signing._PAUSE_SECONDS - signing._LEAST_SECONDS
+    with pytest.raises(Refused) as refused:
+        await sent(identity)
+    assert not refused.value.is_signed_in
+    issuer.error = None
+    assert await sent(identity) == f"Bearer token-{issuer.asked}"
+
+
+async def test_nobody_waits_for_a_new_token_while_the_old_one_works() -> None:
+    clock, issuer = Clock(), Issuer()
+    identity = Identity(issuer, clock.now)
+    await sent(identity)
+    clock.time += LATER - signing._RENEWAL_SECONDS + 5
+    issuer.gate = asyncio.Event()
+    with budgeted(Budget(LATER, call_seconds=0.01)):
+        renewing = asyncio.create_task(sent(identity))
+        await asyncio.sleep(0)
+        assert await sent(identity) == "Bearer token-1"
+        assert not renewing.done()
+        # Nor does who asks for it fail when it does not come in time.
+        assert await renewing == "Bearer token-1"
+    assert issuer.asked == 2
+
+
+async def test_a_short_token_is_not_asked_for_with_every_request() -> None:
     issuer = Issuer(life=signing._RENEWAL_SECONDS - 1)
     identity = Identity(issuer)
-    assert [await sent(identity) for _ in range(2)] == ["Bearer token-1", "Bearer token-2"]
+    assert {await sent(identity) for _ in range(5)} == {"Bearer token-1"}
+    assert issuer.asked == 1
+
+
+async def test_every_request_tells_when_it_was_sent() -> None:
+    """The reference of both services requires the date, whoever signs the request."""
+    for signer in (SharedKey("acct", KEY), Identity(Issuer())):
+        for sign in (signer.blob, signer.table):
+            request = Request("GET", f"{BLOBS}/x")
+            await sign(request)
+            sent_at = parsedate_to_datetime(request.headers["x-ms-date"]).timestamp()
+            assert abs(sent_at - time.time()) < LATER
 
 
 @pytest.mark.rule("T1")
@@ -134,10 +214,11 @@ async def test_who_issues_tokens_has_as_long_as_a_storage_call() -> None:
     assert await sent(identity) == f"Bearer token-{issuer.asked}"
 
 
-async def test_who_gets_no_token_is_not_signed_in() -> None:
+@pytest.mark.parametrize("error", [ClientAuthenticationError, ServiceRequestError])
+async def test_who_gets_no_token_is_not_signed_in(error: type[AzureError]) -> None:
     issuer = Issuer()
     identity = Identity(issuer)
-    issuer.error = ClientAuthenticationError("no managed identity here: secret detail")
+    issuer.error = error("no managed identity here: secret detail")
     with pytest.raises(Refused) as refused:
         await sent(identity)
     assert not refused.value.is_signed_in
