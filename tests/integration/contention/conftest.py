@@ -31,6 +31,7 @@ def hosts(azurite: Azurite) -> Iterator[list[HostProcess]]:
     environment = {
         "RegistryStorage": azurite.connection_string,
         "REGISTRY_ADMIN_PASSWORD": PASSWORD,
+        "REGISTRY_RATE_LIMITS": "off",
     }
     with HostProcess(ROOT, environment) as one, HostProcess(ROOT, environment) as two:
         yield [one, two]
