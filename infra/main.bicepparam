@@ -17,7 +17,7 @@ param keepAdminPassword = readEnvironmentVariable('REGISTRY_KEEP_ADMIN_PASSWORD'
 param adminPassword = readEnvironmentVariable('REGISTRY_ADMIN_PASSWORD', '')
 param adminPassword2 = readEnvironmentVariable('REGISTRY_ADMIN_PASSWORD2', '')
 
-// Who is told when a month costs more than the budget: docs/deploy.md, "Alerts".
+// Who is told when a month costs more than the budget: docs/deploy.md, "Budget".
 param budgetEmails = readEnvironmentVariable('REGISTRY_BUDGET_EMAILS', '')
 param budgetAmount = int(readEnvironmentVariable('REGISTRY_BUDGET_AMOUNT', '50'))
 param budgetStart = readEnvironmentVariable('REGISTRY_BUDGET_START', '')

@@ -60,30 +60,27 @@ class Buffers:
         self._free.put_nowait(self._used.popleft())
 
     def close(self) -> None:
-        """Gives the spare block back."""
+        """Gives the second block back to all: nothing of the body is on its way any more."""
         if self._count > 1:
             self._spare.give_back()
-        self._count = 0
+        self._count, self._free = 0, asyncio.Queue()
 
     async def cut(self, body: AsyncIterator[bytes]) -> AsyncGenerator[memoryview, None]:
         """Cuts `body` into blocks of `APPEND_BLOCK` bytes: only the last may be shorter.
 
         None is empty. Each has to be given back before the one after the next can come.
         """
-        try:
-            buffer, filled = memoryview(b""), 0
-            async for chunk in body:
-                position = 0
-                while position < len(chunk):
-                    if not filled:
-                        buffer = await self.take()
-                    step = min(APPEND_BLOCK - filled, len(chunk) - position)
-                    buffer[filled : filled + step] = chunk[position : position + step]
-                    filled, position = filled + step, position + step
-                    if filled == APPEND_BLOCK:
-                        yield buffer
-                        filled = 0
-            if filled:
-                yield buffer[:filled]
-        finally:
-            self.close()
+        buffer, filled = memoryview(b""), 0
+        async for chunk in body:
+            position = 0
+            while position < len(chunk):
+                if not filled:
+                    buffer = await self.take()
+                step = min(APPEND_BLOCK - filled, len(chunk) - position)
+                buffer[filled : filled + step] = chunk[position : position + step]
+                filled, position = filled + step, position + step
+                if filled == APPEND_BLOCK:
+                    yield buffer
+                    filled = 0
+        if filled:
+            yield buffer[:filled]

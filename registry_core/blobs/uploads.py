@@ -295,7 +295,10 @@ class _Flow:
                 self.under_way = asyncio.create_task(self._append(block, hashed))
             await self._finish()
         finally:
-            await self._settle()
+            try:
+                await self._settle()
+            finally:
+                self.buffers.close()
         return self.state
 
     async def _next(self, blocks: AsyncIterator[memoryview]) -> memoryview | None:

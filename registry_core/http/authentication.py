@@ -67,10 +67,6 @@ def _is_admin(settings: Settings, username: str) -> bool:
     return settings.admin is not None and settings.admin.username == username
 
 
-def _source(settings: Settings, request: Request) -> str:
-    return addresses.caller_address(request, settings.trusted_proxies)
-
-
 def refusal(
     settings: Settings,
     request: Request,

@@ -17,7 +17,7 @@ from registry_core.model.threads import beside
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor, Survey, batches, check_time, reading
+from registry_core.repositories.executor import Executor, Made, Survey, batches, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, live
@@ -57,6 +57,12 @@ class _Found:
 
 def _has_too_many_tags(read: _Found) -> bool:
     return len(read.doomed.tags) > plan.TAGS_A_TRANSACTION
+
+
+def _events(made: Made[_Found]) -> list[Event]:
+    """What has happened; that the manifest itself has gone is told of the last try alone."""
+    left = {"", *(str(tag.tag) for tag in made.read.doomed.tags)}
+    return made.events(lambda event: event.tag in left)
 
 
 def _repository_of(survey: Survey) -> Found:
@@ -118,7 +124,7 @@ class Deletions:
                 lambda read, moment: _plan(repository, read, change.origin, moment),
                 found,
             )
-            tell(made.plan.events)
+            tell(_events(made))
             if not _has_too_many_tags(made.read):
                 break
             found = made.read.without_first_tags(made.versions)

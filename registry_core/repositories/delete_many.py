@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
-from registry_core.model.change import DeleteManifests, DeleteRepository, Origin, Tell
+from registry_core.model.change import DeleteManifests, DeleteRepository, Event, Origin, Tell
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor, check_time, reading
+from registry_core.repositories.executor import Executor, Made, check_time, reading
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, StoredTag, live
@@ -214,7 +214,10 @@ class _Deletion:
         )
         # A try whose answer was lost tells of all: not of those that were locked before the next.
         stay = set(map(str, self.locked))
-        self.tell(event for event in made.plan.events if event.digest not in stay)
+        there = (each for part in (made.read.doomed, *later) for each in part)
+        left = {str(each.manifest.digest) for each in there} | stay
+        events = made.events(lambda event: event.digest in left)
+        self.tell(event for event in events if event.digest not in stay)
         for digest in digests:
             self.manifests.forget(self.repository, digest)
         for rest in later:
@@ -249,7 +252,7 @@ class _Deletion:
             return plan.untag_some(self.repository, read.rows, read.doomed[0], self.origin, moment)
 
         while (made := await self.executor.change(self.repository, read, make)).plan.changes:
-            self.tell(made.plan.events)
+            self.tell(_untaggings(made))
             check_time()
 
     async def delete_index_rows(self) -> None:
@@ -271,6 +274,11 @@ class _Deletion:
             self.repository, read, lambda read, moment: plan.clear(read.rows, read.left, moment)
         )
         return bool(made.plan.changes)
+
+
+def _untaggings(made: Made[_Batch]) -> Iterable[Event]:
+    left = {str(tag.tag) for each in made.read.doomed for tag in each.tags}
+    return made.events(lambda event: event.tag in left)
 
 
 def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:

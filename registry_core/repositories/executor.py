@@ -26,6 +26,7 @@ from typing import Generic, Protocol, TypeVar
 
 from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
+from registry_core.model.change import Event
 from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
@@ -95,6 +96,16 @@ class Made(Generic[R]):
     plan: Plan
     versions: Mapping[str, str]
     """The new versions of the rows written, by key; none where the answer was lost."""
+    lost: Sequence[Event] = ()
+    """What the tries before it would have done, whose answers were lost too."""
+
+    def events(self, is_left: Callable[[Event], bool]) -> list[Event]:
+        """What has happened: of the tries before it, all that concerns nothing that is left.
+
+        They were applied, or another has done the same meanwhile: rather told twice than never.
+        """
+        before = {(each.digest, each.tag): each for each in self.lost if not is_left(each)}
+        return [*before.values(), *self.plan.events]
 
 
 class Turns:
@@ -164,7 +175,7 @@ class Executor:
         deadline = begun + CHANGE_DEADLINE.total_seconds()
         partition, also = rows.partition(name), frozenset[str]()
         lost: Made[R] | None = None
-        lost_answers = 0
+        lost_answers, told = 0, list[Event]()
         found = found or await read(also)
         async with self._turns.take(partition):
             async for attempt in attempts(_BUSY):
@@ -180,13 +191,14 @@ class Executor:
                     return lost  # The same: nothing of it is left to be done.
                 _check_deadline(deadline)
                 try:
-                    return Made(found, made, await self._apply(partition, made))
+                    return Made(found, made, await self._apply(partition, made), told)
                 except RowMissing:
                     also |= made.keys
                 except (ConditionFailed, RowExists):
                     continue
                 except Ambiguous as fault:
-                    lost, lost_answers = Made(found, made, {}), lost_answers + 1
+                    lost, lost_answers = Made(found, made, {}, told), lost_answers + 1
+                    told = [*told, *made.events]
                     if lost_answers == _MAX_LOST_ANSWERS:
                         raise Unavailable from fault
         raise AssertionError("unreachable")

@@ -13,13 +13,22 @@ import pytest
 from registry_core.errors import Unavailable
 from registry_core.http.surface import Route
 from registry_core.http.surfaces import V2
-from registry_core.model.change import Operation
+from registry_core.model.change import Event, Operation
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import plan as plan_rules
 from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from tests.integration.core.auth.test_sign_in import SERVICE, Guest, basic
-from tests.integration.core.repositories.test_delete_many import Filled, stop_after
+from tests.integration.core.repositories.test_delete_many import (
+    Filled,
+    delete_manifests,
+    is_change,
+    stop_after,
+)
 from tests.integration.core.support import Client, Image, digest_of, push_blobs, rows
+from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
 from tests.routes import DIGEST, id_of, path_of
 
 LOGIN, REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"
@@ -218,6 +227,42 @@ async def test_what_a_deletion_has_done_before_its_time_was_over_is_recorded(
     }
     assert {line["Digest"] for line in untagged} == {image.digest}
     assert (refused["OperationName"], refused["ResultType"]) == ("Delete", "Failed")
+
+
+@pytest.mark.rule("F5")
+@pytest.mark.parametrize("is_applied", [True, False])
+@pytest.mark.parametrize("of_many", [True, False])
+async def test_each_tag_that_goes_is_recorded_once_whose_transaction_had_no_answer(
+    client: Client, repository: str, records: Any, *, of_many: bool, is_applied: bool
+) -> None:
+    """So many tags go in parts; the answer to the first is lost."""
+    image = await client.push_image(repository, "")
+    for part in range(5):
+        tags = "&".join(f"tag=t{part}-{number}" for number in range(15))
+        reference = f"{image.digest}?{tags}"
+        assert (await client.put_manifest(repository, reference, image.manifest)).is_success
+    lost: list[SeenCall] = []
+
+    def plan(call: SeenCall) -> Interference | None:
+        if is_change(call) and not lost:
+            lost.append(call)
+            return Drop() if is_applied else Refuse()
+        return None
+
+    client.hook.plan = plan
+    if of_many:
+        events: list[Event] = []
+        name = RepositoryName(repository)
+        await delete_manifests(client, name, [Digest.parse(image.digest)], events)
+        untagged = [each.tag for each in events if each.operation is Operation.UNTAG]
+    else:
+        answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+        assert answer.status_code == 202
+        found = records(REPOSITORY)
+        untagged = [line["Tag"] for line in found if line["OperationName"] == "Untag"]
+    assert lost
+    # Two parts, and the rest goes with the manifest.
+    assert len(set(untagged)) == len(untagged) == 2 * plan_rules.TAGS_A_TRANSACTION
 
 
 async def test_what_a_push_has_deleted_before_its_time_was_over_is_recorded(

@@ -98,6 +98,46 @@ async def test_block_n_plus_1_is_received_while_block_n_is_appended_and_no_more(
 
 
 @pytest.mark.rule("U8")
+async def test_a_second_block_is_another_uploads_only_when_this_one_holds_none_any_more(
+    client: Client, repository: str
+) -> None:
+    """Not when the body has ended: the last block is on its way, and the other still in memory."""
+    location, spare = await client.begin(repository), client.services.uploads._spare
+    left, held = spare._left, list[int]()
+
+    class Slow(Interference):
+        async def before(self, call: SeenCall) -> None:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            held.append(left - spare._left)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield secrets.token_bytes(2 * APPEND_BLOCK)
+
+    client.hook.plan = lambda call: Slow() if "comp=appendblock" in call.query else None
+    assert (await client.patch(location, body())).is_success
+    assert held == [1, 1]
+    assert spare._left == left
+
+
+@pytest.mark.rule("U8")
+async def test_an_upload_that_breaks_off_leaves_its_second_block_to_others(client: Client) -> None:
+    uploads = client.services.uploads
+    left = uploads._spare._left
+    taken: list[int] = []
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield bytes(APPEND_BLOCK + 1)
+        taken.append(left - uploads._spare._left)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await uploads.append(uploads.begin(), broken())
+    assert taken == [1]
+    assert uploads._spare._left == left
+
+
+@pytest.mark.rule("U8")
 async def test_blocks_are_hashed_in_order_off_the_event_loop_however_fast_they_come(
     client: Client, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ async def test_of_many_uploads_few_hold_a_second_block_and_it_passes_on_when_one
     for each in second:
         each.cancel()
     await asyncio.gather(*second, return_exceptions=True)
-    for cut in cuts:
+    for cut, upload in zip(cuts, uploads, strict=True):
         await cut.aclose()
+        upload.close()
     assert [spare.take() for _ in range(blocks._SPARE + 1)] == [True] * blocks._SPARE + [False]
