@@ -179,7 +179,7 @@ def _page(stand: Stand, count: int) -> Sequence[Script]:
 
 OPERATIONS = (
     Operation("v2", "GET /v2/", _base),
-    Operation("token", "a token, for the admin's password", _token),
+    Operation("token", "the same token again, for a password", _token),
     Operation(
         "by-digest", "GET manifest by digest, warm", partial(_read, method="GET", by_tag=False)
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
+
 from registry_core.storage.budget import current
 
 FETCH_SECONDS = 5.0
@@ -18,9 +20,6 @@ async def fetch_json(uri: str) -> dict[str, Any]:
     Raises OSError and TimeoutError if it cannot be reached, ValueError and TypeError if what is
     there is no such document.
     """
-    # Slow to import, and needed only by those who sign in with Entra ID or have other regions.
-    import aiohttp  # noqa: PLC0415
-
     seconds = min(FETCH_SECONDS, current().left)
     if seconds <= 0:
         raise TimeoutError

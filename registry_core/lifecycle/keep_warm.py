@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import aiohttp
+
 _LOGGER = logging.getLogger("slipway")
 _TIMEOUT_SECONDS = 30.0
 """An instance that starts from nothing was reported to take as long."""
@@ -15,9 +17,6 @@ async def ask_health(host: str) -> None:
     Timers have instances of their own, so only a request that comes by the front end keeps one that
     serves HTTP. What fails is one line in the log: the next time comes by itself.
     """
-    # Slow to import, and not needed where nothing is kept warm.
-    import aiohttp  # noqa: PLC0415
-
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
     try:
         async with (
