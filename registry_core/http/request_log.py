@@ -44,4 +44,5 @@ class Entry:
             "bytes_out": bytes_out,
             "correlation_id": self.correlation_id,
         }
-        log_lines.write(LOGGER, logging.WARNING if self.status >= 500 else logging.INFO, line)
+        level = logging.WARNING if self.status >= 500 else logging.INFO
+        log_lines.write(LOGGER, level, line, request=line)

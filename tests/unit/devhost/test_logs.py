@@ -9,6 +9,7 @@ import pytest
 
 from devhost import logs
 from devhost.errors import DevhostError
+from registry_core.http import audit, log_lines, request_log
 
 LINE = {
     "method": "GET",
@@ -18,6 +19,8 @@ LINE = {
     "duration_ms": 7.3,
     "storage_calls": 1,
 }
+
+RECORD = {"OperationName": "Pull", "Repository": "team/app"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +36,9 @@ def written(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, **environment
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     logs.configure(environment, is_terminal=is_terminal)
-    logging.getLogger("slipway.requests").info(json.dumps(LINE), extra={"request": LINE})
-    logging.getLogger("slipway.audit").info("an audit record")
+    # As the registry writes them.
+    log_lines.write(request_log.LOGGER, logging.INFO, LINE, request=LINE)
+    log_lines.write(audit.LOGGER, logging.INFO, RECORD)
     logging.getLogger("slipway").warning("a warning")
     return stream.getvalue()
 
@@ -50,10 +54,10 @@ def test_elsewhere_it_is_the_line_of_azure(monkeypatch: pytest.MonkeyPatch) -> N
         written(monkeypatch, is_terminal=False).splitlines(),
         written(monkeypatch, is_terminal=True, LOG_FORMAT="json").splitlines(),
     ):
-        request, audit, warning = map(json.loads, line)
+        request, record, warning = map(json.loads, line)
         assert {name: request[name] for name in LINE} == LINE
         assert request.keys() - LINE.keys() == {"time", "level"}
-        assert (audit["logger"], audit["message"]) == ("slipway.audit", "an audit record")
+        assert {name: record[name] for name in RECORD} == RECORD
         assert (warning["level"], warning["message"]) == ("WARNING", "a warning")
 
 
@@ -78,7 +82,7 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
 def test_the_level_is_a_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     text = written(monkeypatch, is_terminal=True, LOG_LEVEL="warning", NO_COLOR="1")
     assert [line.split()[1] for line in text.splitlines()] == ["WARNING"]
-    assert "an audit record" in written(monkeypatch, is_terminal=True, LOG_LEVEL="DEBUG")
+    assert json.dumps(RECORD) in written(monkeypatch, is_terminal=True, LOG_LEVEL="DEBUG")
 
 
 @pytest.mark.parametrize("name", ["LOG_LEVEL", "LOG_FORMAT"])
