@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
 
 from registry_core.access.role_assignments import RoleAssignment
 from registry_core.access.store import Conflict
 from registry_core.errors import NameInvalid
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ROLES
-from slipway_cli.command import CommandError, Row, access, add, written
+from slipway_cli.command import CommandError, Row, add, written
+from slipway_cli.stores import access
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ASSIGNEE = (
@@ -21,11 +21,8 @@ _ASSIGNEE = (
 )
 
 
-def register(nouns: Any) -> None:
-    """Adds the noun and its commands."""
-    noun = nouns.add_parser(
-        "role-assignment", help="what users, groups and applications of Entra ID may do"
-    )
+def register(noun: argparse.ArgumentParser) -> None:
+    """Adds the commands."""
     verbs = noun.add_subparsers(required=True, metavar="COMMAND")
     create = add(
         verbs,
@@ -60,7 +57,7 @@ def register(nouns: Any) -> None:
 
 async def _create(arguments: argparse.Namespace) -> list[Row]:
     assignments = _asked(arguments)
-    async with access() as rows:
+    async with access(arguments) as rows:
         for assignment in assignments:
             await rows.add_assignment(assignment)
         stored, _ = await rows.assignments()
@@ -68,7 +65,7 @@ async def _create(arguments: argparse.Namespace) -> list[Row]:
 
 
 async def _list(arguments: argparse.Namespace) -> list[Row]:
-    async with access() as rows:
+    async with access(arguments) as rows:
         stored, _ = await rows.assignments()
     assignee = arguments.assignee.lower() if arguments.assignee else None
     role = _role(arguments.role) if arguments.role else None
@@ -82,7 +79,7 @@ async def _list(arguments: argparse.Namespace) -> list[Row]:
 
 
 async def _delete(arguments: argparse.Namespace) -> None:
-    async with access() as rows:
+    async with access(arguments) as rows:
         for assignment in _asked(arguments):
             try:
                 await rows.delete_assignment(assignment)
@@ -128,5 +125,5 @@ def _row(assignment: RoleAssignment) -> Row:
         "role": assignment.role,
         "repository": assignment.pattern.text,
         "created": written(assignment.created),
-        "description": assignment.description,
+        "description": assignment.description or None,
     }

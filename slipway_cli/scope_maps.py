@@ -6,21 +6,20 @@ import argparse
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from registry_core.access.scope_maps import MAX_ACTIONS, StoredScopeMap
 from registry_core.access.store import Access, Conflict
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS, ScopeMap, ScopeMapError, parse_action
-from slipway_cli.command import CommandError, Row, access, add, confirm, written
+from slipway_cli.command import CommandError, Row, add, written
+from slipway_cli.stores import access, confirm
 
 MEANWHILE = "somebody else changed it meanwhile: check, and try again"
 NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{4,49}")
 NAME_HELP = "5 to 50 characters: letters, digits, '-' and '_'; it does not begin with '_'"
 
 
-def register(nouns: Any) -> None:
-    """Adds the noun and its commands."""
-    noun = nouns.add_parser("scope-map", help="what repository-scoped tokens may do")
+def register(noun: argparse.ArgumentParser) -> None:
+    """Adds the commands."""
     verbs = noun.add_subparsers(required=True, metavar="COMMAND")
     create = add(
         verbs,
@@ -112,18 +111,18 @@ async def make(rows: Access, scope_map: ScopeMap) -> None:
 async def _create(arguments: argparse.Namespace) -> Row:
     check_name(arguments.name, "scope map")
     actions = actions_of(arguments.repository)
-    async with access() as rows:
+    async with access(arguments) as rows:
         await make(rows, ScopeMap(arguments.name, actions, arguments.description))
         return _row(await _find(rows, arguments.name))
 
 
-async def _list(_: argparse.Namespace) -> list[Row]:
-    async with access() as rows:
+async def _list(arguments: argparse.Namespace) -> list[Row]:
+    async with access(arguments) as rows:
         return [_row(each) for each in await rows.scope_maps()]
 
 
 async def _show(arguments: argparse.Namespace) -> Row:
-    async with access() as rows:
+    async with access(arguments) as rows:
         return _row(await _find(rows, arguments.name))
 
 
@@ -131,7 +130,7 @@ async def _update(arguments: argparse.Namespace) -> Row:
     _check_own(arguments.name)
     added = actions_of(arguments.add_repository)
     removed = actions_of(arguments.remove_repository)
-    async with access() as rows:
+    async with access(arguments) as rows:
         stored = await _find(rows, arguments.name)
         actions = [each for each in stored.scope_map.actions if each not in removed]
         actions += [each for each in added if each not in actions]
@@ -149,7 +148,7 @@ async def _update(arguments: argparse.Namespace) -> Row:
 
 async def _delete(arguments: argparse.Namespace) -> None:
     _check_own(arguments.name)
-    async with access() as rows:
+    async with access(arguments) as rows:
         stored = await _find(rows, arguments.name)
         users = [token.name for token in await rows.tokens() if token.scope_map == arguments.name]
         if users:
@@ -182,6 +181,6 @@ def _row(stored: StoredScopeMap) -> Row:
         "name": stored.scope_map.name,
         "type": "UserDefined" if stored.created else "SystemDefined",
         "created": written(stored.created),
-        "description": stored.scope_map.description,
+        "description": stored.scope_map.description or None,
         "actions": list(stored.scope_map.actions),
     }
