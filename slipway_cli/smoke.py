@@ -31,6 +31,7 @@ _KIND = "application/vnd.slipway.smoke"
 _SIZE = 1024 * 1024
 _PIECE = 64 * 1024
 TIMEOUT_SECONDS = 14
+"""How long the registry may be silent."""
 _WAIT_SECONDS = 120
 _PAUSE_SECONDS = 2
 

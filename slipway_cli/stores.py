@@ -14,14 +14,24 @@ from registry_core.errors import Unavailable
 from registry_core.settings import Settings, SettingsError
 from registry_core.storage.budget import Budget, budgeted, current
 from registry_core.storage.cache import Cache
-from registry_core.storage.calls import CallHook
+from registry_core.storage.calls import Answer, CallHook, Request, Send, StorageCall
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Ambiguous, Refused, StorageFault
 from slipway_cli import command
 from slipway_cli.command import CommandError
 
-PATIENCE_SECONDS = 12.0
-"""How long all storage calls of a command may take together; a question begins the time anew."""
+PATIENCE_SECONDS = 10.0
+"""How long a command gets nowhere. An answer of storage, and of people, begins the time anew."""
+
+
+class _Progress(CallHook):
+    """Begins the command's time anew with each answer: a long list is not storage that hangs."""
+
+    async def around(self, call: StorageCall, request: Request, send: Send) -> Answer:
+        answer = await super().around(call, request, send)
+        if answer.status < 500:
+            current().renew()
+        return answer
 
 
 @asynccontextmanager
@@ -33,7 +43,7 @@ async def connection(registry: str | None = None) -> AsyncIterator[Connection]:
     logging.getLogger("azure").addHandler(logging.NullHandler())  # What it says is said below.
     with _told(), budgeted(Budget(PATIENCE_SECONDS)):
         address(registry)
-        opened = Connection(Settings.from_environment().storage, CallHook())
+        opened = Connection(Settings.from_environment().storage, _Progress())
         try:
             yield opened
         finally:

@@ -17,7 +17,7 @@ from typing import Any
 from registry_core.errors import reason_of
 from slipway_cli.command import CommandError, Row, describe, read_password, written
 
-PATIENCE_SECONDS = 12.0
+PATIENCE_SECONDS = 10.0
 """How long the registry may take for its whole answer, the look-up of its name included."""
 _MAX_ERROR_BYTES = 64 * 1024
 
