@@ -20,7 +20,8 @@ def _status() -> int:
         return 1
 
 
-def _run() -> None:
+def run() -> None:
+    """Runs a command, and ends the process."""
     try:
         status = _status()
     except KeyboardInterrupt:
@@ -32,4 +33,4 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    _run()
+    run()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import importlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -51,6 +52,16 @@ def add(parsers: Any, name: str, run: Command, text: str, example: str) -> argpa
         "chooses no storage: RegistryStorage does that",
     )
     return parser
+
+
+def later(module: str, name: str) -> Command:
+    """A command whose module is imported when it is run: storage's libraries are slow to import."""
+
+    async def run(arguments: argparse.Namespace) -> Result:
+        command: Command = getattr(importlib.import_module(f"slipway_cli.{module}"), name)
+        return await command(arguments)
+
+    return run
 
 
 def describe(parser: argparse.ArgumentParser, run: Command, text: str, example: str) -> None:

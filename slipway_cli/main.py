@@ -22,13 +22,13 @@ in with `az login`. The identity needs the role Storage Table Data Contributor; 
 Storage Blob Data Contributor.
 """
 _COMMANDS = {
-    "token": ("tokens", "user names with passwords for chosen repositories"),
-    "scope-map": ("scope_maps", "what repository-scoped tokens may do"),
+    "token": ("arguments.tokens", "user names with passwords for chosen repositories"),
+    "scope-map": ("arguments.scope_maps", "what repository-scoped tokens may do"),
     "role-assignment": (
-        "role_assignments",
+        "arguments.role_assignments",
         "what users, groups and applications of Entra ID may do",
     ),
-    "key": ("keys", "the keys that sign tokens"),
+    "key": ("arguments.keys", "the keys that sign tokens"),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
     "smoke": ("smoke", "check that a registry works: health, sign-in, a push, a pull"),

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from registry_core.access.generation import new_generation
 from registry_core.access.scope_maps import StoredScopeMap
@@ -18,8 +18,6 @@ from slipway_cli.command import (
     CommandError,
     Row,
     Shaped,
-    add,
-    add_expiry,
     expiry,
     is_asked,
     say,
@@ -31,77 +29,8 @@ _Made: TypeAlias = Sequence[tuple[StoredPassword, str]]
 """New passwords, as they are kept and as they are told."""
 
 
-def register(noun: argparse.ArgumentParser) -> None:
-    """Adds the commands."""
-    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
-    create = add(
-        verbs,
-        "create",
-        _create,
-        "Make a token with two passwords, which are shown only once.",
-        "token create --name ci-web --repository team/web content/read content/write",
-    )
-    create.add_argument("--name", "-n", required=True, help=scope_maps.NAME_HELP)
-    allowed = create.add_mutually_exclusive_group(required=True)
-    allowed.add_argument(
-        "--scope-map", metavar="NAME", help="an existing scope map, or one of the system"
-    )
-    scope_maps.add_repositories(allowed, "--repository")
-    create.add_argument("--status", choices=("enabled", "disabled"), default="enabled")
-    create.add_argument("--no-passwords", action="store_true", help="make no passwords yet")
-    add_expiry(create, "never")
-    add(verbs, "list", _list, "List the tokens. Passwords are never shown.", "token list -o json")
-    show = add(verbs, "show", _show, "Show a token.", "token show --name ci-web")
-    show.add_argument("--name", "-n", required=True)
-    update = add(
-        verbs,
-        "update",
-        _update,
-        "Enable or disable a token, or change its scope map. It takes effect within a minute.",
-        "token update --name ci-web --status disabled",
-    )
-    update.add_argument("--name", "-n", required=True)
-    update.add_argument("--status", choices=("enabled", "disabled"))
-    update.add_argument("--scope-map", metavar="NAME")
-    delete = add(verbs, "delete", _delete, "Delete a token.", "token delete --name ci-web --yes")
-    delete.add_argument("--name", "-n", required=True)
-    delete.add_argument("--yes", "-y", action="store_true", help="do not ask for confirmation")
-    _register_passwords(verbs)
-
-
-def _register_passwords(verbs: Any) -> None:
-    renew = add(
-        verbs,
-        "renew",
-        _generate,
-        "Make new passwords, which are shown only once. The old ones stop within a minute.",
-        "token renew --name ci-web --password2 --expiration-in-days 90",
-    )
-    credential = verbs.add_parser("credential", help="a token's passwords")
-    inner = credential.add_subparsers(required=True, metavar="COMMAND")
-    generate = add(
-        inner,
-        "generate",
-        _generate,
-        "Make new passwords, which are shown only once. The old ones stop within a minute.",
-        "token credential generate --name ci-web --password1",
-    )
-    remove = add(
-        inner,
-        "delete",
-        _remove,
-        "Delete passwords.",
-        "token credential delete --name ci-web --password2",
-    )
-    for parser in (renew, generate, remove):
-        parser.add_argument("--name", "-n", required=True)
-        for name in PASSWORD_NAMES:
-            parser.add_argument(f"--{name}", action="store_true", help="only this password")
-    for parser in (renew, generate):
-        add_expiry(parser, "as the old one")
-
-
-async def _create(arguments: argparse.Namespace) -> Shaped:
+async def create(arguments: argparse.Namespace) -> Shaped:
+    """Makes a token. Raises `CommandError`, as all of these do."""
     scope_maps.check_name(arguments.name, "token")
     now = datetime.now(UTC)
     ends = expiry(arguments, now)
@@ -154,18 +83,21 @@ def _shown_once(name: str, made: _Made, arguments: argparse.Namespace) -> list[R
     ]
 
 
-async def _list(arguments: argparse.Namespace) -> Shaped:
+async def list_all(arguments: argparse.Namespace) -> Shaped:
+    """Every token."""
     async with access(arguments) as rows:
         tokens = await rows.tokens()
     return Shaped([_row(token) for token in tokens], [_document(token) for token in tokens])
 
 
-async def _show(arguments: argparse.Namespace) -> Shaped:
+async def show(arguments: argparse.Namespace) -> Shaped:
+    """One token."""
     async with access(arguments) as rows:
         return _shaped(await _find(rows, arguments.name))
 
 
-async def _update(arguments: argparse.Namespace) -> Shaped:
+async def update(arguments: argparse.Namespace) -> Shaped:
+    """Changes a token's status or scope map."""
     if arguments.status is None and arguments.scope_map is None:
         raise CommandError("nothing to change: use --status or --scope-map")
     async with access(arguments) as rows:
@@ -183,7 +115,8 @@ async def _update(arguments: argparse.Namespace) -> Shaped:
         return _shaped(changed)
 
 
-async def _delete(arguments: argparse.Namespace) -> None:
+async def delete(arguments: argparse.Namespace) -> None:
+    """Deletes a token, and the scope map that was made for it."""
     async with access(arguments) as rows:
         token = await _find(rows, arguments.name)
         scope_map = await _own_scope_map(rows, token)
@@ -224,7 +157,8 @@ def _made_for(name: str) -> str:
     return f"made for the token {name}"
 
 
-async def _generate(arguments: argparse.Namespace) -> Shaped:
+async def generate(arguments: argparse.Namespace) -> Shaped:
+    """Makes new passwords for a token."""
     now = datetime.now(UTC)
     asked = expiry(arguments, now)
     chosen = _chosen(arguments) or PASSWORD_NAMES
@@ -266,7 +200,8 @@ def end_as_before(old: StoredPassword | None, now: datetime) -> datetime | None:
     return old.expiry
 
 
-async def _remove(arguments: argparse.Namespace) -> Shaped:
+async def remove(arguments: argparse.Namespace) -> Shaped:
+    """Deletes passwords of a token."""
     chosen = _chosen(arguments)
     if not chosen:
         raise CommandError("choose the password: --password1 or --password2")

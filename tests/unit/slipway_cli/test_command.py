@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from registry_core.access.tokens import PASSWORD_NAMES
 from slipway_cli import smoke, stores, whoami
+from slipway_cli.arguments import tokens as arguments_of_tokens
 from slipway_cli.command import Shaped, render
 
 ROOT = Path(__file__).parents[3]
@@ -40,6 +43,7 @@ def imported(*arguments: str) -> set[str]:
     ended = subprocess.run(
         [sys.executable, "-c", IMPORTED, *arguments],
         cwd=ROOT,
+        env={**os.environ, "RegistryStorage": ""},
         capture_output=True,
         text=True,
         check=True,
@@ -47,7 +51,19 @@ def imported(*arguments: str) -> set[str]:
     return SLOW & set(json.loads(ended.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), (), ("cost", "--help")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        (),
+        ("cost", "--help"),
+        ("token", "create", "--help"),
+        ("scope-map", "--help"),
+        ("role-assignment", "list", "--help"),
+        ("key", "rotate", "--help"),
+    ],
+)
 def test_help_imports_nothing_that_is_slow_to_import(arguments: tuple[str, ...]) -> None:
     assert imported(*arguments) == set()
 
@@ -58,7 +74,7 @@ def test_what_needs_no_storage_imports_nothing_of_it(command: str) -> None:
 
 
 def test_what_is_slow_is_found_where_it_is_imported() -> None:
-    assert {"aiohttp", "yarl"} <= imported("token", "--help")
+    assert {"aiohttp", "yarl"} <= imported("token", "list")
 
 
 def test_what_ends_a_cell_is_written_as_in_c_for_scripts_and_as_a_space_for_people() -> None:
@@ -83,3 +99,7 @@ def test_nobody_waits_15_seconds_for_a_message() -> None:
     """That each holds, the tests of the processes show."""
     waits = (stores.PATIENCE_SECONDS, whoami.PATIENCE_SECONDS, smoke.TIMEOUT_SECONDS)
     assert all(0 < seconds < 15 for seconds in waits)
+
+
+def test_there_is_a_flag_for_each_password_of_a_token() -> None:
+    assert arguments_of_tokens.PASSWORD_NAMES == PASSWORD_NAMES
