@@ -6,7 +6,7 @@ import shlex
 import signal
 import socket
 import ssl
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -68,19 +68,22 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             port,
             app,
             password_in_environment=given_password,
-            storage=_noted(azurite, options.data_dir) if azurite else None,
+            storage=_noted(azurite, environment, options.data_dir) if azurite else None,
         )
         _serve(options, environment, app, listener, text, azurite)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite stopped by itself; its last messages are in {azurite.log}")
 
 
-def _noted(azurite: Azurite, data_dir: Path) -> Path:
-    """A file for shells, which tells the command line where the storage is."""
+def _noted(azurite: Azurite, environment: Mapping[str, str], data_dir: Path) -> Path:
+    """A file for shells, which tells the command line where storage is, and the registry."""
     file = data_dir / "storage.sh"
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)
-    file.write_text(f"export {settings.STORAGE}={shlex.quote(azurite.connection_string)}\n")
+    known = {settings.STORAGE: azurite.connection_string}
+    if servers := environment.get("REGISTRY_LOGIN_SERVERS"):
+        known["REGISTRY_LOGIN_SERVERS"] = servers
+    file.write_text("".join(f"export {name}={shlex.quote(known[name])}\n" for name in known))
     return file
 
 

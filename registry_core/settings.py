@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -254,6 +255,7 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
                 "an identity instead, remove it and set RegistryStorage__blobServiceUri and "
                 "RegistryStorage__tableServiceUri"
             )
+        _check_key(values["accountkey"])
         _check_account(
             f"RegistryStorage: AccountName is {values['accountname']}",
             values["accountname"],
@@ -298,6 +300,17 @@ def connection_values(connection_string: str) -> dict[str, str]:
     """The values of a connection string by their names, which are in lower case."""
     pairs = (part.partition("=") for part in connection_string.split(";"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs if value.strip()}
+
+
+def _check_key(key: str) -> None:
+    """Raises `SettingsError` unless it is base64, as every account's key is."""
+    try:
+        b64decode(key, validate=True)
+    except ValueError as error:
+        raise SettingsError(
+            "RegistryStorage: AccountKey is not base64, so it is not the account's key, or not all "
+            "of it. Copy the connection string again"
+        ) from error
 
 
 def _check_account(said: str, account: str, addresses: Mapping[str, str]) -> None:

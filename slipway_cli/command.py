@@ -1,58 +1,74 @@
-"""What the commands share: errors for people, tables, and the connection to storage."""
+"""What the commands share: errors for people, questions, and answers as text.
+
+It is imported for every `--help`, so it imports nothing that is slow.
+"""
 
 from __future__ import annotations
 
 import argparse
 import getpass
+import importlib
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from registry_core.access.store import Access
-from registry_core.settings import Settings
-from registry_core.storage.cache import Cache
-from registry_core.storage.calls import CallHook
-from registry_core.storage.connection import Connection
-
 Row = Mapping[str, object]
-Result = Sequence[Row] | Row | None
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """An answer that programs get in another shape than people."""
+
+    rows: Sequence[Row] | Row
+    document: Mapping[str, object] | Sequence[object]
+    """What `json` prints."""
+
+
+Result = Sequence[Row] | Row | Shaped | None
 """What a command answers: a list, one thing, or nothing."""
 Command = Callable[[argparse.Namespace], Awaitable[Result]]
+
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class CommandError(Exception):
     """What was asked for can't be done; the text says why, and what to do."""
 
 
-@asynccontextmanager
-async def connection() -> AsyncIterator[Connection]:
-    """A connection to the storage that the environment names. Raises `SettingsError`."""
-    opened = Connection(Settings.from_environment().storage, CallHook())
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@asynccontextmanager
-async def access() -> AsyncIterator[Access]:
-    """Tokens, scope maps and role assignments there, read anew each time."""
-    async with connection() as opened:
-        yield Access(opened, Cache(timedelta(0)))
-
-
 def add(parsers: Any, name: str, run: Command, text: str, example: str) -> argparse.ArgumentParser:
     """Adds a command with its help and an example."""
-    parser: argparse.ArgumentParser = parsers.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=f"example:\n  slipway {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser: argparse.ArgumentParser = parsers.add_parser(name, help=text)
+    describe(parser, run, text, example)
+    parser.add_argument(
+        "--registry",
+        "-r",
+        metavar="NAME",
+        help="the registry's name or address (default: the first of REGISTRY_LOGIN_SERVERS). It "
+        "chooses no storage: RegistryStorage does that",
     )
+    return parser
+
+
+def later(module: str, name: str) -> Command:
+    """A command whose module is imported when it is run: storage's libraries are slow to import."""
+
+    async def run(arguments: argparse.Namespace) -> Result:
+        command: Command = getattr(importlib.import_module(f"slipway_cli.{module}"), name)
+        return await command(arguments)
+
+    return run
+
+
+def describe(parser: argparse.ArgumentParser, run: Command, text: str, example: str) -> None:
+    """Makes a parser that of a command: its help, an example, and how it answers."""
+    parser.description = text
+    parser.epilog = f"example:\n  slipway {example}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--output",
         "-o",
@@ -61,12 +77,12 @@ def add(parsers: Any, name: str, run: Command, text: str, example: str) -> argpa
         help="table for people, json for programs, tsv for shell scripts (default: table)",
     )
     parser.set_defaults(run=run)
-    return parser
 
 
 def say(text: str) -> None:
-    """Tells people something beside the result."""
-    sys.stderr.write(f"{text}\n")
+    """Tells people something beside the result, if there is anything to tell it on."""
+    with suppress(OSError, AttributeError):  # It is full, or was closed before the start.
+        sys.stderr.write(f"{text}\n")
 
 
 def confirm(arguments: argparse.Namespace, question: str) -> None:
@@ -90,62 +106,79 @@ def read_password(arguments: argparse.Namespace) -> str:
     raise CommandError("there is no terminal to ask for the password: use --password-stdin")
 
 
-def add_expiry(parser: argparse.ArgumentParser) -> None:
-    """`--expiration-in-days`, `--expiration`."""
+def add_expiry(parser: argparse.ArgumentParser, default: str) -> None:
+    """`--expiration-in-days`, `--expiration`; `default` says what is without them."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--expiration-in-days",
         type=int,
         metavar="DAYS",
-        help="the password expires after this number of days (default: never)",
+        help=f"the password expires after this number of days (default: {default})",
     )
     group.add_argument(
         "--expiration",
         metavar="TIME",
-        help="when the password expires, such as 2027-01-31T00:00:00Z",
+        help="when the password expires, such as 2027-01-31T00:00:00Z, or never",
     )
 
 
-def expiry(arguments: argparse.Namespace) -> datetime | None:
-    """When a password is to end. Raises `CommandError`."""
+def is_asked(arguments: argparse.Namespace) -> bool:
+    """Whether it was said when a password is to end, or that it is not to."""
+    return arguments.expiration_in_days is not None or arguments.expiration is not None
+
+
+def expiry(arguments: argparse.Namespace, now: datetime) -> datetime | None:
+    """When a password made now is to end, as it was said. Raises `CommandError`."""
     if arguments.expiration_in_days is not None:
         if not 0 < arguments.expiration_in_days <= 36_500:
             raise CommandError("--expiration-in-days: use a number of days from 1 to 36500")
-        return datetime.now(UTC) + timedelta(days=arguments.expiration_in_days)
-    if arguments.expiration is None:
+        return now + timedelta(days=arguments.expiration_in_days)
+    if arguments.expiration in (None, "never"):
         return None
     try:
         time = datetime.fromisoformat(arguments.expiration)
     except ValueError as error:
         raise CommandError("--expiration: use a time such as 2027-01-31T00:00:00Z") from error
     time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    if time <= datetime.now(UTC):
+    if time <= now:
         raise CommandError("--expiration: the time must be in the future")
     return time
 
 
-def written(time: datetime | None) -> str:
-    """A time for people and programs: RFC 3339, seconds; empty for none."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else ""
+def written(time: datetime | None) -> str | None:
+    """A time for people and programs: RFC 3339, seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None
 
 
 def render(result: Result, output: str) -> str:
     """A command's answer as text."""
     if output == "json":
-        return json.dumps(result, indent=2) + "\n"
-    rows = [result] if isinstance(result, Mapping) else list(result or ())
+        document = result.document if isinstance(result, Shaped) else result
+        return json.dumps({} if document is None else document, indent=2) + "\n"
+    answer = result.rows if isinstance(result, Shaped) else result
+    rows = [answer] if isinstance(answer, Mapping) else list(answer or ())
     if output == "tsv":
-        return "".join("\t".join(map(_cell, row.values())) + "\n" for row in rows)
+        return "".join("\t".join(map(_field, row.values())) + "\n" for row in rows)
     if not rows:
         return ""
     heads = [name.upper() for name in rows[0]]
-    lines = [heads, *([_cell(value) for value in row.values()] for row in rows)]
+    lines = [heads, *([_plain(_cell(value)) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     spaced = (
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
     return "\n".join(spaced) + "\n"
+
+
+def _field(value: object) -> str:
+    """A cell without what ends one, which is written as in C."""
+    return _cell(value).translate(_ESCAPES)
+
+
+def _plain(text: str) -> str:
+    """Without what would move the cursor: line ends, tabs, escape sequences."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _cell(value: object) -> str:

@@ -9,16 +9,15 @@ from typing import Any
 
 from slipway_cli.billing import bill, workload
 from slipway_cli.billing.prices import FILE, Prices, PricesError
-from slipway_cli.command import CommandError, Result, add, say
+from slipway_cli.command import CommandError, Result, describe, say
 
 _MEMORY = {"512": 0.5, "2048": 2.0, "4096": 4.0}
 
 
-def register(nouns: Any) -> None:
-    """Adds the command."""
-    parser = add(
-        nouns,
-        "cost",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    describe(
+        parser,
         _run,
         "Estimate what a registry costs in a month, compared with Azure Container Registry. It "
         "needs no network: the prices are in a file, with their date and source.",
@@ -113,9 +112,9 @@ async def _run(arguments: argparse.Namespace) -> Result:
     ]
     for name, cost, note in sums:
         shown = None if cost is None else _money(cost, arguments.output)
+        if arguments.output != "json":  # People read there why a tier has no sum.
+            shown = note or shown
         rows.append({"item": name, "quantity": None, "unit": None, "cost": shown})
-        if note:  # Programs get it apart, people in the place of the sum.
-            rows[-1]["note" if arguments.output == "json" else "cost"] = note
     return rows
 
 

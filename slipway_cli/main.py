@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from registry_core import __version__
-from registry_core.errors import Unavailable
-from registry_core.settings import SettingsError
-from registry_core.storage.faults import Ambiguous, Refused, StorageFault
-from slipway_cli import cost, keys, role_assignments, scope_maps, smoke, tokens, whoami
 from slipway_cli.command import CommandError, Result, render, say
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _EPILOG = """\
 These commands read and write the registry's storage, except `admin-password`, `whoami`, `smoke`
@@ -21,11 +21,39 @@ and `cost`. Set RegistryStorage to a connection string, or set RegistryStorage__
 in with `az login`. The identity needs the role Storage Table Data Contributor; `key` also needs
 Storage Blob Data Contributor.
 """
+_COMMANDS = {
+    "token": ("arguments.tokens", "user names with passwords for chosen repositories"),
+    "scope-map": ("arguments.scope_maps", "what repository-scoped tokens may do"),
+    "role-assignment": (
+        "arguments.role_assignments",
+        "what users, groups and applications of Entra ID may do",
+    ),
+    "key": ("arguments.keys", "the keys that sign tokens"),
+    "admin-password": ("admin_passwords", "passwords of the admin account"),
+    "whoami": ("whoami", "sign in to a registry, and show who you are there"),
+    "smoke": ("smoke", "check that a registry works: health, sign-in, a push, a pull"),
+    "cost": ("cost", "estimate what a registry costs in a month"),
+}
+"""Each first word with the module that has the rest, and what it is for."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands with their help."""
-    whole = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in a line, without the usage: that of some commands fills a screen."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        # argparse takes no notice of an output that takes nothing.
+        if file is sys.stdout:
+            write(message)
+        else:
+            say(message.rstrip("\n"))
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """All commands: each with its arguments, or one alone, so that only its module is imported."""
+    whole = _Parser(
         prog="slipway",
         description=(
             "Manage who can use a Slipway registry, check that a registry works, and estimate its "
@@ -35,46 +63,56 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    nouns = whole.add_subparsers(required=True, metavar="COMMAND")
-    for module in (tokens, scope_maps, role_assignments, keys, whoami, smoke, cost):
-        module.register(nouns)
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, (module, text) in _COMMANDS.items():
+        added = commands.add_parser(name, help=text)
+        if command in (None, name):
+            importlib.import_module(f"slipway_cli.{module}").register(added)
     return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; 0, or 1 if it could not be done. Exits with 2 for arguments that are none."""
-    parsed = parser().parse_args(arguments)
-    logging.getLogger("azure").addHandler(logging.NullHandler())  # What it says is said below.
+    """Runs a command; 0, or 1 if it could not be done. Exits with 2 for arguments that are none.
+
+    Raises `KeyboardInterrupt` at once, whatever is under way, and `OSError` where the output takes
+    no help.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = parser(words[0] if words else "").parse_args(words)
     try:
-        result: Result = asyncio.run(parsed.run(parsed))
-    except (CommandError, SettingsError) as error:
+        result = _run(parsed)
+    except CommandError as error:
         say(f"slipway: {error}")
-        return 1
-    except Ambiguous:
-        say("slipway: storage did not answer. It may or may not be done: check, and try again")
-        return 1
-    except Refused as error:
-        say(f"slipway: {_advice(error)}")
-        return 1
-    except (StorageFault, Unavailable, OSError) as error:
-        say(
-            f"slipway: storage cannot be reached or refused the request ({error}). Check "
-            "RegistryStorage. The identity needs the role Storage Table Data Contributor"
-        )
         return 1
     if isinstance(result, Sequence) and not result and parsed.output == "table":
         say("Nothing found.")
-    if result is not None:
-        sys.stdout.write(render(result, parsed.output))
+    try:
+        write(render(result, parsed.output))
+    except OSError as error:
+        say(f"slipway: it is done, but the answer could not be written: {error.strerror}")
+        return 1
     return 0
 
 
-def _advice(error: Refused) -> str:
-    if not error.is_signed_in:
-        return "you are not signed in to Azure: run az login, or set RegistryStorage"
-    return (
-        f"storage refused the request ({error.code}). The identity needs the role Storage Table "
-        "Data Contributor on the account; for keys, also Storage Blob Data Contributor on the "
-        "container system. A new role takes some minutes to work. If RegistryStorage is a "
-        "connection string, check the key in it"
-    )
+def _run(parsed: argparse.Namespace) -> Result:
+    """What the command answers.
+
+    Not by `asyncio.run`: at its end that waits for threads which hang, and it keeps Ctrl-C from
+    a question.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        answer: Result = loop.run_until_complete(parsed.run(parsed))
+    except CommandError:
+        loop.close()
+        raise
+    loop.close()
+    return answer
+
+
+def write(text: str) -> None:
+    """Writes to standard output, all of it. Raises `OSError`."""
+    if sys.stdout is None:
+        raise OSError(9, "standard output is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()

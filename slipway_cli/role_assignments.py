@@ -4,71 +4,32 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
 
 from registry_core.access.role_assignments import RoleAssignment
 from registry_core.access.store import Conflict
 from registry_core.errors import NameInvalid
 from registry_core.model.names import RepositoryPattern
 from registry_core.model.roles import ROLES
-from slipway_cli.command import CommandError, Row, access, add, written
+from slipway_cli.arguments.role_assignments import ASSIGNEE
+from slipway_cli.command import CommandError, Row, written
+from slipway_cli.stores import access
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ASSIGNEE = (
-    "the object id of a user, group, service principal or managed identity. For an application, "
-    "use the object id of its service principal: az ad sp show --id <application id> --query id -o "
-    "tsv. For a managed identity: az identity show … --query principalId -o tsv"
-)
 
 
-def register(nouns: Any) -> None:
-    """Adds the noun and its commands."""
-    noun = nouns.add_parser(
-        "role-assignment", help="what users, groups and applications of Entra ID may do"
-    )
-    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
-    create = add(
-        verbs,
-        "create",
-        _create,
-        "Assign a role.",
-        "role-assignment create --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
-    )
-    create.add_argument("--description", default="")
-    listing = add(verbs, "list", _list, "List the assignments.", "role-assignment list -o json")
-    delete = add(
-        verbs,
-        "delete",
-        _delete,
-        "Remove a role. It takes effect within a minute.",
-        "role-assignment delete --assignee 11111111-2222-3333-4444-555555555555 --role AcrPull",
-    )
-    for parser, needed, without in (
-        (create, True, "Without it, the assignment is for all repositories (*)"),
-        (listing, False, "Without it, the assignments for all of them are listed"),
-        (delete, True, "Without it, only the assignment for all repositories (*) is removed"),
-    ):
-        parser.add_argument("--assignee", required=needed, metavar="OBJECT_ID", help=_ASSIGNEE)
-        parser.add_argument("--role", required=needed, help=", ".join(ROLES))
-        parser.add_argument(
-            "--repository",
-            action="append",
-            metavar="PATTERN",
-            help=f"a repository, or a prefix such as team/*. You can repeat it. {without}",
-        )
-
-
-async def _create(arguments: argparse.Namespace) -> list[Row]:
+async def create(arguments: argparse.Namespace) -> list[Row]:
+    """Assigns a role. Raises `CommandError`, as all of these do."""
     assignments = _asked(arguments)
-    async with access() as rows:
+    async with access(arguments) as rows:
         for assignment in assignments:
             await rows.add_assignment(assignment)
         stored, _ = await rows.assignments()
     return [_row(each) for each in stored if each in assignments]
 
 
-async def _list(arguments: argparse.Namespace) -> list[Row]:
-    async with access() as rows:
+async def list_all(arguments: argparse.Namespace) -> list[Row]:
+    """The assignments that are asked for."""
+    async with access(arguments) as rows:
         stored, _ = await rows.assignments()
     assignee = arguments.assignee.lower() if arguments.assignee else None
     role = _role(arguments.role) if arguments.role else None
@@ -81,8 +42,9 @@ async def _list(arguments: argparse.Namespace) -> list[Row]:
     ]
 
 
-async def _delete(arguments: argparse.Namespace) -> None:
-    async with access() as rows:
+async def delete(arguments: argparse.Namespace) -> None:
+    """Takes a role away."""
+    async with access(arguments) as rows:
         for assignment in _asked(arguments):
             try:
                 await rows.delete_assignment(assignment)
@@ -96,7 +58,7 @@ async def _delete(arguments: argparse.Namespace) -> None:
 def _asked(arguments: argparse.Namespace) -> list[RoleAssignment]:
     principal = arguments.assignee.lower()
     if not _GUID.fullmatch(principal):
-        raise CommandError(f"--assignee: {_ASSIGNEE}")
+        raise CommandError(f"--assignee: {ASSIGNEE}")
     role = _role(arguments.role)
     description = getattr(arguments, "description", "")
     return [
@@ -128,5 +90,5 @@ def _row(assignment: RoleAssignment) -> Row:
         "role": assignment.role,
         "repository": assignment.pattern.text,
         "created": written(assignment.created),
-        "description": assignment.description,
+        "description": assignment.description or None,
     }

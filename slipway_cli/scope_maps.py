@@ -6,73 +6,16 @@ import argparse
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from registry_core.access.scope_maps import MAX_ACTIONS, StoredScopeMap
 from registry_core.access.store import Access, Conflict
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS, ScopeMap, ScopeMapError, parse_action
-from slipway_cli.command import CommandError, Row, access, add, confirm, written
+from slipway_cli.arguments.scope_maps import NAME_HELP
+from slipway_cli.command import CommandError, Row, written
+from slipway_cli.stores import access, confirm
 
 MEANWHILE = "somebody else changed it meanwhile: check, and try again"
 NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{4,49}")
-NAME_HELP = "5 to 50 characters: letters, digits, '-' and '_'; it does not begin with '_'"
-
-
-def register(nouns: Any) -> None:
-    """Adds the noun and its commands."""
-    noun = nouns.add_parser("scope-map", help="what repository-scoped tokens may do")
-    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
-    create = add(
-        verbs,
-        "create",
-        _create,
-        "Make a scope map.",
-        "scope-map create --name web-push --repository team/web content/read content/write",
-    )
-    create.add_argument("--name", "-n", required=True, help=NAME_HELP)
-    add_repositories(create, "--repository", required=True)
-    create.add_argument("--description", default="")
-    add(
-        verbs,
-        "list",
-        _list,
-        "List the scope maps, including those of the system.",
-        "scope-map list",
-    )
-    show = add(verbs, "show", _show, "Show a scope map.", "scope-map show --name web-push -o json")
-    show.add_argument("--name", "-n", required=True)
-    update = add(
-        verbs,
-        "update",
-        _update,
-        "Change what a scope map allows. It takes effect for all of its tokens within a minute.",
-        "scope-map update --name web-push --add-repository team/api content/read",
-    )
-    update.add_argument("--name", "-n", required=True)
-    add_repositories(update, "--add-repository")
-    add_repositories(update, "--remove-repository")
-    update.add_argument("--description")
-    delete = add(
-        verbs, "delete", _delete, "Delete a scope map.", "scope-map delete --name web-push"
-    )
-    delete.add_argument("--name", "-n", required=True)
-    delete.add_argument("--yes", "-y", action="store_true", help="do not ask for confirmation")
-
-
-def add_repositories(
-    parser: argparse._ActionsContainer, flag: str, *, required: bool = False
-) -> None:
-    """A flag that takes a repository and its actions, and may be repeated."""
-    parser.add_argument(
-        flag,
-        action="append",
-        nargs="+",
-        metavar=("REPOSITORY", "ACTION"),
-        required=required,
-        default=None if required else [],
-        help="a repository (or team/*, or *) and its actions: content/read, content/write, "
-        "content/delete, metadata/read, metadata/write. You can repeat it",
-    )
 
 
 def actions_of(groups: Iterable[list[str]]) -> tuple[str, ...]:
@@ -109,29 +52,33 @@ async def make(rows: Access, scope_map: ScopeMap) -> None:
         ) from error
 
 
-async def _create(arguments: argparse.Namespace) -> Row:
+async def create(arguments: argparse.Namespace) -> Row:
+    """Makes a scope map. Raises `CommandError`, as all of these do."""
     check_name(arguments.name, "scope map")
     actions = actions_of(arguments.repository)
-    async with access() as rows:
+    async with access(arguments) as rows:
         await make(rows, ScopeMap(arguments.name, actions, arguments.description))
         return _row(await _find(rows, arguments.name))
 
 
-async def _list(_: argparse.Namespace) -> list[Row]:
-    async with access() as rows:
+async def list_all(arguments: argparse.Namespace) -> list[Row]:
+    """Every scope map."""
+    async with access(arguments) as rows:
         return [_row(each) for each in await rows.scope_maps()]
 
 
-async def _show(arguments: argparse.Namespace) -> Row:
-    async with access() as rows:
+async def show(arguments: argparse.Namespace) -> Row:
+    """One scope map."""
+    async with access(arguments) as rows:
         return _row(await _find(rows, arguments.name))
 
 
-async def _update(arguments: argparse.Namespace) -> Row:
+async def update(arguments: argparse.Namespace) -> Row:
+    """Changes what a scope map allows."""
     _check_own(arguments.name)
     added = actions_of(arguments.add_repository)
     removed = actions_of(arguments.remove_repository)
-    async with access() as rows:
+    async with access(arguments) as rows:
         stored = await _find(rows, arguments.name)
         actions = [each for each in stored.scope_map.actions if each not in removed]
         actions += [each for each in added if each not in actions]
@@ -147,9 +94,10 @@ async def _update(arguments: argparse.Namespace) -> Row:
         return _row(await _find(rows, arguments.name))
 
 
-async def _delete(arguments: argparse.Namespace) -> None:
+async def delete(arguments: argparse.Namespace) -> None:
+    """Deletes a scope map that no token uses."""
     _check_own(arguments.name)
-    async with access() as rows:
+    async with access(arguments) as rows:
         stored = await _find(rows, arguments.name)
         users = [token.name for token in await rows.tokens() if token.scope_map == arguments.name]
         if users:
@@ -182,6 +130,6 @@ def _row(stored: StoredScopeMap) -> Row:
         "name": stored.scope_map.name,
         "type": "UserDefined" if stored.created else "SystemDefined",
         "created": written(stored.created),
-        "description": stored.scope_map.description,
+        "description": stored.scope_map.description or None,
         "actions": list(stored.scope_map.actions),
     }

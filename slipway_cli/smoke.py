@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import hashlib
 import http.client
-import ipaddress
 import json
 import os
 import re
@@ -20,28 +19,27 @@ import urllib.parse
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from registry_core.errors import NameInvalid, reason_of
 from registry_core.model.names import RepositoryName
-from slipway_cli.command import CommandError, Result, Row, add, read_password, say
-from slipway_cli.whoami import claims_of
+from slipway_cli.command import CommandError, Result, Row, Shaped, describe, read_password, say
+from slipway_cli.whoami import claims_of, is_loopback
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _KIND = "application/vnd.slipway.smoke"
 _SIZE = 1024 * 1024
 _PIECE = 64 * 1024
-_TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 14
+"""How long the registry may be silent."""
 _WAIT_SECONDS = 120
 _PAUSE_SECONDS = 2
 
 
-def register(nouns: Any) -> None:
-    """Adds the command."""
-    parser = add(
-        nouns,
-        "smoke",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    describe(
+        parser,
         _run,
         "Check that a registry works: health, sign-in, a push in chunks, a pull. Then delete what "
         "was pushed. If a step fails, it says why and exits with 1.",
@@ -49,6 +47,8 @@ def register(nouns: Any) -> None:
     )
     parser.add_argument(
         "--server",
+        "--registry",
+        "-r",
         required=True,
         help="the registry, such as registry.example.com or localhost:7071",
     )
@@ -82,7 +82,12 @@ async def _run(arguments: argparse.Namespace) -> Result:
     credentials = None if arguments.health_only else _credentials(arguments)
     smoke = _Smoke(server, repository)
     await asyncio.to_thread(smoke.run, credentials, arguments.wait)
-    return None if arguments.output == "table" else smoke.steps
+    if arguments.output == "table":
+        return None
+    rows: list[Row] = [
+        {"step": each.name, "detail": each.detail, "seconds": each.seconds} for each in smoke.steps
+    ]
+    return Shaped(rows, [{"step": each.name, "seconds": each.seconds} for each in smoke.steps])
 
 
 def _credentials(arguments: argparse.Namespace) -> tuple[str, str]:
@@ -114,11 +119,11 @@ class _Server:
     def parse(cls, text: str) -> _Server:
         """From an address or a name; plain http on loopback alone. Raises `CommandError`."""
         parts = urllib.parse.urlsplit(text if "://" in text else f"//{text}")
-        is_loopback = _is_loopback(parts.hostname or "")
-        scheme = parts.scheme or ("http" if is_loopback else "https")
+        on_loopback = is_loopback(parts.hostname or "")
+        scheme = parts.scheme or ("http" if on_loopback else "https")
         if scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise CommandError("--server: use a name such as registry.example.com")
-        if scheme == "http" and not is_loopback:
+        if scheme == "http" and not on_loopback:
             raise CommandError(
                 "--server: use https, because a password is sent; http is allowed only on loopback"
             )
@@ -130,7 +135,7 @@ class _Server:
         target: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | Iterator[bytes] | None = None,
-        timeout: float = _TIMEOUT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> _Answer:
         """Sends one request; a body in pieces goes in chunks.
 
@@ -151,13 +156,22 @@ class _Server:
             connection.close()
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A step that was done: the detail is for people."""
+
+    name: str
+    detail: str
+    seconds: float
+
+
 @dataclass
 class _Smoke:
     """One run against a server."""
 
     server: _Server
     repository: str
-    steps: list[Row] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
     _authorization: dict[str, str] = field(default_factory=dict)
     _may_delete: bool = False
     _session: str = ""
@@ -203,14 +217,14 @@ class _Smoke:
             ) from error
         seconds = round(time.monotonic() - began, 1)
         say(f"{name}: {detail} ({seconds} s)")
-        self.steps.append({"step": name, "detail": detail, "seconds": seconds})
+        self.steps.append(_Step(name, detail, seconds))
 
     def _health(self, wait: int) -> str:
-        until = time.monotonic() + wait
+        until, told = time.monotonic() + wait, False
         while True:
             left = until - time.monotonic()
             try:
-                timeout = min(_TIMEOUT_SECONDS, max(left, 5))
+                timeout = min(TIMEOUT_SECONDS, max(left, 5))
                 answer = self.server.send("GET", "/healthz", timeout=timeout)
             except (OSError, http.client.HTTPException) as error:
                 reason = _described(error)
@@ -218,6 +232,9 @@ class _Smoke:
                 if answer.status == 200:
                     return "ok"
                 reason = _refusal(answer)
+            if time.monotonic() + _PAUSE_SECONDS < until and not told:
+                say(f"health: not ok yet; waiting up to {wait} s ({reason})")
+                told = True
             if time.monotonic() + _PAUSE_SECONDS > until:
                 raise CommandError(f"not ok within {wait} s; the last answer: {reason}")
             time.sleep(_PAUSE_SECONDS)
@@ -305,7 +322,7 @@ class _Smoke:
         if answer.status == 307:
             # The address is signed: it goes without the token, and into no message.
             target = urllib.parse.urlsplit(answer.headers.get("location", ""))
-            if target.scheme == "http" and not _is_loopback(target.hostname or ""):
+            if target.scheme == "http" and not is_loopback(target.hostname or ""):
                 raise CommandError("the redirect to storage uses plain http")
             how = f"redirected to {target.hostname}"
             answer = _Server(target.scheme, target.netloc).send(
@@ -386,12 +403,3 @@ def _manifest(config: bytes, layer: bytes) -> bytes:
 def _described(error: Exception) -> str:
     """Exceptions of http.client may have no text."""
     return str(error) or type(error).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

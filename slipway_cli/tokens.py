@@ -5,104 +5,39 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from registry_core.access.generation import new_generation
+from registry_core.access.scope_maps import StoredScopeMap
 from registry_core.access.store import Access, Conflict
 from registry_core.access.tokens import PASSWORD_NAMES, StoredPassword, StoredToken, new_password
 from registry_core.model.roles import ScopeMap
-from registry_core.settings import Settings
 from slipway_cli import scope_maps
 from slipway_cli.command import (
     CommandError,
     Row,
-    access,
-    add,
-    add_expiry,
-    confirm,
+    Shaped,
     expiry,
+    is_asked,
     say,
     written,
 )
+from slipway_cli.stores import access, address, confirm
+
+_Made: TypeAlias = Sequence[tuple[StoredPassword, str]]
+"""New passwords, as they are kept and as they are told."""
 
 
-def register(nouns: Any) -> None:
-    """Adds the noun and its commands."""
-    noun = nouns.add_parser("token", help="user names with passwords for chosen repositories")
-    verbs = noun.add_subparsers(required=True, metavar="COMMAND")
-    create = add(
-        verbs,
-        "create",
-        _create,
-        "Make a token with two passwords, which are shown only once.",
-        "token create --name ci-web --repository team/web content/read content/write",
-    )
-    create.add_argument("--name", "-n", required=True, help=scope_maps.NAME_HELP)
-    allowed = create.add_mutually_exclusive_group(required=True)
-    allowed.add_argument(
-        "--scope-map", metavar="NAME", help="an existing scope map, or one of the system"
-    )
-    scope_maps.add_repositories(allowed, "--repository")
-    create.add_argument("--status", choices=("enabled", "disabled"), default="enabled")
-    create.add_argument("--no-passwords", action="store_true", help="make no passwords yet")
-    add_expiry(create)
-    add(verbs, "list", _list, "List the tokens. Passwords are never shown.", "token list -o json")
-    show = add(verbs, "show", _show, "Show a token.", "token show --name ci-web")
-    show.add_argument("--name", "-n", required=True)
-    update = add(
-        verbs,
-        "update",
-        _update,
-        "Enable or disable a token, or change its scope map. It takes effect within a minute.",
-        "token update --name ci-web --status disabled",
-    )
-    update.add_argument("--name", "-n", required=True)
-    update.add_argument("--status", choices=("enabled", "disabled"))
-    update.add_argument("--scope-map", metavar="NAME")
-    delete = add(verbs, "delete", _delete, "Delete a token.", "token delete --name ci-web --yes")
-    delete.add_argument("--name", "-n", required=True)
-    delete.add_argument("--yes", "-y", action="store_true", help="do not ask for confirmation")
-    _register_passwords(verbs)
-
-
-def _register_passwords(verbs: Any) -> None:
-    renew = add(
-        verbs,
-        "renew",
-        _generate,
-        "Make new passwords, which are shown only once. The old ones stop within a minute.",
-        "token renew --name ci-web --password2 --expiration-in-days 90",
-    )
-    credential = verbs.add_parser("credential", help="a token's passwords")
-    inner = credential.add_subparsers(required=True, metavar="COMMAND")
-    generate = add(
-        inner,
-        "generate",
-        _generate,
-        "Make new passwords, which are shown only once. The old ones stop within a minute.",
-        "token credential generate --name ci-web --password1",
-    )
-    remove = add(
-        inner,
-        "delete",
-        _remove,
-        "Delete passwords.",
-        "token credential delete --name ci-web --password2",
-    )
-    for parser in (renew, generate, remove):
-        parser.add_argument("--name", "-n", required=True)
-        for name in PASSWORD_NAMES:
-            parser.add_argument(f"--{name}", action="store_true", help="only this password")
-    for parser in (renew, generate):
-        add_expiry(parser)
-
-
-async def _create(arguments: argparse.Namespace) -> Row | list[Row]:
+async def create(arguments: argparse.Namespace) -> Shaped:
+    """Makes a token. Raises `CommandError`, as all of these do."""
     scope_maps.check_name(arguments.name, "token")
-    ends, now = expiry(arguments), datetime.now(UTC)
-    made = [] if arguments.no_passwords else [_made(name, ends, now) for name in PASSWORD_NAMES]
-    async with access() as rows:
+    now = datetime.now(UTC)
+    ends = expiry(arguments, now)
+    made = (
+        [] if arguments.no_passwords else [new_password(name, ends, now) for name in PASSWORD_NAMES]
+    )
+    async with access(arguments) as rows:
         if await rows.token(arguments.name) is not None:
             raise CommandError(_exists(arguments.name))
         scope_map = arguments.scope_map or f"{arguments.name}-scope-map"
@@ -110,8 +45,7 @@ async def _create(arguments: argparse.Namespace) -> Row | list[Row]:
             await _check_scope_map(rows, scope_map)
         else:
             actions = scope_maps.actions_of(arguments.repository)
-            description = f"made for the token {arguments.name}"
-            await scope_maps.make(rows, ScopeMap(scope_map, actions, description))
+            await scope_maps.make(rows, ScopeMap(scope_map, actions, _made_for(arguments.name)))
         token = StoredToken(
             arguments.name,
             scope_map,
@@ -124,20 +58,17 @@ async def _create(arguments: argparse.Namespace) -> Row | list[Row]:
             await rows.add_token(token)
         except Conflict as error:
             raise CommandError(_exists(arguments.name)) from error
-    return _shown_once(arguments.name, made) if made else _row(token)
-
-
-def _made(name: str, ends: datetime | None, now: datetime) -> tuple[StoredPassword, str]:
-    return new_password(name, ends, now)
+    rows_shown = _shown_once(arguments.name, made, arguments) if made else _row(token)
+    return Shaped(rows_shown, _document(token, made))
 
 
 def _exists(name: str) -> str:
     return f"the token {name} already exists; `slipway token renew` makes new passwords for it"
 
 
-def _shown_once(name: str, made: Sequence[tuple[StoredPassword, str]]) -> list[Row]:
-    """The passwords, and how to use them."""
-    server = Settings.from_environment().login_servers[0]
+def _shown_once(name: str, made: _Made, arguments: argparse.Namespace) -> list[Row]:
+    """The passwords as people see them, and how to use them."""
+    server = address(arguments.registry) or "<registry>"
     say("These passwords are shown only once. To sign in, give one of them on standard input to:")
     say(f"  docker login {server} -u {name} --password-stdin")
     return [
@@ -152,20 +83,24 @@ def _shown_once(name: str, made: Sequence[tuple[StoredPassword, str]]) -> list[R
     ]
 
 
-async def _list(_: argparse.Namespace) -> list[Row]:
-    async with access() as rows:
-        return [_row(token) for token in await rows.tokens()]
+async def list_all(arguments: argparse.Namespace) -> Shaped:
+    """Every token."""
+    async with access(arguments) as rows:
+        tokens = await rows.tokens()
+    return Shaped([_row(token) for token in tokens], [_document(token) for token in tokens])
 
 
-async def _show(arguments: argparse.Namespace) -> Row:
-    async with access() as rows:
-        return _row(await _find(rows, arguments.name))
+async def show(arguments: argparse.Namespace) -> Shaped:
+    """One token."""
+    async with access(arguments) as rows:
+        return _shaped(await _find(rows, arguments.name))
 
 
-async def _update(arguments: argparse.Namespace) -> Row:
+async def update(arguments: argparse.Namespace) -> Shaped:
+    """Changes a token's status or scope map."""
     if arguments.status is None and arguments.scope_map is None:
         raise CommandError("nothing to change: use --status or --scope-map")
-    async with access() as rows:
+    async with access(arguments) as rows:
         token = await _find(rows, arguments.name)
         if arguments.scope_map:
             await _check_scope_map(rows, arguments.scope_map)
@@ -177,41 +112,105 @@ async def _update(arguments: argparse.Namespace) -> Row:
             generation=new_generation(),
         )
         await _replace(rows, changed)
-        return _row(changed)
+        return _shaped(changed)
 
 
-async def _delete(arguments: argparse.Namespace) -> None:
-    async with access() as rows:
+async def delete(arguments: argparse.Namespace) -> None:
+    """Deletes a token, and the scope map that was made for it."""
+    async with access(arguments) as rows:
         token = await _find(rows, arguments.name)
-        confirm(arguments, f"Delete the token {arguments.name}?")
+        scope_map = await _own_scope_map(rows, token)
+        if scope_map and await _others(rows, token):
+            scope_map = None
+        along = f" and its scope map {token.scope_map}" if scope_map else ""
+        confirm(arguments, f"Delete the token {arguments.name}{along}?")
         try:
             await rows.delete_token(token)
         except Conflict as error:
             raise CommandError(scope_maps.MEANWHILE) from error
+        if scope_map is None:
+            return
+        if await _others(rows, token):
+            say(f"The scope map {token.scope_map} stays: another token uses it by now.")
+            return
+        try:
+            await rows.delete_scope_map(scope_map)
+        except Conflict:
+            say(f"The scope map {token.scope_map} stays: somebody else changed it meanwhile.")
 
 
-async def _generate(arguments: argparse.Namespace) -> list[Row]:
-    ends, now = expiry(arguments), datetime.now(UTC)
-    made = [_made(name, ends, now) for name in _chosen(arguments) or PASSWORD_NAMES]
-    async with access() as rows:
+async def _own_scope_map(rows: Access, token: StoredToken) -> StoredScopeMap | None:
+    """The scope map that was made for a token."""
+    found = await rows.scope_map(token.scope_map)
+    is_own = found is not None and found.scope_map.description == _made_for(token.name)
+    return found if is_own else None
+
+
+async def _others(rows: Access, token: StoredToken) -> list[str]:
+    """The other tokens that have the same scope map."""
+    users = [each.name for each in await rows.tokens() if each.scope_map == token.scope_map]
+    return [name for name in users if name != token.name]
+
+
+def _made_for(name: str) -> str:
+    """The description of a scope map that is made with a token."""
+    return f"made for the token {name}"
+
+
+async def generate(arguments: argparse.Namespace) -> Shaped:
+    """Makes new passwords for a token."""
+    now = datetime.now(UTC)
+    asked = expiry(arguments, now)
+    chosen = _chosen(arguments) or PASSWORD_NAMES
+    async with access(arguments) as rows:
         token = await _find(rows, arguments.name)
         passwords = {each.name: each for each in token.passwords}
+        made = [
+            new_password(
+                name, asked if is_asked(arguments) else end_as_before(passwords.get(name), now), now
+            )
+            for name in chosen
+        ]
         passwords |= {stored.name: stored for stored, _ in made}
         ordered = tuple(passwords[name] for name in sorted(passwords))
         await _replace(rows, replace(token, passwords=ordered))
-    return _shown_once(arguments.name, made)
+    document = {
+        "passwords": [_password(stored, password) for stored, password in made],
+        "username": token.name,
+    }
+    return Shaped(_shown_once(arguments.name, made, arguments), document)
 
 
-async def _remove(arguments: argparse.Namespace) -> Row:
+def end_as_before(old: StoredPassword | None, now: datetime) -> datetime | None:
+    """When a new password ends, as it was asked for the old one. Raises `CommandError`.
+
+    As many days from now, if it was a number of days; else at the same time.
+    """
+    if old is None or old.expiry is None:
+        return None
+    life = old.expiry - old.created
+    days = timedelta(days=round(life / timedelta(days=1)))
+    if days and abs(life - days) < timedelta(seconds=1):
+        return now + days
+    if old.expiry <= now:
+        raise CommandError(
+            f"{old.name} ended at {written(old.expiry)}: say when the new one ends, by "
+            "--expiration-in-days or --expiration"
+        )
+    return old.expiry
+
+
+async def remove(arguments: argparse.Namespace) -> Shaped:
+    """Deletes passwords of a token."""
     chosen = _chosen(arguments)
     if not chosen:
         raise CommandError("choose the password: --password1 or --password2")
-    async with access() as rows:
+    async with access(arguments) as rows:
         token = await _find(rows, arguments.name)
         left = tuple(each for each in token.passwords if each.name not in chosen)
         changed = replace(token, passwords=left)
         await _replace(rows, changed)
-        return _row(changed)
+        return _shaped(changed)
 
 
 def _chosen(arguments: argparse.Namespace) -> list[str]:
@@ -246,8 +245,46 @@ def _row(token: StoredToken) -> Row:
     ]
     return {
         "name": token.name,
-        "status": "enabled" if token.enabled else "disabled",
+        "status": _status(token),
         "scopeMap": token.scope_map,
         "created": written(token.created),
         "passwords": passwords,
     }
+
+
+def _status(token: StoredToken) -> str:
+    return "enabled" if token.enabled else "disabled"
+
+
+def _document(token: StoredToken, made: _Made = ()) -> Row:
+    """A token as `az acr token` prints it; what only Azure has is `null`."""
+    values = {stored.name: password for stored, password in made}
+    return {
+        "creationDate": written(token.created),
+        "credentials": {
+            "certificates": [],
+            "passwords": [_password(each, values.get(each.name)) for each in token.passwords],
+            "username": token.name,
+        },
+        "id": None,
+        "name": token.name,
+        "objectId": None,
+        "provisioningState": "Succeeded",
+        "resourceGroup": None,
+        "scopeMapId": token.scope_map,
+        "status": _status(token),
+        "type": "Microsoft.ContainerRegistry/registries/tokens",
+    }
+
+
+def _password(stored: StoredPassword, value: str | None) -> Row:
+    return {
+        "creationTime": written(stored.created),
+        "expiry": written(stored.expiry),
+        "name": stored.name,
+        "value": value,
+    }
+
+
+def _shaped(token: StoredToken) -> Shaped:
+    return Shaped(_row(token), _document(token))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
+import ipaddress
 import json
 import urllib.error
 import urllib.parse
@@ -14,23 +15,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry_core.errors import reason_of
-from slipway_cli.command import CommandError, Row, add, read_password, written
+from slipway_cli.command import CommandError, Row, describe, read_password, written
 
-_TIMEOUT_SECONDS = 30
+PATIENCE_SECONDS = 10.0
+"""How long the registry may take for its whole answer, the look-up of its name included."""
 _MAX_ERROR_BYTES = 64 * 1024
 
 
-def register(nouns: Any) -> None:
-    """Adds the command."""
-    parser = add(
-        nouns,
-        "whoami",
+def register(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    describe(
+        parser,
         _run,
         "Sign in to a registry, and show who you are there and what you may do.",
         "whoami --server https://registry.example.com -u ci-web --scope repository:team/web:pull",
     )
     parser.add_argument(
         "--server",
+        "--registry",
+        "-r",
         required=True,
         help="address of the registry, such as https://registry.example.com",
     )
@@ -50,6 +53,9 @@ def register(nouns: Any) -> None:
 async def _run(arguments: argparse.Namespace) -> Row:
     server = arguments.server if "://" in arguments.server else f"https://{arguments.server}"
     address = urllib.parse.urlsplit(server)
+    if server != arguments.server and is_loopback(address.hostname or ""):
+        name = arguments.server
+        raise CommandError(f"--server: say which it is, http://{name} or https://{name}")
     if address.scheme not in ("https", "http") or not address.netloc:
         raise CommandError("--server: use an address such as https://registry.example.com")
     password = read_password(arguments)
@@ -57,7 +63,13 @@ async def _run(arguments: argparse.Namespace) -> Row:
         [("service", address.netloc), *(("scope", scope) for scope in arguments.scope)]
     )
     url = f"{address.scheme}://{address.netloc}/oauth2/token?{query}"
-    return await asyncio.to_thread(_ask, url, arguments.username, password)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asyncio.to_thread(_ask, url, arguments.username, password)
+    except TimeoutError as error:
+        raise CommandError(
+            f"the registry did not answer within {PATIENCE_SECONDS:.0f} seconds: check --server"
+        ) from error
 
 
 def _ask(url: str, username: str, password: str) -> Row:
@@ -66,7 +78,7 @@ def _ask(url: str, username: str, password: str) -> Row:
         url, headers={"Authorization": f"Basic {credentials}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310
             document = json.load(answer)
     except urllib.error.HTTPError as error:
         reason = _reason(error)
@@ -95,6 +107,16 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _row(token: str) -> Row:
     claims = claims_of(token)
     access = [
@@ -102,9 +124,9 @@ def _row(token: str) -> Row:
         for entry in claims.get("access", ())
     ]
     return {
-        "name": claims.get("name", claims.get("sub", "")),
-        "kind": claims.get("kind", ""),
-        "subject": claims.get("sub", ""),
+        "name": claims.get("name", claims.get("sub")),
+        "kind": claims.get("kind"),
+        "subject": claims.get("sub"),
         "expires": written(datetime.fromtimestamp(claims["exp"], UTC)),
         "access": access,
     }

@@ -57,7 +57,7 @@ class World:
         name = f"token-{uuid.uuid4().hex[:8]}"
         flags = [word for each in repositories for word in ("--repository", *each)]
         made = json.loads(self.slipway("token", "create", "--name", name, *flags))
-        return name, made[0]["value"]
+        return name, made["credentials"]["passwords"][0]["value"]
 
     def assign(self, role: str, repository: str) -> str:
         """The object id of somebody new who has a role."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -49,3 +50,22 @@ def test_the_command_line_works_in_a_clone_as_the_documentation_installs_it(scra
     subprocess.run(["sh", "-c", line], cwd=scratch, check=True, capture_output=True, timeout=300)
     assert run(["./slipway", "--version"], cwd=scratch).text == f"slipway {__version__}"
     assert "admin-password" in run(["./slipway", "--help"], cwd=scratch).text
+
+
+def test_the_command_line_installs_as_a_package(scratch: Path) -> None:
+    """As `pipx install .` does it, from a copy: a build leaves files beside the sources."""
+    for package in ("registry_core", "slipway_cli", "requirements"):
+        shutil.copytree(
+            locks.ROOT / package,
+            scratch / "source" / package,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    shutil.copy(locks.ROOT / "pyproject.toml", scratch / "source")
+    run([sys.executable, "-m", "venv", scratch / "own"])
+    run([scratch / "own/bin/pip", "install", "--quiet", scratch / "source"])
+    slipway = scratch / "own/bin/slipway"
+    assert run([slipway, "--version"], cwd=scratch).text == f"slipway {__version__}"
+    assert json.loads(run([slipway, "cost", "--output", "json"], cwd=scratch).text)
+    with pytest.raises(CommandError) as failed:
+        run([slipway, "token", "list"], cwd=scratch)
+    assert "RegistryStorage" in failed.value.result.output

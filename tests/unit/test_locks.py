@@ -19,6 +19,7 @@ import json, sys
 before = set(sys.modules)
 from slipway_cli import main
 import azure.identity.aio  # Imported where an identity is used.
+import slipway_cli.keys, slipway_cli.role_assignments, slipway_cli.tokens  # And these when run.
 main.parser()
 print(json.dumps(sorted(set(sys.modules) - before)))
 """

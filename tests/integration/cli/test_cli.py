@@ -22,11 +22,14 @@ import pytest
 from devhost.processes.azurite import Azurite
 from registry_core.access import store
 from registry_core.access.store import Access
+from registry_core.access.tokens import new_password
 from registry_core.model.roles import SYSTEM_SCOPE_MAPS
 from registry_core.settings import StorageSettings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
+from slipway_cli import tokens
+from slipway_cli.command import CommandError
 from slipway_cli.main import main
 
 ROOT = Path(__file__).parents[3]
@@ -111,7 +114,7 @@ def is_right(azurite: Azurite, name: str, password: str) -> bool:
 def create(run: Run, name: str, *more: str) -> list[str]:
     """A token's passwords."""
     made = run("token", "create", "--name", name, "--repository", "team/web", "content/read", *more)
-    return [each["value"] for each in made]
+    return [each["value"] for each in made["credentials"]["passwords"]]
 
 
 def test_a_new_tokens_passwords_are_shown_once_and_kept_as_hashes(
@@ -138,25 +141,134 @@ def test_a_new_token_comes_with_the_command_that_signs_in(
     assert len(rows) == 2
 
 
+def test_the_command_that_signs_in_names_an_address_only_where_it_is_known(
+    capsys: pytest.CaptureFixture[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REGISTRY_LOGIN_SERVERS", raising=False)
+    make = ("token", "create", "--scope-map", "_repositories_pull", "-n")
+    for number, (flags, named) in enumerate(
+        (
+            ((), "<registry>"),
+            (("-r", "prod"), "<registry>"),
+            (("--registry", "https://prod.example.com/"), "prod.example.com"),
+        )
+    ):
+        assert main([*make, f"{name}-{number}", *flags]) == 0
+        assert f"docker login {named} -u" in capsys.readouterr().err
+
+
+def test_a_registry_that_is_not_the_one_of_the_settings_is_refused_before_a_change(
+    run: Run, refused: Callable[..., str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(run, name)
+    monkeypatch.setenv("REGISTRY_LOGIN_SERVERS", "test.example.com,localhost:7071")
+    delete = ("token", "delete", "-n", name, "--yes", "-r")
+    assert "names another registry, test.example.com" in refused(*delete, "prod")
+    for known in ("test", "TEST.example.com", "localhost:7071"):
+        assert run("token", "show", "-n", name, "-r", known)["name"] == name
+    run(*delete, "test")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "token list",
+        "scope-map list",
+        "role-assignment list",
+        "key list",
+        "admin-password generate",
+    ],
+)
+def test_the_registry_may_be_named_as_for_az(run: Run, command: str) -> None:
+    run(*command.split(), "-r", "myregistry")
+
+
+def expiries(run: Run, name: str) -> dict[str, str | None]:
+    """When each of a token's passwords ends."""
+    passwords = run("token", "show", "--name", name)["credentials"]["passwords"]
+    return {each["name"]: each["expiry"] for each in passwords}
+
+
+def days_left(time: str | None) -> int:
+    assert time
+    return round((datetime.fromisoformat(time) - datetime.now(UTC)) / timedelta(days=1))
+
+
 def test_a_password_ends_when_it_is_said_to(azurite: Azurite, run: Run, name: str) -> None:
     for password in create(run, name, "--expiration-in-days", "30"):
         assert not is_right(azurite, name, password)
-    (made,) = run("token", "renew", "--name", name, "--password2")
+    renew = ("token", "renew", "--name", name, "--password2", "--expiration", "never")
+    (made,) = run(*renew)["passwords"]
     assert is_right(azurite, name, made["value"])
-    passwords = run("token", "show", "--name", name)["passwords"]
-    assert re.fullmatch(r"password1 until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", passwords[0])
-    assert passwords[1] == "password2"
+    ends = expiries(run, name)
+    assert days_left(ends["password1"]) == 30
+    assert ends["password2"] is None
+
+
+def test_a_renewed_password_ends_as_it_was_asked_for_the_old_one(run: Run, name: str) -> None:
+    create(run, name, "--expiration", "2090-01-31T00:00:00Z")
+    run("token", "renew", "--name", name, "--password1", "--expiration-in-days", "90")
+    run("token", "renew", "--name", name)
+    ends = expiries(run, name)
+    assert days_left(ends["password1"]) == 90
+    assert ends["password2"] == "2090-01-31T00:00:00Z"
+
+
+def test_days_count_from_the_renewal_and_a_time_that_has_passed_is_asked_for_anew() -> None:
+    now = datetime.now(UTC)
+    old, _ = new_password("password1", now - timedelta(days=60), now - timedelta(days=90))
+    assert tokens.end_as_before(old, now) == now + timedelta(days=30)
+    old, _ = new_password("password1", now - timedelta(hours=1), now - timedelta(days=90))
+    with pytest.raises(CommandError, match="--expiration-in-days"):
+        tokens.end_as_before(old, now)
+
+
+def test_a_new_token_has_the_shape_that_az_prints(run: Run, name: str) -> None:
+    """`az acr token create`, of azure-cli's documentation; what only Azure has is null."""
+    made = run("token", "create", "-n", name, "--scope-map", "_repositories_pull")
+    first, second = made["credentials"].pop("passwords")
+    assert set(first) == set(second) == {"creationTime", "expiry", "name", "value"}
+    assert (first["name"], first["expiry"], second["name"]) == ("password1", None, "password2")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.pop("creationDate"))
+    assert made == {
+        "credentials": {"certificates": [], "username": name},
+        "id": None,
+        "name": name,
+        "objectId": None,
+        "provisioningState": "Succeeded",
+        "resourceGroup": None,
+        "scopeMapId": "_repositories_pull",
+        "status": "enabled",
+        "type": "Microsoft.ContainerRegistry/registries/tokens",
+    }
+    renewed = run("token", "credential", "generate", "-n", name)
+    assert renewed["username"] == name
+    assert [each["name"] for each in renewed["passwords"]] == ["password1", "password2"]
+
+
+def test_what_is_not_there_is_null_for_programs_and_a_deletion_an_empty_object(
+    run: Run, name: str
+) -> None:
+    made = run("scope-map", "create", "--name", name, "--repository", "a", "content/read")
+    assert made["description"] is None
+    assert run("scope-map", "show", "--name", "_repositories_pull")["created"] is None
+    assert run("scope-map", "delete", "--name", name, "--yes") == {}
+    role = ("--assignee", str(uuid.uuid4()), "--role", "AcrPull")
+    (assigned,) = run("role-assignment", "create", *role)
+    assert assigned["description"] is None
+    assert run("role-assignment", "delete", *role) == {}
 
 
 def test_renewing_replaces_one_password_and_deleting_takes_it(
     azurite: Azurite, run: Run, name: str
 ) -> None:
     first, second = create(run, name)
-    (renewed,) = run("token", "credential", "generate", "--name", name, "--password1")
+    generate = ("token", "credential", "generate", "--name", name, "--password1")
+    (renewed,) = run(*generate)["passwords"]
     right = [is_right(azurite, name, each) for each in (first, second, renewed["value"])]
     assert right == [False, True, True]
     left = run("token", "credential", "delete", "--name", name, "--password1")
-    assert left["passwords"] == ["password2"]
+    assert [each["name"] for each in left["credentials"]["passwords"]] == ["password2"]
     right = [is_right(azurite, name, each) for each in (second, renewed["value"])]
     assert right == [True, False]
 
@@ -170,19 +282,34 @@ def test_a_token_can_be_disabled_enabled_and_given_another_scope_map(
     run("token", "update", "--name", name, "--status", "enabled")
     assert is_right(azurite, name, password)
     changed = run("token", "update", "--name", name, "--scope-map", "_repositories_push")
-    assert changed["scopeMap"] == "_repositories_push"
+    assert changed["scopeMapId"] == "_repositories_push"
 
 
-def test_a_deleted_token_is_gone_and_its_scope_map_can_go(
+def test_a_deleted_token_takes_the_scope_map_that_was_made_for_it_along(
     run: Run, refused: Callable[..., str], name: str
 ) -> None:
     create(run, name)
     scope_map = f"{name}-scope-map"
     assert name in refused("scope-map", "delete", "--name", scope_map, "--yes")
-    run("token", "delete", "--name", name, "--yes")
+    assert f"and its scope map {scope_map}" in refused("token", "delete", "--name", name)
+    assert run("token", "delete", "--name", name, "--yes") == {}
     assert "does not exist" in refused("token", "show", "--name", name)
-    run("scope-map", "delete", "--name", scope_map, "--yes")
     assert "does not exist" in refused("scope-map", "show", "--name", scope_map)
+    create(run, name)
+
+
+def test_a_deleted_token_leaves_a_scope_map_that_others_use_or_that_was_made_by_itself(
+    run: Run, name: str
+) -> None:
+    create(run, name)
+    run("token", "create", "--name", f"{name}-2", "--scope-map", f"{name}-scope-map")
+    run("token", "delete", "--name", name, "--yes")
+    assert run("scope-map", "show", "--name", f"{name}-scope-map")
+    own = f"{name}-own"
+    run("scope-map", "create", "--name", own, "--repository", "a", "content/read")
+    run("token", "create", "--name", f"{name}-3", "--scope-map", own)
+    run("token", "delete", "--name", f"{name}-3", "--yes")
+    assert run("scope-map", "show", "--name", own)
 
 
 def test_a_scope_map_is_changed_by_adding_and_taking(run: Run, name: str) -> None:
@@ -339,6 +466,8 @@ def test_storage_that_cannot_be_reached_is_said_in_a_line(
     assert "may or may not be done" in refused(*make)
     monkeypatch.setenv("RegistryStorage", "")
     assert "RegistryStorage__accountName" in refused("token", "list")
+    monkeypatch.setenv("RegistryStorage", "AccountName=a;AccountKey=not the whole k")
+    assert "AccountKey is not base64" in refused("token", "list")
 
 
 def process(*arguments: str) -> subprocess.Popen[str]:
@@ -420,10 +549,26 @@ def test_everything_explains_itself(command: str) -> None:
         assert "example:\n  slipway " in said
 
 
-def test_arguments_that_are_none_end_with_2() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("token", "create"), "--name"),
+        (("cost", "--pulls", "many"), "argument --pulls: invalid number value: 'many'"),
+        (("cost", "--regions", "0"), "argument --regions: use a number from 1"),
+        (("tokens",), "invalid choice: 'tokens'"),
+        ((), "COMMAND"),
+    ],
+)
+def test_arguments_that_are_none_end_with_2_and_a_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["token", "create"])
+        main(arguments)
     assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert error.endswith(" --help\n")
 
 
 class TokenEndpoint(BaseHTTPRequestHandler):
@@ -478,6 +623,8 @@ def test_whoami_tells_what_the_registry_says(
     finally:
         server.shutdown()
         server.server_close()
+    nearby = f"localhost:{server.server_port}"
+    assert f"http://{nearby} or https://{nearby}" in refused("whoami", "-r", nearby, "-u", "ci-web")
     with Path(os.devnull).open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         assert "--password-stdin" in refused(*arguments)

@@ -118,6 +118,7 @@ def test_programs_get_the_steps_as_json(
         assert main(arguments) == 0
     steps = json.loads(capsys.readouterr().out)
     assert [each["step"] for each in steps] == STEPS
+    assert {key for each in steps for key in each} == {"step", "seconds"}
 
 
 def test_a_registry_that_deletes_nothing_passes_and_what_stays_is_said(
@@ -135,7 +136,7 @@ def test_a_registry_that_deletes_nothing_passes_and_what_stays_is_said(
 def made_token(capsys: pytest.CaptureFixture[str], name: str, *actions: str) -> str:
     arguments = ["token", "create", "--name", name, "--repository", "scoped/smoke", *actions]
     assert main([*arguments, "--output", "json"]) == 0
-    password: str = json.loads(capsys.readouterr().out)[0]["value"]
+    password: str = json.loads(capsys.readouterr().out)["credentials"]["passwords"][0]["value"]
     return password
 
 
@@ -303,7 +304,9 @@ def test_a_first_start_that_takes_a_while_is_waited_for(
     monkeypatch.setattr("slipway_cli.smoke._PAUSE_SECONDS", 0.01)
     proxy.unready = 3
     status, said = smoke(proxy.address, "--wait", "600", "--health-only")
-    assert (status, said.partition(":")[0]) == (0, "health")
+    waiting, done = said.splitlines()
+    assert waiting == "health: not ok yet; waiting up to 600 s (503)"
+    assert (status, done.partition(" (")[0]) == (0, "health: ok")
     assert proxy.asked == [("GET", "/healthz")] * 4
 
 

@@ -56,6 +56,8 @@ def test_the_first_start_makes_a_password_and_tells_where_but_not_what(
         port = host.base_url.rpartition(":")[2]
         login = f"docker login localhost:{port} -u admin --password-stdin < {data}/admin-password"
         assert login in host.output
+        noted = (data / "storage.sh").read_text()
+        assert re.search(rf"^export REGISTRY_LOGIN_SERVERS=localhost:{port}\b", noted, re.MULTILINE)
         assert "Timer yearly (0 0 0 1 1 *): next " in host.output
         blob_port = azurite_port(data)
         assert is_listening(blob_port)

@@ -381,6 +381,8 @@ def test_a_random_password_is_practically_never_refused() -> None:
         ("REGISTRY_LOGIN_SERVERS", "registry.example:\u0663"),
         ("RegistryStorage", "garbage"),
         ("RegistryStorage", "AccountName=a"),
+        ("RegistryStorage", "AccountName=a;AccountKey=not the whole k"),
+        ("RegistryStorage", "AccountName=a;AccountKey=a2V"),
     ],
 )
 def test_what_would_fail_at_the_first_request_is_refused_at_start(name: str, value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -122,6 +123,21 @@ def test_every_price_has_a_source_and_is_used() -> None:
         lacking = replace(PRICES, by_name={k: v for k, v in PRICES.by_name.items() if k != name})
         with pytest.raises(PricesError, match=name):
             _ = [(bill.bill(w, lacking), bill.alternatives(w, lacking)) for w in works]
+
+
+def test_programs_get_the_same_members_of_each_line_and_no_sum_that_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["cost", "--regions", "2"]
+    assert main.main([*command, "-o", "json"]) == 0
+    rows = {row["item"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {tuple(row) for row in rows.values()} == {("item", "quantity", "unit", "cost")}
+    assert rows["ACR Basic"]["cost"] is None
+    assert rows["ACR Premium"]["cost"] > 0
+    assert main.main(command) == 0
+    assert re.search(
+        "^ACR Basic +does not have several regions$", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_the_command_works_without_storage_and_prints_json(
