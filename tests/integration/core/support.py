@@ -214,9 +214,9 @@ async def connect(
                 return {"type": "http.disconnect"}
 
         request = Request(scope, receive_or_disconnect)
-        prefix, _, path = scope["path"].removeprefix("/").partition("/")
-        surface = next(each for each in SURFACES if each.prefix == f"/{prefix}")
-        response = await edge.handle(registry, surface, request, f"/{path}")
+        path = scope["path"]
+        surface = next(each for each in SURFACES if path.startswith(f"{each.prefix}/"))
+        response = await edge.handle(registry, surface, request, path[len(surface.prefix) :])
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(
