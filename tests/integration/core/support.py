@@ -215,8 +215,9 @@ async def connect(
 
         request = Request(scope, receive_or_disconnect)
         path = scope["path"]
-        surface = next(each for each in SURFACES if path.startswith(f"{each.prefix}/"))
-        response = await edge.handle(registry, surface, request, path[len(surface.prefix) :])
+        surface = next(each for each in SURFACES if f"{path}/".startswith(f"{each.prefix}/"))
+        below = path.removeprefix(surface.prefix) or "/"
+        response = await edge.handle(registry, surface, request, below)
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(
