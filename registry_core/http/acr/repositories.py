@@ -48,18 +48,19 @@ async def patch(context: Context) -> Response:
 
 async def delete(context: Context) -> Response:
     """Deletes the repository with all that is in it, and tells what that was."""
-    manifests: list[str] = []
-    tags: list[str] = []
+    # An event whose answer was lost may be told twice.
+    manifests: set[str] = set()
+    tags: set[str] = set()
 
     def tell(events: Iterable[Event]) -> None:
         told = list(events)
         context.record(told)
         for event in told:
-            tags.extend(event.tags)
+            tags.update(event.tags)
             if event.operation is Operation.UNTAG:
-                tags.append(event.tag)
+                tags.add(event.tag)
             else:
-                manifests.append(event.digest)
+                manifests.add(event.digest)
 
     deletion = DeleteRepository(context.origin)
     await context.services.bulk_deletions.delete_repository(context.repository, deletion, tell)
