@@ -45,6 +45,14 @@ async def registry_v2(req: Request) -> Response:
         return await edge.handle(registry, surfaces.V2, req, _path(req))
 
 
+@app.function_name("registry_acr")
+@app.route(route="acr/v1/{*path}", methods=METHODS)
+async def registry_acr(req: Request) -> Response:
+    """Azure Container Registry's own API, `/acr/v1/…`."""
+    with worker_memory.forgetting(req):
+        return await edge.handle(registry, surfaces.ACR, req, _path(req))
+
+
 @app.function_name("registry_oauth2")
 @app.route(route="oauth2/{*path}", methods=METHODS)
 async def registry_oauth2(req: Request) -> Response:

@@ -11,7 +11,7 @@ The tree::
     │                                               CNCF distribution's, which clients know
     ├── ScopeInvalid, GrantUnsupported              token requests
     ├── TooManyRequests                             rate limits, and wrong passwords
-    ├── DisallowedOperation                         Azure Container Registry's lock
+    ├── DisallowedOperation, TagUnknown             Azure Container Registry's
     └── Unavailable, InsufficientStorage, InternalError
                                                     storage or we ourselves failed
 
@@ -120,6 +120,12 @@ class TagInvalid(RegistryError):
     status, code, message = 400, "TAG_INVALID", "invalid tag"
 
 
+class TagUnknown(RegistryError):
+    """No such tag in this repository."""
+
+    status, code, message = 404, "TAG_UNKNOWN", "the specified tag does not exist"
+
+
 class TooManyTags(RegistryError):
     """More tags than one push can set."""
 
@@ -187,7 +193,7 @@ class DisallowedOperation(RegistryError):
 
 
 class RequestInvalid(RegistryError):
-    """The request's query cannot be read."""
+    """The request's query or body cannot be read."""
 
     status, code, message = 400, "REQUEST_INVALID", "the query cannot be read"
 

@@ -30,6 +30,7 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.listing import Listings
 from registry_core.repositories.lock import Locks
+from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
 from registry_core.settings import Settings
@@ -60,6 +61,7 @@ class Services:
     deletions: Deletions
     bulk_deletions: BulkDeletions
     locks: Locks
+    metadata: Metadata
     signer: SasSigner
     signing_keys: SigningKeys
     sign_in: SignIn
@@ -159,6 +161,7 @@ class Registry:
             deletions=Deletions(executor, catalog, blobs, manifests),
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
+            metadata=Metadata(repositories, manifests),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,

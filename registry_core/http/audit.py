@@ -1,4 +1,4 @@
-"""Audit records: every sign-in, push, pull and deletion, one structured line each.
+"""Audit records: every sign-in, push, pull, deletion and lock, one structured line each.
 
 Their columns have the names of ACR's tables `ContainerRegistryLoginEvents` and
 `ContainerRegistryRepositoryEvents`, so that queries written for those work on these. Secrets,

@@ -8,15 +8,15 @@ from registry_core.errors import PaginationNumberInvalid
 from registry_core.http.query import Query
 
 MAX_ENTRIES = 1000
-"""The largest page; a larger `n` is clamped to it, and so is none (CVE-2023-2253)."""
+"""The largest page; a larger `n` is clamped to it (CVE-2023-2253)."""
 _MAX_CURSOR = 1024
 
 
-def page_size(query: Query) -> int:
+def page_size(query: Query, default: int = MAX_ENTRIES) -> int:
     """How many entries the client wants. Raises `PaginationNumberInvalid`."""
     text = query.get("n")
     if text is None:
-        return MAX_ENTRIES
+        return default
     if not text.isascii() or not text.isdigit():
         raise PaginationNumberInvalid(detail={"n": text[:40]})
     digits = text.lstrip("0") or "0"

@@ -96,6 +96,8 @@ class Event:
     """Whether the digest is that of a blob, not of a manifest."""
     attributes: Mapping[str, bool] = field(default_factory=dict)
     """What was set, for `UPDATE`."""
+    tags: tuple[str, ...] = ()
+    """The tags that went along with a manifest, for `DELETE`."""
     stamp: str = ""
     """The change's place in the order of all regions' changes (`model/clock.py`)."""
 

@@ -52,7 +52,7 @@ class Listings:
                 partition, first, rows.TAGS.end, _SHOWN_BY, limit, having=rows.LIVE
             )
 
-        found, is_more = await _page(read, rows.TAGS.after(last), count, Target.TAG)
+        found, is_more = await read_page(read, rows.TAGS.after(last), count, Target.TAG)
         names = [rows.TAGS.rest(row.key) for row in found]
         if not names:
             columns = (rows.LIVE, rows.GONE)
@@ -66,7 +66,7 @@ class Listings:
         async def read(first: str, limit: int) -> tables.Page:
             return await self._catalog.entries(first, _SHOWN_BY, limit)
 
-        found, is_more = await _page(read, Catalog.after(last), count, Target.REPOSITORY)
+        found, is_more = await read_page(read, Catalog.after(last), count, Target.REPOSITORY)
         names = [Catalog.name(row.key).text for row in found]
         return Page(names, names[-1] if is_more else "")
 
@@ -124,7 +124,12 @@ class Listings:
         return descriptor
 
 
-async def _page(
+def is_listed(row: Row, target: Target) -> bool:
+    """Whether the attributes in a row allow that it is listed."""
+    return not Attributes.from_row(row.values).forbidding(target, Use.LIST)
+
+
+async def read_page(
     read: Callable[[str, int], Awaitable[tables.Page]], first: str, count: int, target: Target
 ) -> tuple[list[Row], bool]:
     """Up to `count` rows from the key `first` on, less those hidden, and whether more follow.
@@ -136,11 +141,7 @@ async def _page(
     wanted = min(count + 1, tables.MAX_PAGE)
     while True:
         found = await read(first, wanted)
-        shown += [
-            row
-            for row in found.rows
-            if not Attributes.from_row(row.values).forbidding(target, Use.LIST)
-        ]
+        shown += [row for row in found.rows if is_listed(row, target)]
         if len(shown) > count or found.is_last:
             return shown[:count], len(shown) > count
         first = f"{found.rows[-1].key}\x20"

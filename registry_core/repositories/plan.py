@@ -381,7 +381,7 @@ def delete_manifests(
     room = tables.MAX_TRANSACTION_ROWS - len(changes)
     surplus = [row for each in doomed for row in each.surplus][:room]
     changes += [tables.delete(row.key, row.etag) for row in surplus]
-    return Plan(changes, [_deletion(name, each.manifest, origin, moment) for each in doomed])
+    return Plan(changes, [_deletion(name, each, origin, moment) for each in doomed])
 
 
 def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChange]:
@@ -394,15 +394,14 @@ def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChan
     return [*changes, *_tags_go(found, doomed.tags, moment)]
 
 
-def _deletion(
-    name: RepositoryName, manifest: StoredManifest, origin: Origin, moment: Moment
-) -> Event:
+def _deletion(name: RepositoryName, doomed: Doomed, origin: Origin, moment: Moment) -> Event:
     return Event(
         Operation.DELETE,
         name.text,
         origin,
-        digest=str(manifest.digest),
-        media_type=manifest.media_type,
+        digest=str(doomed.manifest.digest),
+        media_type=doomed.manifest.media_type,
+        tags=tuple(str(each.tag) for each in doomed.tags),
         stamp=moment.stamp,
     )
 

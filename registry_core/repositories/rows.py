@@ -18,7 +18,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -82,6 +82,19 @@ MANIFEST_FACTS = (
 )
 """The columns of `m:` that a change decides by; none of the bytes."""
 
+LISTED_MANIFEST_FACTS = (
+    LIVE,
+    GONE,
+    "MediaType",
+    "ConfigMediaType",
+    "ImageSize",
+    "Os",
+    "Architecture",
+    "Created",
+    "Updated",
+    *ATTRIBUTES,
+)
+"""The columns of `m:` that a listing shows."""
 
 TAG_FACTS = (LIVE, "Digest", "MediaType", "Size", "Created", "Updated", "Stamp", *ATTRIBUTES)
 """The columns of `t:`, all of them but for tombstones."""
@@ -201,6 +214,17 @@ def tag_time(time: datetime, tag: Tag) -> str:
 def manifest_time(time: datetime, digest: Digest) -> str:
     """`M:<inverted time>:<digest>`."""
     return f"{MANIFEST_TIMES.prefix}{inverted(time)}:{digest}"
+
+
+def time_in(key: str) -> datetime:
+    """The time in a key `T:` or `M:`."""
+    _, digits, _ = key.split(":", 2)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=_LATEST - int(digits))
+
+
+def name_in(key: str) -> str:
+    """The tag or the digest in a key `T:` or `M:`."""
+    return key.split(":", 2)[2]
 
 
 def parents_of(child: Digest) -> Range:

@@ -214,9 +214,10 @@ async def connect(
                 return {"type": "http.disconnect"}
 
         request = Request(scope, receive_or_disconnect)
-        prefix, _, path = scope["path"].removeprefix("/").partition("/")
-        surface = next(each for each in SURFACES if each.prefix == f"/{prefix}")
-        response = await edge.handle(registry, surface, request, f"/{path}")
+        path = scope["path"]
+        surface = next(each for each in SURFACES if f"{path}/".startswith(f"{each.prefix}/"))
+        below = path.removeprefix(surface.prefix) or "/"
+        response = await edge.handle(registry, surface, request, below)
         trace: CallTrace = request.state.storage_calls
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(

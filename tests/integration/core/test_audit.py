@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from registry_core.errors import Unavailable
-from registry_core.http.surface import Route
-from registry_core.http.surfaces import V2
+from registry_core.http.surface import Route, Surface
+from registry_core.http.surfaces import ACR, V2
 from registry_core.model.change import Event, Operation
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
@@ -121,12 +121,15 @@ async def test_whatever_way_a_blob_comes_it_is_recorded_once_and_what_only_begin
     ]
 
 
-@pytest.mark.parametrize("route", V2.routes, ids=id_of)
+ROUTES = [(surface, route) for surface in (V2, ACR) for route in surface.routes]
+
+
+@pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)
 async def test_what_is_refused_is_recorded_as_its_row_in_the_table_says(
-    client: Client, repository: str, records: Any, route: Route
+    client: Client, repository: str, records: Any, surface: Surface, route: Route
 ) -> None:
     """To somebody who has not signed in, and to the admin, where there is no repository."""
-    path = V2.prefix + path_of(route, name=repository)
+    path = surface.prefix + path_of(route, name=repository)
     media_type = "application/vnd.oci.image.manifest.v1+json"
     headers = {"Content-Type": media_type} if route.method == "PUT" else {}
     answer = await Guest(client).ask(route.method, path, headers=headers)
@@ -147,9 +150,35 @@ async def test_what_is_refused_is_recorded_as_its_row_in_the_table_says(
         assert line["CorrelationId"] == answer.headers["x-ms-correlation-request-id"]
         assert line["OperationName"] == ("Untag" if is_untag else route.audit.value)
         assert (line["Repository"], line["Size"]) == (repository, None)
-        assert (line["Tag"], line["Digest"]) == (("latest", "") if is_tag else ("", DIGEST))
-        assert line["ArtifactType"] == ("" if is_tag else "Blob")
+        is_blob = "<digest>" in route.pattern
+        assert line["Tag"] == ("latest" if is_tag else "")
+        assert line["Digest"] == (DIGEST if is_blob else "")
+        assert line["ArtifactType"] == ("Blob" if is_blob else "")
         assert line["MediaType"] == headers.get("Content-Type", "")
+
+
+async def test_what_acrs_own_api_changes_is_recorded(
+    client: Client, repository: str, records: Any
+) -> None:
+    image = await client.push_image(repository, "v1")
+    await client.put_manifest(repository, "v2", image.manifest)
+    url, lock = f"/acr/v1/{repository}", {"readEnabled": False}
+    for path in ("", "/_tags/v1", f"/_manifests/{image.digest}"):
+        assert (await client.send("PATCH", f"{url}{path}", json=lock)).status_code == 200
+    assert (await client.send("PATCH", url, json={})).status_code == 200
+    assert (await client.send("PATCH", url, json={"readEnabled": 1})).status_code == 400
+    assert (await client.send("DELETE", f"{url}/_tags/v2")).status_code == 202
+    assert (await client.send("DELETE", url)).status_code == 202
+    names = ("OperationName", "Tag", "Digest", "ResultType")
+    # The first four are the blobs and the tags that were pushed.
+    assert [tuple(line[name] for name in names) for line in records(REPOSITORY)[4:]] == [
+        ("UpdateMetadata", "", "", "Succeeded"),
+        ("UpdateMetadata", "v1", image.digest, "Succeeded"),
+        ("UpdateMetadata", "", image.digest, "Succeeded"),
+        ("UpdateMetadata", "", "", "Failed"),
+        ("Untag", "v2", image.digest, "Succeeded"),
+        ("Delete", "", image.digest, "Succeeded"),
+    ]
 
 
 async def test_a_push_that_its_content_refuses_is_recorded_as_failed(

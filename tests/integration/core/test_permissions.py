@@ -172,7 +172,7 @@ async def open_instance(world: World) -> AsyncIterator[Client]:
 
 async def test_anybody_may_pull_what_is_open(world: World, open_instance: Client) -> None:
     await _images(world)
-    pull = frozenset({Action.PULL})
+    pull = frozenset({Action.PULL, Action.METADATA_READ})
     guest = Guest(open_instance)
     await _walk(world, guest, pull, frozenset(), 401)
     await _walk(world, await world.bearer(guest), pull | SIGNED_IN, SIGNED_IN, 401)

@@ -23,6 +23,7 @@ TABLE = {
     "Denied": (403, "DENIED"),
     "Unsupported": (405, "UNSUPPORTED"),
     "TagInvalid": (400, "TAG_INVALID"),
+    "TagUnknown": (404, "TAG_UNKNOWN"),
     "TooManyTags": (414, "TAG_INVALID"),
     "RangeInvalid": (416, "RANGE_INVALID"),
     "PaginationNumberInvalid": (400, "PAGINATION_NUMBER_INVALID"),

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from registry_core import errors
-from registry_core.http.surfaces import OAUTH2, SURFACES, V2
+from registry_core.http.surface import Surface
+from registry_core.http.surfaces import ACR, OAUTH2, SURFACES, V2
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "protocol.md").read_text()
-ROW = re.compile(r"^\| `([A-Z]+)` `/v2(/[^`]*)` \| (\w+) \|", re.MULTILINE)
+ACR_PAGE = (DOCS / "acr-compatibility.md").read_text()
 TOKEN_ROW = re.compile(r"^\| `([A-Z]+) /oauth2(/\w+)`", re.MULTILINE)
 
 
-def test_every_endpoint_is_documented_with_its_action_and_no_other() -> None:
+@pytest.mark.parametrize(("surface", "page"), [(V2, PAGE), (ACR, ACR_PAGE)])
+def test_every_endpoint_is_documented_with_its_action_and_no_other(
+    surface: Surface, page: str
+) -> None:
+    row = rf"^\| `([A-Z]+)` `{surface.prefix}(/[^`]*)` \| (\w+) \|"
     documented = {
-        (V2.find(path).route(method), action) for method, path, action in ROW.findall(PAGE)
+        (surface.find(path).route(method), action)
+        for method, path, action in re.findall(row, page, re.MULTILINE)
     }
-    assert documented == {(route, str(route.action)) for route in V2.routes}
+    assert documented == {(route, str(route.action)) for route in surface.routes}
 
 
 def test_every_way_to_get_a_token_is_documented_and_no_other() -> None:
@@ -33,7 +41,7 @@ def _all_errors(base: type[errors.RegistryError]) -> set[type[errors.RegistryErr
 
 def test_every_error_code_is_documented_and_no_other() -> None:
     known = {error.code for error in _all_errors(errors.RegistryError)}
-    spelt = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", PAGE))
+    spelt = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", PAGE + ACR_PAGE))
     assert known <= spelt
     methods = {route.method for surface in SURFACES for route in surface.routes}
     settings = set(re.findall(r"`(REGISTRY_\w+)`", (DOCS / "settings.md").read_text()))

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from registry_core.errors import UnknownRoute, Unsupported
 from registry_core.http.context import Context
 from registry_core.http.surface import Route, Surface
-from registry_core.http.surfaces import NOTHING, OAUTH2, SURFACES, V2
+from registry_core.http.surfaces import ACR, NOTHING, OAUTH2, SURFACES, V2
 from registry_core.model.actions import Action
 from registry_core.model.requests import RequestKind
 from tests.routes import EXAMPLES, id_of, paths_of
@@ -52,7 +52,7 @@ def test_a_route_is_open_to_all_only_on_a_surface_by_which_one_signs_in(
     surface: Surface, route: Route
 ) -> None:
     assert (route.action is None) is (surface is OAUTH2)
-    assert surface.is_private is (surface is V2)
+    assert surface.is_private is (surface in (V2, ACR))
 
 
 @pytest.mark.parametrize(("surface", "route"), ROUTES, ids=id_of)

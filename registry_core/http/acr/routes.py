@@ -1,0 +1,32 @@
+"""The routes of `/acr/v1`."""
+
+from __future__ import annotations
+
+from registry_core.http.acr import manifests, repositories, tags
+from registry_core.http.surface import Route, Surface
+from registry_core.model.actions import Action
+from registry_core.model.change import Operation
+
+_READ, _WRITE, _DELETE = Action.METADATA_READ, Action.METADATA_WRITE, Action.DELETE
+_TAGS, _TAG = "/<name>/_tags", "/<name>/_tags/<reference>"
+_MANIFESTS, _MANIFEST = "/<name>/_manifests", "/<name>/_manifests/<reference>"
+_REPOSITORY, _ONE = "/<name>", "acr-repository"
+
+SURFACE = Surface(
+    "/acr/v1",
+    (
+        Route("GET", "/_catalog", "acr-catalog", Action.CATALOG, repositories.catalog),
+        Route("GET", _TAGS, "acr-tags", _READ, tags.listing),
+        Route("GET", _TAG, "acr-tag", _READ, tags.get),
+        Route("PATCH", _TAG, "acr-tag", _WRITE, tags.patch, Operation.UPDATE),
+        Route("DELETE", _TAG, "acr-tag", _DELETE, tags.delete, Operation.UNTAG),
+        Route("GET", _MANIFESTS, "acr-manifests", _READ, manifests.listing),
+        Route("GET", _MANIFEST, "acr-manifest", _READ, manifests.get),
+        Route("PATCH", _MANIFEST, "acr-manifest", _WRITE, manifests.patch, Operation.UPDATE),
+        # The last: a repository's name has slashes of its own.
+        Route("GET", _REPOSITORY, _ONE, _READ, repositories.get),
+        Route("PATCH", _REPOSITORY, _ONE, _WRITE, repositories.patch, Operation.UPDATE),
+        Route("DELETE", _REPOSITORY, _ONE, _DELETE, repositories.delete, Operation.DELETE),
+    ),
+    is_private=True,
+)
