@@ -8,8 +8,8 @@ from bench import cold_start
 from devhost.processes.azurite import Azurite
 from tests.integration.core.conftest import PASSWORD
 
-BUDGET = 1.4
-"""The app's imports to those of the required libraries alone; measured at 1.25.
+BUDGET = 1.5
+"""The app's imports to those of the required libraries alone; measured at 1.2 to 1.4.
 
 It is a ratio of processor times taken in turn, the least of several each: seconds say nothing on a
 machine that others share.
@@ -40,7 +40,12 @@ def test_imports_stay_within_a_ratio_to_the_required_libraries() -> None:
 @pytest.mark.long
 @pytest.mark.alone
 def test_the_ratio_catches_a_library_that_is_not_needed() -> None:
-    assert cold_start.ratio(3, f"import hypothesis, pytest, httpx; {cold_start.APP}") > BUDGET
+    assert (
+        cold_start.ratio(
+            3, f"import hypothesis, pytest, httpx, azure.storage.blob.aio; {cold_start.APP}"
+        )
+        > BUDGET
+    )
 
 
 def test_what_a_start_does_not_need_is_not_imported() -> None:
