@@ -45,19 +45,12 @@ class Listings:
 
     async def tags(self, repository: RepositoryName, last: str, count: int) -> Page:
         """The names of up to `count` tags after `last`, in order. Raises `NameUnknown`."""
-        partition = rows.partition(repository)
-
-        async def read(first: str, limit: int) -> tables.Page:
-            return await self._table.page(
-                partition, first, rows.TAGS.end, _SHOWN_BY, limit, having=rows.LIVE
-            )
-
-        found, is_more = await read_page(read, rows.TAGS.after(last), count, Target.TAG)
+        found, is_more = await read_live(
+            self._table, repository, rows.TAGS, _SHOWN_BY, last, count, Target.TAG
+        )
         names = [rows.TAGS.rest(row.key) for row in found]
         if not names:
-            columns = (rows.LIVE, rows.GONE)
-            if not is_live(await self._table.get(partition, rows.REPOSITORY, columns)):
-                raise NameUnknown(detail={"name": str(repository)})
+            await check_there(self._table, repository)
         return Page(names, names[-1] if is_more else "")
 
     async def repositories(self, last: str, count: int) -> Page:
@@ -124,6 +117,13 @@ class Listings:
         return descriptor
 
 
+async def check_there(table: Table, repository: RepositoryName) -> None:
+    """Raises `NameUnknown` if there is no repository: where nothing is listed, that may be why."""
+    columns = (rows.LIVE, rows.GONE)
+    if not is_live(await table.get(rows.partition(repository), rows.REPOSITORY, columns)):
+        raise NameUnknown(detail={"name": str(repository)})
+
+
 def is_listed(row: Row, target: Target) -> bool:
     """Whether the attributes in a row allow that it is listed."""
     return not Attributes.from_row(row.values).forbidding(target, Use.LIST)
@@ -148,3 +148,21 @@ async def read_page(
         # Where many are hidden, a few more would be asked for again and again.
         least = min(tables.LEAST_FILTERED_PAGE, tables.MAX_PAGE)
         wanted = max(min(count + 1 - len(shown), tables.MAX_PAGE), least)
+
+
+async def read_live(
+    table: Table,
+    repository: RepositoryName,
+    range_: rows.Range,
+    columns: tuple[str, ...],
+    last: str,
+    count: int,
+    target: Target,
+) -> tuple[list[Row], bool]:
+    """The same of what is live of a kind, after `last`."""
+
+    async def read(first: str, limit: int) -> tables.Page:
+        partition = rows.partition(repository)
+        return await table.page(partition, first, range_.end, columns, limit, having=rows.LIVE)
+
+    return await read_page(read, range_.after(last), count, target)

@@ -6,7 +6,6 @@ All of it lies in rows. No listing opens a blob or a manifest.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 
@@ -19,14 +18,13 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.model.threads import beside
 from registry_core.repositories import rows
 from registry_core.repositories.facts import ManifestFacts, RepositoryFacts, TagFacts
-from registry_core.repositories.listing import Page, read_page
+from registry_core.repositories.listing import Page, check_there, read_live
 from registry_core.repositories.manifest_tags import ManifestTags
 from registry_core.repositories.read import Manifests
-from registry_core.repositories.rows import StoredManifest, is_live, live
+from registry_core.repositories.rows import StoredManifest, live
 from registry_core.repositories.timeline import Timeline, place_of
-from registry_core.storage import tables
 from registry_core.storage.pacing import both, together
-from registry_core.storage.tables import Row, Table
+from registry_core.storage.tables import Table
 
 MAX_MANIFESTS_BY_TIME = 100
 """The most manifests of a page in the order of time: the tags of each take a call."""
@@ -108,7 +106,9 @@ class Metadata:
         by_name, latest = order is Order.NAME, order is Order.LATEST
         if of is None and by_name:
             columns = rows.TAG_FACTS
-            found = await self._by_name(repository, rows.TAGS, columns, last, count, Target.TAG)
+            found = await read_live(
+                self._table, repository, rows.TAGS, columns, last, count, Target.TAG
+            )
         elif of is None:
             found = await self._timeline.page(repository, Target.TAG, last, count, latest=latest)
         elif by_name:
@@ -117,7 +117,8 @@ class Metadata:
             pages = self._manifest_tags
             found = await pages.by_time(repository, of, last, count, latest=latest)
         listed, is_more = [TagFacts.from_row(row) for row in found[0]], found[1]
-        await self._check_there(repository, listed)
+        if not listed:
+            await check_there(self._table, repository)
         if not is_more:
             return Page(listed, "")
         end = listed[-1]
@@ -133,12 +134,15 @@ class Metadata:
         kind, by_name = Target.MANIFEST, order is Order.NAME
         if by_name:
             columns = rows.LISTED_MANIFEST_FACTS
-            found = await self._by_name(repository, rows.MANIFESTS, columns, last, count, kind)
+            found = await read_live(
+                self._table, repository, rows.MANIFESTS, columns, last, count, kind
+            )
         else:
             count, latest = min(count, MAX_MANIFESTS_BY_TIME), order is Order.LATEST
             found = await self._timeline.page(repository, kind, last, count, latest=latest)
         listed, is_more = [ManifestFacts.from_row(row) for row in found[0]], found[1]
-        await self._check_there(repository, listed)
+        if not listed:
+            await check_there(self._table, repository)
         digests = [rows.last_digest(row.key) for row in found[0]]
         # In the order of digests, the tags of them all stand together.
         spans = [(digests[0], digests[-1])] if by_name and digests else [(d, d) for d in digests]
@@ -149,23 +153,6 @@ class Metadata:
             return Page(listed, "")
         end = listed[-1]
         return Page(listed, end.digest if by_name else place_of(end.digest, end.updated))
-
-    async def _by_name(
-        self,
-        repository: RepositoryName,
-        range_: rows.Range,
-        columns: tuple[str, ...],
-        last: str,
-        count: int,
-        target: Target,
-    ) -> tuple[list[Row], bool]:
-        async def read(first: str, limit: int) -> tables.Page:
-            partition = rows.partition(repository)
-            return await self._table.page(
-                partition, first, range_.end, columns, limit, having=rows.LIVE
-            )
-
-        return await read_page(read, range_.after(last), count, target)
 
     async def _tags_between(
         self, repository: RepositoryName, first: Digest, last: Digest
@@ -178,11 +165,3 @@ class Metadata:
             digest, _, tag = rows.MANIFEST_TAGS.rest(row.key).rpartition(":")
             tags.setdefault(digest, []).append(tag)
         return tags
-
-    async def _check_there(self, repository: RepositoryName, listed: Sequence[object]) -> None:
-        """Raises `NameUnknown` if nothing is listed because there is no repository."""
-        if not listed:
-            columns = (rows.LIVE, rows.GONE)
-            partition = rows.partition(repository)
-            if not is_live(await self._table.get(partition, rows.REPOSITORY, columns)):
-                raise NameUnknown(detail={"name": str(repository)})

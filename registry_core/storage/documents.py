@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from registry_core.storage.calls import Request
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import RowMissing, StoreMissing
+from registry_core.storage.objects import address
 
 
 class Documents:
@@ -18,7 +18,7 @@ class Documents:
         self._name = container
 
     def _url(self, name: str) -> str:
-        return f"{self._connection.blobs.url}/{self._name}/{quote(name)}"
+        return address(self._connection.blobs.url, self._name, name)
 
     async def read(self, name: str) -> tuple[bytes, str] | None:
         """The content of a document and its version; None if there is none."""

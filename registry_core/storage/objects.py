@@ -23,7 +23,7 @@ from registry_core.storage.faults import (
 )
 
 APPEND_BLOCK = 8 * 1024 * 1024
-"""How many bytes one append carries, except the last of a request. A request holds two such."""
+"""How many bytes one append carries, except the last of a request."""
 READ_BLOCK = 4 * 1024 * 1024
 """How many bytes of content one read call brings, at most."""
 _ATTEMPTS = 4
@@ -60,6 +60,11 @@ class ObjectState:
     metadata: Mapping[str, str]
 
 
+def address(service_url: str, container: str, name: str) -> str:
+    """The address of an object, unsigned."""
+    return f"{service_url}/{quote(container)}/{quote(name, safe='/~')}"
+
+
 class AppendRefused(Exception):
     """The object is not where the caller's state says: it has grown, changed or gone."""
 
@@ -83,7 +88,7 @@ class Objects:
         return self._url(location.name)
 
     def _url(self, name: str) -> str:
-        return f"{self._blobs.url}/{self._name}/{quote(name, safe='/~')}"
+        return address(self._blobs.url, self._name, name)
 
     async def _put(
         self, name: str, query: str, headers: Mapping[str, str], body: bytes | memoryview = b""

@@ -22,7 +22,7 @@ from registry_core.errors import Unavailable
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
-from registry_core.storage.objects import Location
+from registry_core.storage.objects import Location, address
 
 if TYPE_CHECKING:
     from azure.storage.blob import UserDelegationKey
@@ -96,12 +96,11 @@ class SasSigner:
     async def _signed(self, location: Location, called: str, now: datetime) -> str:
         if location.account != self._account:
             raise LookupError(f"no access to content in {location.account}")
-        path = f"{quote(location.container)}/{quote(location.name, safe='~/')}"
-        address = f"{self._connection.blobs.url}/{path}"
-        parts = urlsplit(address)
+        url = address(self._connection.blobs.url, location.container, location.name)
+        parts = urlsplit(url)
         if called and parts.hostname in _LOOPBACK:  # The host is no part of what is signed.
             port = f":{parts.port}" if parts.port else ""
-            address = parts._replace(netloc=called + port).geturl()
+            url = parts._replace(netloc=called + port).geturl()
         key = None if self._account_key else await self._key(now)
         fields = {
             "st": _text(now - CLOCK_SKEW),
@@ -118,7 +117,7 @@ class SasSigner:
         secret = str(key.value) if key else str(self._account_key)
         signature = hmac.digest(b64decode(secret), signed.encode(), "sha256")
         fields["sig"] = b64encode(signature).decode()
-        return f"{address}?" + "&".join(f"{name}={quote(text)}" for name, text in fields.items())
+        return f"{url}?" + "&".join(f"{name}={quote(text)}" for name, text in fields.items())
 
     async def _key(self, now: datetime) -> UserDelegationKey:
         """The delegation key; one caller renews it while the others wait."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BLOB_VERSION = "2023-11-03"
 """The version of the blobs' interface; the first that appends more than 4 MiB is 2022-11-02."""
 TABLE_VERSION = "2019-02-02"
-"""The version of the tables' interface: the newest."""
+"""The version of the tables' interface that the SDK speaks."""
 _TABLE_HEADERS = {"x-ms-version": TABLE_VERSION, "DataServiceVersion": "3.0"}
 _SCOPE = "https://storage.azure.com/.default"
 _RENEWAL_SECONDS = 300

@@ -10,19 +10,27 @@ from tests.interference.kinds import Hold, Interference, SeenCall
 
 
 class Gate:
-    """Holds the first call of an instance that matches, until it is opened."""
+    """Holds the first call of an instance that matches, or its answer, until it is opened."""
 
-    def __init__(self, hook: InterferingHook, matches: Callable[[SeenCall], bool]) -> None:
+    def __init__(
+        self,
+        hook: InterferingHook,
+        matches: Callable[[SeenCall], bool],
+        *,
+        is_answered: bool = False,
+    ) -> None:
         self.reached, self._open = asyncio.Event(), asyncio.Event()
+        held: list[SeenCall] = []
 
         async def wait() -> None:
             self.reached.set()
             await self._open.wait()
 
         def plan(call: SeenCall) -> Interference | None:
-            if not self.reached.is_set() and matches(call):
-                return Hold(before_gate=wait)
-            return None
+            if held or not matches(call):
+                return None
+            held.append(call)
+            return Hold(after_gate=wait) if is_answered else Hold(before_gate=wait)
 
         hook.plan = plan
 

@@ -19,7 +19,8 @@ from tests.integration.core.support import (
     digest_of,
     index_of,
 )
-from tests.interference.kinds import Hold, Interference, SeenCall
+from tests.interference.gate import Gate
+from tests.interference.kinds import SeenCall
 
 
 @pytest.mark.rule("R1")
@@ -174,28 +175,22 @@ async def test_a_link_that_was_written_before_its_deletion_is_not_kept_after_it(
     if by == "mount":
         await other.push_blob(f"{repository}/source", content)
     location = (await client.patch(await client.begin(repository), content)).headers["location"]
-    written, go_on = asyncio.Event(), asyncio.Event()
 
-    async def wait() -> None:
-        written.set()
-        await go_on.wait()
-
-    def plan(call: SeenCall) -> Interference | None:
+    def is_link(call: SeenCall) -> bool:
         link = blob_rows.link(RepositoryName(repository))
-        is_link = any(each.first == link and not each.is_read for each in call.operations)
-        return Hold(after_gate=wait) if is_link and not written.is_set() else None
+        return any(each.first == link and not each.is_read for each in call.operations)
 
-    client.hook.plan = plan
+    gate = Gate(client.hook, is_link, is_answered=True)
     if by == "commit":
         linking = asyncio.create_task(client.commit(location, digest))
     else:
         query = {"mount": digest, "from": f"{repository}/source"}
         url = f"/v2/{repository}/blobs/uploads/"
         linking = asyncio.create_task(client.send("POST", url, params=query))
-    await written.wait()
+    await gate.reached.wait()
     url = f"/v2/{repository}/blobs/{digest}"
     assert (await client.send("DELETE", url)).status_code == 202
-    go_on.set()
+    gate.open()
     assert (await linking).status_code == 201
     assert (await client.send("HEAD", url)).status_code == 404
 

@@ -26,7 +26,7 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.gate import Gate
-from tests.interference.kinds import Drop, Hold, Interference, SeenCall
+from tests.interference.kinds import Drop, Interference, SeenCall
 
 
 @pytest.mark.rule("D2")
@@ -251,24 +251,18 @@ async def test_tags_that_move_while_a_manifest_is_deleted_are_no_more_than_a_tra
     for query in queries:
         answer = await client.put_manifest(repository, f"{gone.digest}?{query}", gone.manifest)
         assert answer.status_code == 201
-    listed, moved = asyncio.Event(), asyncio.Event()
 
-    async def wait() -> None:
-        listed.set()
-        await moved.wait()
+    def is_list(call: SeenCall) -> bool:
+        return any(each.is_read and f"g:{gone.digest}" in str(each) for each in call.operations)
 
-    def plan(call: SeenCall) -> Interference | None:
-        is_list = any(each.is_read and f"g:{gone.digest}" in str(each) for each in call.operations)
-        return Hold(after_gate=wait) if is_list and not listed.is_set() else None
-
-    client.hook.plan = plan
+    gate = Gate(client.hook, is_list, is_answered=True)
     deletion = asyncio.create_task(
         client.send("DELETE", f"/v2/{repository}/manifests/{gone.digest}")
     )
-    await listed.wait()
+    await gate.reached.wait()
     answer = await other.put_manifest(repository, f"{keep.digest}?{queries[0]}", keep.manifest)
     assert answer.status_code == 201
-    moved.set()
+    gate.open()
     assert (await deletion).status_code == 202
     tags = (await other.send("GET", f"/v2/{repository}/tags/list")).json()["tags"]
     assert sorted(tags) == sorted(["keep", *(f"t{n}" for n in range(15))])

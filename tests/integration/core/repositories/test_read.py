@@ -17,7 +17,6 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.gate import Gate
-from tests.interference.kinds import Hold
 
 
 @pytest.mark.rule("P2")
@@ -136,18 +135,11 @@ async def test_what_was_read_before_a_deletion_is_not_served_from_memory_after_i
     url = f"/v2/{repository}/" + (
         f"manifests/{image.digest}" if kind == "manifest" else f"blobs/{loose}"
     )
-    seen, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait() -> None:
-        seen.set()
-        await go_on.wait()
-
-    gates = [Hold(after_gate=wait)]
-    client.hook.plan = lambda _: gates.pop() if gates else None
+    gate = Gate(client.hook, lambda _: True, is_answered=True)
     read = asyncio.create_task(client.send("GET", url))
-    await seen.wait()
+    await gate.reached.wait()
     assert (await client.send("DELETE", url)).status_code == 202
-    go_on.set()
+    gate.open()
     assert (await read).status_code in (200, 307)
     assert (await client.send("GET", url)).status_code == 404
 
@@ -161,19 +153,12 @@ async def test_what_a_manifest_told_of_its_blobs_is_forgotten_when_they_are_dele
     image = await client.push_image(repository, "v1")
     manifest = f"/v2/{repository}/manifests/{image.digest}"
     blob = f"/v2/{repository}/blobs/{digest_of(image.layer)}"
-    seen, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait() -> None:
-        seen.set()
-        await go_on.wait()
-
-    gates = [Hold(after_gate=wait)]
-    other.hook.plan = lambda _: gates.pop() if gates else None
+    gate = Gate(other.hook, lambda _: True, is_answered=True)
     read = asyncio.create_task(other.send("GET", manifest))
-    await seen.wait()
+    await gate.reached.wait()
     for url in (manifest, blob):
         assert (await other.send("DELETE", url)).status_code == 202
-    go_on.set()
+    gate.open()
     assert (await read).status_code == 200
     assert (await other.send("GET", blob)).status_code == 404
 
