@@ -38,6 +38,17 @@ def silent() -> Iterator[socket.socket]:
 Start = Callable[..., subprocess.Popen[str]]
 
 
+@pytest.fixture(autouse=True)
+def _heeds_ctrl_c() -> Iterator[None]:
+    """Commands heed Ctrl-C, as a terminal starts them.
+
+    Whoever runs the tests in the background has SIGINT ignored by all of them.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def start(azurite: Azurite) -> Iterator[Start]:
     """Starts a command on the storage account; kills what is left of it."""
