@@ -39,6 +39,31 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 class CommandError(Exception):
     """What was asked for can't be done; the text says why, and what to do."""
 
+    status = 1
+    """The exit status of the command."""
+
+
+class UsageError(CommandError):
+    """An argument is wrong, or one is missing."""
+
+    status = 2
+
+
+class PartlyDone(CommandError):
+    """Some of it is done, and some could not be."""
+
+    status = 3
+
+    def __init__(self, text: str, done: Result) -> None:
+        super().__init__(text)
+        self.done = done
+
+
+class NotSignedIn(CommandError):
+    """Who asks is not known to the registry, or may not do this."""
+
+    status = 4
+
 
 def add(parsers: Any, name: str, run: Command, text: str, example: str) -> argparse.ArgumentParser:
     """Adds a command with its help and an example."""
@@ -86,11 +111,14 @@ def say(text: str) -> None:
 
 
 def confirm(arguments: argparse.Namespace, question: str) -> None:
-    """Asks before something is lost. Raises `CommandError` if it is not confirmed."""
+    """Asks before something is lost.
+
+    Raises `CommandError` if it is not confirmed, and `UsageError` if there is nobody to ask.
+    """
     if arguments.yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError(f"{question} There is no terminal to ask at: add --yes.")
+        raise UsageError(f"{question} There is no terminal to ask at: add --yes")
     sys.stderr.write(f"{question} (y/N) ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -103,7 +131,7 @@ def read_password(arguments: argparse.Namespace) -> str:
         return sys.stdin.readline().rstrip("\n")
     if sys.stdin.isatty():
         return getpass.getpass("Password: ")
-    raise CommandError("there is no terminal to ask for the password: use --password-stdin")
+    raise UsageError("there is no terminal to ask for the password: use --password-stdin")
 
 
 def add_expiry(parser: argparse.ArgumentParser, default: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from registry_core import __version__
-from slipway_cli.command import CommandError, Result, render, say
+from slipway_cli.command import CommandError, PartlyDone, Result, render, say
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -72,7 +72,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; 0, or 1 if it could not be done. Exits with 2 for arguments that are none.
+    """Runs a command; 0, or the status of its error. Exits with 2 for arguments that are none.
 
     Raises `KeyboardInterrupt` at once, whatever is under way, and `OSError` where the output takes
     no help.
@@ -81,13 +81,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser(words[0] if words else "").parse_args(words)
     try:
         result = _run(parsed)
+    except PartlyDone as error:
+        say(f"slipway: {error}")
+        return _answer(error.done, parsed.output) or error.status
     except CommandError as error:
         say(f"slipway: {error}")
-        return 1
-    if isinstance(result, Sequence) and not result and parsed.output == "table":
+        return error.status
+    return _answer(result, parsed.output)
+
+
+def _answer(result: Result, output: str) -> int:
+    """Writes what a command answers; 0, or 1 if the output does not take it."""
+    if isinstance(result, Sequence) and not result and output == "table":
         say("Nothing found.")
     try:
-        write(render(result, parsed.output))
+        write(render(result, output))
     except OSError as error:
         say(f"slipway: it is done, but the answer could not be written: {error.strerror}")
         return 1

@@ -23,15 +23,14 @@ from dataclasses import dataclass, field
 from registry_core.errors import NameInvalid, reason_of
 from registry_core.model.names import RepositoryName
 from slipway_cli.command import CommandError, Result, Row, Shaped, describe, read_password, say
-from slipway_cli.whoami import claims_of, is_loopback
+from slipway_cli.registry.server import TIMEOUT_SECONDS, Answer, Server, is_loopback
+from slipway_cli.whoami import claims_of
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _KIND = "application/vnd.slipway.smoke"
 _SIZE = 1024 * 1024
 _PIECE = 64 * 1024
-TIMEOUT_SECONDS = 14
-"""How long the registry may be silent."""
 _WAIT_SECONDS = 120
 _PAUSE_SECONDS = 2
 
@@ -74,7 +73,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 async def _run(arguments: argparse.Namespace) -> Result:
-    server = _Server.parse(arguments.server)
+    server = Server.parse(arguments.server)
     try:
         repository = str(RepositoryName.parse(arguments.repository))
     except NameInvalid as error:
@@ -100,63 +99,6 @@ def _credentials(arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """One HTTP answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class _Server:
-    """A server by scheme and authority."""
-
-    scheme: str
-    netloc: str
-
-    @classmethod
-    def parse(cls, text: str) -> _Server:
-        """From an address or a name; plain http on loopback alone. Raises `CommandError`."""
-        parts = urllib.parse.urlsplit(text if "://" in text else f"//{text}")
-        on_loopback = is_loopback(parts.hostname or "")
-        scheme = parts.scheme or ("http" if on_loopback else "https")
-        if scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise CommandError("--server: use a name such as registry.example.com")
-        if scheme == "http" and not on_loopback:
-            raise CommandError(
-                "--server: use https, because a password is sent; http is allowed only on loopback"
-            )
-        return cls(scheme, parts.netloc)
-
-    def send(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | Iterator[bytes] | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-    ) -> _Answer:
-        """Sends one request; a body in pieces goes in chunks.
-
-        Raises `OSError` and `HTTPException`.
-        """
-        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.netloc, timeout=timeout)
-        sent = dict(headers or {})
-        in_chunks = body is not None and not isinstance(body, bytes)
-        if in_chunks:
-            sent["Transfer-Encoding"] = "chunked"
-        try:
-            connection.request(method, target, body, sent, encode_chunked=in_chunks)
-            answer = connection.getresponse()
-            received = {name.lower(): value for name, value in answer.getheaders()}
-            return _Answer(answer.status, received, answer.read())
-        finally:
-            connection.close()
-
-
-@dataclass(frozen=True)
 class _Step:
     """A step that was done: the detail is for people."""
 
@@ -169,7 +111,7 @@ class _Step:
 class _Smoke:
     """One run against a server."""
 
-    server: _Server
+    server: Server
     repository: str
     steps: list[_Step] = field(default_factory=list)
     _authorization: dict[str, str] = field(default_factory=dict)
@@ -325,7 +267,7 @@ class _Smoke:
             if target.scheme == "http" and not is_loopback(target.hostname or ""):
                 raise CommandError("the redirect to storage uses plain http")
             how = f"redirected to {target.hostname}"
-            answer = _Server(target.scheme, target.netloc).send(
+            answer = Server(target.scheme, target.netloc).send(
                 "GET", f"{target.path}?{target.query}"
             )
         _expect(answer, 200)
@@ -349,13 +291,13 @@ class _Smoke:
         target: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | Iterator[bytes] | None = None,
-    ) -> _Answer:
+    ) -> Answer:
         return self.server.send(method, target, {**self._authorization, **(headers or {})}, body)
 
     def _manifest_path(self, reference: str) -> str:
         return f"/v2/{self.repository}/manifests/{reference}"
 
-    def _location(self, answer: _Answer) -> str:
+    def _location(self, answer: Answer) -> str:
         """Where an upload goes on, on this server: the token goes to no other."""
         location = answer.headers.get("location", "")
         found = urllib.parse.urlsplit(urllib.parse.urljoin(self._base, location))
@@ -368,12 +310,12 @@ class _Smoke:
         return f"{self.server.scheme}://{self.server.netloc}"
 
 
-def _expect(answer: _Answer, status: int) -> None:
+def _expect(answer: Answer, status: int) -> None:
     if answer.status != status:
         raise CommandError(f"it answered {_refusal(answer)}, expected {status}")
 
 
-def _refusal(answer: _Answer) -> str:
+def _refusal(answer: Answer) -> str:
     reason = reason_of(answer.body)
     return f"{answer.status} ({reason})" if reason else str(answer.status)
 

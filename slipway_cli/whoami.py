@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
-import ipaddress
 import json
 import urllib.error
 import urllib.parse
@@ -16,6 +15,7 @@ from typing import Any
 
 from registry_core.errors import reason_of
 from slipway_cli.command import CommandError, Row, describe, read_password, written
+from slipway_cli.registry.server import is_loopback
 
 PATIENCE_SECONDS = 10.0
 """How long the registry may take for its whole answer, the look-up of its name included."""
@@ -105,16 +105,6 @@ def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _row(token: str) -> Row:

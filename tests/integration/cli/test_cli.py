@@ -71,8 +71,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command that fails; answers the one line that says why."""
 
-    def call(*arguments: str) -> str:
-        assert main(arguments) == 1
+    def call(*arguments: str, status: int = 1) -> str:
+        assert main(arguments) == status
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.startswith("slipway: ")
@@ -291,7 +291,8 @@ def test_a_deleted_token_takes_the_scope_map_that_was_made_for_it_along(
     create(run, name)
     scope_map = f"{name}-scope-map"
     assert name in refused("scope-map", "delete", "--name", scope_map, "--yes")
-    assert f"and its scope map {scope_map}" in refused("token", "delete", "--name", name)
+    question = refused("token", "delete", "--name", name, status=2)
+    assert f"and its scope map {scope_map}" in question
     assert run("token", "delete", "--name", name, "--yes") == {}
     assert "does not exist" in refused("token", "show", "--name", name)
     assert "does not exist" in refused("scope-map", "show", "--name", scope_map)
@@ -449,7 +450,7 @@ def test_nothing_is_deleted_unasked(
     create(run, name)
     with Path(os.devnull).open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        assert "--yes" in refused("token", "delete", "--name", name)
+        assert "--yes" in refused("token", "delete", "--name", name, status=2)
     assert run("token", "show", "--name", name)
 
 
@@ -627,5 +628,5 @@ def test_whoami_tells_what_the_registry_says(
     assert f"http://{nearby} or https://{nearby}" in refused("whoami", "-r", nearby, "-u", "ci-web")
     with Path(os.devnull).open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        assert "--password-stdin" in refused(*arguments)
+        assert "--password-stdin" in refused(*arguments, status=2)
         assert "cannot be reached" in refused(*arguments, "--password-stdin")

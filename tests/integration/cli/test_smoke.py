@@ -349,7 +349,7 @@ def test_a_password_is_sent_by_https_or_within_the_machine_only(
     smoke: Smoke, server: str, reason: str
 ) -> None:
     status, said = smoke(server)
-    assert status == 1
+    assert status == 2
     assert said.startswith(f"slipway: --server: {reason}")
     assert "secret" not in said
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from registry_core.access.tokens import PASSWORD_NAMES
-from slipway_cli import smoke, stores, whoami
+from slipway_cli import stores, whoami
 from slipway_cli.arguments import tokens as arguments_of_tokens
 from slipway_cli.command import Shaped, render
+from slipway_cli.registry import server
 
 ROOT = Path(__file__).parents[3]
 SLOW = {
@@ -97,7 +98,7 @@ def test_programs_get_null_an_empty_object_and_a_shape_of_their_own() -> None:
 
 def test_nobody_waits_15_seconds_for_a_message() -> None:
     """That each holds, the tests of the processes show."""
-    waits = (stores.PATIENCE_SECONDS, whoami.PATIENCE_SECONDS, smoke.TIMEOUT_SECONDS)
+    waits = (stores.PATIENCE_SECONDS, whoami.PATIENCE_SECONDS, server.TIMEOUT_SECONDS)
     assert all(0 < seconds < 15 for seconds in waits)
 
 
