@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from slipway_cli.output import tables
+from slipway_cli.output.terminal import Terminal
+
 Row = Mapping[str, object]
 
 
@@ -26,6 +29,8 @@ class Shaped:
     rows: Sequence[Row] | Row
     document: Mapping[str, object] | Sequence[object]
     """What `json` prints."""
+    text: str | None = None
+    """What `table` prints, where that is not a table of the rows."""
 
 
 Result = Sequence[Row] | Row | Shaped | None
@@ -33,7 +38,8 @@ Result = Sequence[Row] | Row | Shaped | None
 Command = Callable[[argparse.Namespace], Awaitable[Result]]
 
 
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_ESCAPES = _CONTROLS | str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class CommandError(Exception):
@@ -89,10 +95,11 @@ def later(module: str, name: str) -> Command:
     return run
 
 
-def describe(parser: argparse.ArgumentParser, run: Command, text: str, example: str) -> None:
-    """Makes a parser that of a command: its help, an example, and how it answers."""
+def describe(parser: argparse.ArgumentParser, run: Command, text: str, *examples: str) -> None:
+    """Makes a parser that of a command: its help, examples, and how it answers."""
     parser.description = text
-    parser.epilog = f"example:\n  slipway {example}"
+    head = "example:" if len(examples) == 1 else "examples:"
+    parser.epilog = "\n  slipway ".join((head, *examples))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--output",
@@ -187,31 +194,11 @@ def render(result: Result, output: str) -> str:
     rows = [answer] if isinstance(answer, Mapping) else list(answer or ())
     if output == "tsv":
         return "".join("\t".join(map(_field, row.values())) + "\n" for row in rows)
-    if not rows:
-        return ""
-    heads = [name.upper() for name in rows[0]]
-    lines = [heads, *([_plain(_cell(value)) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    spaced = (
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-    return "\n".join(spaced) + "\n"
+    if isinstance(result, Shaped) and result.text is not None:
+        return result.text
+    return tables.table(rows, Terminal.of_output())
 
 
 def _field(value: object) -> str:
-    """A cell without what ends one, which is written as in C."""
-    return _cell(value).translate(_ESCAPES)
-
-
-def _plain(text: str) -> str:
-    """Without what would move the cursor: line ends, tabs, escape sequences."""
-    return "".join(each if each.isprintable() else " " for each in text)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+    """A cell without what ends one or moves a cursor, which is written as in C."""
+    return tables.full(value).translate(_ESCAPES)

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 _EPILOG = """\
-These commands read and write the registry's storage, except `admin-password`, `whoami`, `smoke`
-and `cost`. Set RegistryStorage to a connection string, or set RegistryStorage__accountName and sign
-in with `az login`. The identity needs the role Storage Table Data Contributor; `key` also needs
-Storage Blob Data Contributor.
+`repository`, `tag` and `manifest` speak to the registry itself, with the credentials that docker,
+podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to leave it out.
+
+`token`, `scope-map`, `role-assignment` and `key` read and write the registry's storage. Set
+RegistryStorage to a connection string, or set RegistryStorage__accountName and sign in with `az
+login`. The identity needs the role Storage Table Data Contributor; `key` also needs Storage Blob
+Data Contributor.
+
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
+130 interrupted.
 """
 _COMMANDS = {
+    "repository": ("arguments.repositories", "list, show, delete, lock and unlock repositories"),
+    "tag": ("arguments.tags", "list, delete, lock and unlock tags"),
+    "manifest": ("arguments.manifests", "list, show, delete, lock and unlock manifests; a tree"),
     "token": ("arguments.tokens", "user names with passwords for chosen repositories"),
     "scope-map": ("arguments.scope_maps", "what repository-scoped tokens may do"),
     "role-assignment": (
@@ -56,8 +65,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     whole = _Parser(
         prog="slipway",
         description=(
-            "Manage who can use a Slipway registry, check that a registry works, and estimate its "
-            "cost."
+            "See and delete what is in a Slipway registry, manage who can use it, check that it "
+            "works, and estimate its cost."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -112,10 +121,20 @@ def _run(parsed: argparse.Namespace) -> Result:
     try:
         answer: Result = loop.run_until_complete(parsed.run(parsed))
     except CommandError:
-        loop.close()
+        _end(loop)
         raise
-    loop.close()
+    _end(loop)
     return answer
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Gives up what is still under way beside what failed; threads are not waited for."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.close()
 
 
 def write(text: str) -> None:

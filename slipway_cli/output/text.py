@@ -9,10 +9,9 @@ _ESCAPES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # Colours and the cursor.
     r"|\x1b[ -/]*[0-~]?"
 )
-_MAX_LENGTH = 2000
 
 
 def clean(text: str) -> str:
     """Without escape sequences, each other character that is not printable as a space."""
-    plain = _ESCAPES.sub("", text[:_MAX_LENGTH])
+    plain = _ESCAPES.sub("", text)
     return "".join(each if each.isprintable() else " " for each in plain)

@@ -12,7 +12,7 @@ import re
 import ssl
 import urllib.parse
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -36,6 +36,8 @@ MAX_WAIT_SECONDS = 30
 PAGE = 1000
 """How many entries of a list are asked for at once; the registry may answer fewer."""
 
+_MAX_WORDS = 500
+"""How many characters of an error are repeated."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _BUSY = (429, 503)
 _CHALLENGE = re.compile(r'^Bearer .*\bservice="([^"]*)"', re.IGNORECASE)
@@ -65,7 +67,7 @@ class Denied(Refused, NotSignedIn):
 
 def refusal(answer: Answer) -> str:
     """What an answer says, in the registry's words."""
-    words = clean(reason_of(answer.body))
+    words = clean(reason_of(answer.body)[:_MAX_WORDS])
     return words or f"the registry answered {answer.status}"
 
 
@@ -127,7 +129,7 @@ class Client:
         """The document at a path. Raises `Refused` and other errors of `CommandError`."""
         return document_of(await self.request("GET", path, scope))
 
-    async def pages(self, path: str, scope: Scope, member: str) -> AsyncIterator[list[Any]]:
+    async def pages(self, path: str, scope: Scope, member: str) -> AsyncGenerator[list[Any], None]:
         """The pages of a list, by the member of the document that has the entries.
 
         All of them, or `CommandError`: a part is never taken for the whole.
@@ -140,10 +142,10 @@ class Client:
                 )
             seen.add(path)
             answer = await self.request("GET", path, scope)
-            entries = document_of(answer).get(member) or []
-            if not isinstance(entries, list):
-                raise _unreadable()
-            yield entries
+            entries = document_of(answer).get(member)
+            if not isinstance(entries, list | None):
+                raise unreadable()
+            yield entries or []
             path = self._next(answer)
 
     async def request(
@@ -157,7 +159,7 @@ class Client:
         """A request that succeeds. Raises `Refused`."""
         answer = await self.send(method, path, scope, body, headers)
         if answer.status >= 300:
-            raise self._refused(answer, scope)
+            raise self.refused(answer, scope)
         return answer
 
     async def send(
@@ -249,10 +251,10 @@ class Client:
                 f"{self._how_to_sign_in()}"
             )
         if answer.status != 200:
-            raise self._refused(answer, scope)
+            raise self.refused(answer, scope)
         token = document_of(answer).get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise _unreadable()
+            raise unreadable()
         return token
 
     def _tell_who(self) -> None:
@@ -379,11 +381,25 @@ class Client:
 
     # Errors.
 
-    def _refused(self, answer: Answer, scope: Scope) -> Refused:
+    def refused(self, answer: Answer, scope: Scope) -> Refused:
+        """What to raise for an answer that is an error."""
         if answer.status in (401, 403):
             return Denied(answer, self._advice(scope))
-        kinds = {404: Missing, 405: Locked}
-        return kinds.get(answer.status, Refused)(answer)
+        if answer.status == 404:
+            return Missing(answer, self._where_to_look(answer, scope))
+        if answer.status == 405:
+            return Locked(answer, _how_to_unlock(answer, f"{self.server.netloc}/{scope.name}"))
+        return Refused(answer)
+
+    def _where_to_look(self, answer: Answer, scope: Scope) -> str:
+        repository = f"{self.server.netloc}/{scope.name}"
+        lists = {
+            "NAME_UNKNOWN": f"repository list {self.server.netloc}",
+            "TAG_UNKNOWN": f"tag list {repository} --all",
+            "MANIFEST_UNKNOWN": f"manifest list {repository}",
+        }
+        command = lists.get(refusal(answer).partition(":")[0])
+        return f"See `slipway {command}`" if command else ""
 
     def _advice(self, scope: Scope) -> str:
         needs = f"This needs {' and '.join(scope.actions)} in {scope.name}"
@@ -408,9 +424,9 @@ def document_of(answer: Answer) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
     if not isinstance(document, dict):
-        raise _unreadable()
+        raise unreadable()
     return document
 
 
@@ -419,7 +435,22 @@ def quoted(part: object) -> str:
     return urllib.parse.quote(str(part), safe="")
 
 
-def _unreadable() -> CommandError:
+def _how_to_unlock(answer: Answer, repository: str) -> str:
+    """The command that takes a lock away, as far as the registry names it."""
+    try:
+        detail = json.loads(answer.body)["errors"][0]["detail"]
+        target, name, attribute = detail["target"], detail["name"], detail["attribute"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    marks = {"repository": "", "tag": f":{name}", "manifest": f"@{name}"}
+    what = str(attribute).removesuffix("Enabled")
+    if target not in marks or what not in ("write", "delete", "read", "list"):
+        return ""
+    return f"To unlock it: `slipway {target} unlock {clean(repository + marks[target])} --{what}`"
+
+
+def unreadable() -> CommandError:
+    """What to raise where an answer is none of a registry."""
     return CommandError("the answer of the registry cannot be read: is it the address of one?")
 
 

@@ -67,6 +67,7 @@ HOMONYMS = {
     "registry_core.blobs.hashing": {"h"},
     "registry_core.storage.calls": {"blob"},
     "registry_core.http.v2.routes": {"blob"},
+    "slipway_cli.output.cells": {"h"},
 }
 
 

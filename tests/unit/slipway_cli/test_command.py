@@ -80,10 +80,10 @@ def test_what_is_slow_is_found_where_it_is_imported() -> None:
 
 def test_what_ends_a_cell_is_written_as_in_c_for_scripts_and_as_a_space_for_people() -> None:
     rows = [{"name": "a", "description": "one\ttwo\nthree\\n\x1b[31m", "size": None}]
-    assert render(rows, "tsv") == "a\tone\\ttwo\\nthree\\\\n\x1b[31m\t\n"
+    assert render(rows, "tsv") == "a\tone\\ttwo\\nthree\\\\n\\x1b[31m\t\n"
     heads, row = render(rows, "table").splitlines()
     assert heads.split() == ["NAME", "DESCRIPTION", "SIZE"]
-    assert row == "a     one two three\\n [31m"
+    assert row == "a     one two three\\n"
 
 
 def test_programs_get_null_an_empty_object_and_a_shape_of_their_own() -> None:
