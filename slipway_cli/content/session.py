@@ -11,7 +11,7 @@ from slipway_cli.command import CommandError, NotSignedIn, PartlyDone, Result
 from slipway_cli.content import answers
 from slipway_cli.output.progress import Progress
 from slipway_cli.registry import credentials
-from slipway_cli.registry.client import Client, Scope, quoted, repository_scope
+from slipway_cli.registry.client import Client, Missing, Scope, quoted, repository_scope
 from slipway_cli.registry.references import Reference
 from slipway_cli.registry.server import Server
 
@@ -51,7 +51,11 @@ async def digest_of(client: Client, reference: Reference) -> str:
     if reference.digest:
         return reference.digest
     path = path_of(reference.repository, "_tags", quoted(reference.tag))
-    tag = await client.get(path, reading(reference.repository))
+    try:
+        tag = await client.get(path, reading(reference.repository))
+    except Missing as error:
+        error.args = (f"{reference.short}: {error}",)
+        raise
     digest: str = answers.checked(tag.get("tag"), answers.TAG)["digest"]
     return digest
 

@@ -446,7 +446,9 @@ def _how_to_unlock(answer: Answer, repository: str) -> str:
     what = str(attribute).removesuffix("Enabled")
     if target not in marks or what not in ("write", "delete", "read", "list"):
         return ""
-    return f"To unlock it: `slipway {target} unlock {clean(repository + marks[target])} --{what}`"
+    # Without flags, what keeps it from being pushed and deleted is unlocked.
+    flag = f" --{what}" if what in ("read", "list") else ""
+    return f"To unlock it: `slipway {target} unlock {clean(repository + marks[target])}{flag}`"
 
 
 def unreadable() -> CommandError:

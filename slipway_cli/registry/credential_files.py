@@ -107,7 +107,7 @@ class CredentialFile:
                 continue
             try:
                 credential = _credential(entry)
-            except ValueError:
+            except (ValueError, TypeError):
                 notes.append(f"{self._path} has a credential for {key} that cannot be read")
                 continue
             if credential is not None:
@@ -140,14 +140,16 @@ def _lower_host(name: str) -> str:
 
 
 def _credential(entry: Mapping[str, Any]) -> Credential | None:
-    """What an entry of `auths` holds, if anything. Raises `ValueError`."""
+    """What an entry of `auths` holds, if anything. Raises `ValueError`, `TypeError`."""
     username, password = entry.get("username") or "", entry.get("password") or ""
     if text := entry.get("auth"):
         username, mark, password = b64decode(text, validate=True).decode().partition(":")
         if not mark:
             raise ValueError("there is no colon in it")
     if token := entry.get("identitytoken"):
-        return Credential(username, str(token), is_refresh_token=True)
+        if not isinstance(token, str):
+            raise TypeError("the token is no text")
+        return Credential(username, token, is_refresh_token=True)
     if not username or not password:
         return None
     # Some old files end it with a zero.

@@ -21,6 +21,8 @@ from slipway_cli.registry.server import Server
 
 _Parsed = TypeVar("_Parsed")
 _DEFAULT = "SLIPWAY_REGISTRY"
+_IN_TEXT = "the registry"
+"""What an error calls it: to repeat it could repeat a password."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def prefix(arguments: argparse.Namespace) -> tuple[Server, str]:
     if named.registry:
         server = _named_server(named)
         return server, rest if address and _is_same(address, server) else text
-    return (Server.parse(address, text), rest) if address else (_default(os.environ), text)
+    return (Server.parse(address, _IN_TEXT), rest) if address else (_default(os.environ), text)
 
 
 def _one(arguments: argparse.Namespace) -> Reference:
@@ -157,7 +159,7 @@ def parse(text: str, server: Server | None, environment: Mapping[str, str]) -> R
     """
     address, rest = split(text)
     if server is None:
-        server = Server.parse(address, text) if address else _default(environment)
+        server = Server.parse(address, _IN_TEXT) if address else _default(environment)
     elif not (address and _is_same(address, server)):
         rest = text
     rest, _, digest = rest.partition("@")
@@ -166,9 +168,9 @@ def parse(text: str, server: Server | None, environment: Mapping[str, str]) -> R
         name, colon, tag = rest, "", ""
     return Reference(
         server,
-        _parsed(RepositoryName.parse, name, text),
-        _parsed(Tag.parse, tag, text) if colon else "",
-        _parsed(Digest.parse, digest, text) if "@" in text else "",
+        _parsed(RepositoryName.parse, name),
+        _parsed(Tag.parse, tag) if colon else "",
+        _parsed(Digest.parse, digest) if "@" in text else "",
     )
 
 
@@ -219,8 +221,8 @@ def _default(environment: Mapping[str, str]) -> Server:
     return Server.parse(address, _DEFAULT)
 
 
-def _parsed(parse_text: Callable[[str], _Parsed], text: str, whole: str) -> str:
+def _parsed(parse_text: Callable[[str], _Parsed], text: str) -> str:
     try:
         return str(parse_text(text))
     except RegistryError as error:
-        raise UsageError(f"{clean(whole)}: {error.text}") from error
+        raise UsageError(f"{clean(text) or 'the name'}: {error.text}") from error
