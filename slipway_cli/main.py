@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from registry_core import __version__
-from slipway_cli.command import CommandError, PartlyDone, Result, render, say
+from slipway_cli.command import CommandError, PartlyDone, Result, Shaped, render, say
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(result: Result, output: str) -> int:
     """Writes what a command answers; 0, or 1 if the output does not take it."""
-    if isinstance(result, Sequence) and not result and output == "table":
+    rows = result.rows if isinstance(result, Shaped) else result
+    if isinstance(rows, Sequence) and not rows and output == "table":
         say("Nothing found.")
     try:
         write(render(result, output))

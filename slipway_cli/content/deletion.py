@@ -40,11 +40,11 @@ class _Doomed:
             parts.append(f"with {count(len(self.tags), 'tag')} ({some(self.tags)})")
         stays = []
         if self.children:
-            stays.append(count(self.children, "manifest") + " of the index")
+            stays.append(f"{count(self.children, 'manifest')} of the index")
         if self.referrers:
-            stays.append(count(self.referrers, "manifest") + " that refer to it")
+            stays.append(count(self.referrers, "referrer"))
         text = " ".join(parts)
-        return f"{text}; {' and '.join(stays)} stay" if stays else text
+        return f"{text}; what stays: {', '.join(stays)}" if stays else text
 
 
 async def delete(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 SCOPE = "https://containerregistry.azure.net/.default"
+_SECONDS = 30
+"""How long `az` may take: it is slow to start."""
 
 
 class NotSignedInToAzure(Exception):
@@ -22,7 +24,7 @@ def access_token() -> str:
 
     logging.getLogger("azure").addHandler(logging.NullHandler())  # What it says is said below.
     try:
-        token: str = AzureCliCredential().get_token(SCOPE).token
+        token: str = AzureCliCredential(process_timeout=_SECONDS).get_token(SCOPE).token
         return token
     except ClientAuthenticationError as error:
         reason = str(error.message).splitlines()[0]

@@ -17,7 +17,7 @@ from slipway_cli.registry.credential_files import (
     Unusable,
     files,
 )
-from slipway_cli.registry.server import Server, is_loopback
+from slipway_cli.registry.server import Server
 
 
 @dataclass
@@ -102,4 +102,4 @@ def _may_use_azure(environment: Mapping[str, str], server: Server, notes: list[s
             f"the sign-in of az is used only for the registry in SLIPWAY_REGISTRY, which is not "
             f"{server.netloc}"
         )
-    return is_own and (server.scheme == "https" or is_loopback(server.netloc.partition(":")[0]))
+    return is_own
