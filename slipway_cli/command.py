@@ -38,10 +38,6 @@ Result = Sequence[Row] | Row | Shaped | None
 Command = Callable[[argparse.Namespace], Awaitable[Result]]
 
 
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
-_ESCAPES = _CONTROLS | str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
 class CommandError(Exception):
     """What was asked for can't be done; the text says why, and what to do."""
 
@@ -201,4 +197,7 @@ def render(result: Result, output: str) -> str:
 
 def _field(value: object) -> str:
     """A cell without what ends one or moves a cursor, which is written as in C."""
-    return tables.full(value).translate(_ESCAPES)
+    return "".join(
+        each if each.isprintable() and each != "\\" else each.encode("unicode_escape").decode()
+        for each in tables.full(value)
+    )

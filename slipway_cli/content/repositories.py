@@ -16,7 +16,7 @@ from slipway_cli.output.terminal import Terminal
 from slipway_cli.registry import references
 from slipway_cli.registry.client import CATALOG, PAGE, Missing, quoted, repository_scope
 
-_STALLED = 5
+STALLED = 5
 """After how many tries in a row that deleted nothing a deletion is given up."""
 
 
@@ -88,7 +88,7 @@ async def _delete(client: Session, name: str, manifests: int) -> None:
         is_first = False
         before, left = left, await _left(client, name, left)
         stalled = stalled + 1 if left == before else 0
-        if stalled == _STALLED:
+        if stalled == STALLED:
             raise CommandError(
                 f"{client.refused(answer, scope)}. The repository still has "
                 f"{count(left, 'manifest')}: repeat the command later"
