@@ -28,6 +28,8 @@ from slipway_cli.registry.server import TIMEOUT_SECONDS, Answer, Server, exchang
 
 CHANGE_SECONDS = 60
 """How long a change may take: the registry itself gives up before."""
+_LATE_SECONDS = 10
+"""After which it is said that a change takes long."""
 AT_ONCE = 6
 """How many requests are under way at most."""
 MAX_TRIES = 5
@@ -318,6 +320,7 @@ class Client:
     ) -> Answer:
         """One request, in a thread: whoever presses Ctrl-C waits for no name and no socket."""
         seconds = TIMEOUT_SECONDS if method in ("GET", "HEAD") else CHANGE_SECONDS
+        late = asyncio.get_running_loop().call_later(_LATE_SECONDS, self._tell_late, seconds)
         try:
             async with self._room, asyncio.timeout(seconds):
                 return await asyncio.to_thread(self._send, method, path, headers, body, seconds)
@@ -334,6 +337,12 @@ class Client:
             raise CommandError(
                 f"{self.server.netloc} cannot be reached: {_described(error)}"
             ) from error
+        finally:
+            late.cancel()
+
+    def _tell_late(self, seconds: float) -> None:
+        if seconds > TIMEOUT_SECONDS:
+            self._tell(f"{self.server.netloc} is at work; waiting for up to {seconds} s")
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, seconds: float

@@ -114,14 +114,16 @@ def test_ctrl_c_at_a_question_ends_at_once_and_changes_nothing(start: Start) -> 
     assert start("token", "show", "--name", name).wait() == 0
 
 
-@pytest.mark.parametrize("command", ["token list", "whoami", "smoke"])
+@pytest.mark.parametrize("command", ["token list", "whoami", "smoke", "tag list"])
 def test_ctrl_c_ends_at_once_while_storage_or_a_registry_hangs(
     start: Start, silent: socket.socket, tmp_path: Path, command: str
 ) -> None:
     arguments = command.split()
     password = tmp_path / "password"
     password.write_text("secret\n")
-    if command != "token list":
+    if command == "tag list":
+        arguments += [f"{address(silent)}/team/web"]
+    elif command != "token list":
         arguments += ["--server", address(silent), "-u", "somebody", "--password-stdin"]
     with password.open() as stdin:
         process = start(*arguments, storage=on(silent), stdin=stdin.fileno())
@@ -142,6 +144,8 @@ def test_storage_and_a_registry_that_do_not_answer_are_told_of_in_time(
         ("role-assignment", "create", "--assignee", str(uuid.UUID(int=7)), "--role", "AcrPull"),
         ("key", "rotate"),
         ("whoami", "--server", address(silent), "-u", "somebody", "--password-stdin"),
+        ("tag", "list", f"{address(silent)}/team/web"),
+        ("repository", "delete", f"{address(silent)}/team/web", "--yes"),
     ]
     running = []
     for each in commands:

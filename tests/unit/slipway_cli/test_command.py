@@ -63,6 +63,9 @@ def imported(*arguments: str) -> set[str]:
         ("scope-map", "--help"),
         ("role-assignment", "list", "--help"),
         ("key", "rotate", "--help"),
+        ("repository", "--help"),
+        ("tag", "list", "--help"),
+        ("manifest", "delete", "--help"),
     ],
 )
 def test_help_imports_nothing_that_is_slow_to_import(arguments: tuple[str, ...]) -> None:
@@ -72,6 +75,11 @@ def test_help_imports_nothing_that_is_slow_to_import(arguments: tuple[str, ...])
 @pytest.mark.parametrize("command", ["whoami", "smoke", "admin-password"])
 def test_what_needs_no_storage_imports_nothing_of_it(command: str) -> None:
     assert imported(command, "--help") <= {"email", "http", "urllib.request"}
+
+
+def test_commands_on_content_import_nothing_of_storage_when_they_run() -> None:
+    """Nobody listens on port 9."""
+    assert imported("tag", "list", "127.0.0.1:9/team/web") <= {"email", "http", "urllib.request"}
 
 
 def test_what_is_slow_is_found_where_it_is_imported() -> None:
