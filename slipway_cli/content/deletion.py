@@ -67,7 +67,7 @@ async def delete(arguments: argparse.Namespace) -> None:
 
         async def act(digest: str) -> str:
             path = f"/v2/{repository}/manifests/{quoted(digest)}"
-            await client.request("DELETE", path, repository_scope(repository, "delete"))
+            await client.delete(path, repository_scope(repository, "delete"))
             return digest
 
         await each(list(doomed), act, deleted)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +16,12 @@ from slipway_cli.output import tables
 from slipway_cli.output.cells import Name, Time, count
 from slipway_cli.output.terminal import Terminal
 from slipway_cli.registry import references
-from slipway_cli.registry.client import CATALOG, PAGE, Missing, quoted, repository_scope
+from slipway_cli.registry.client import CATALOG, PAGE, document_of, quoted, repository_scope
 
 STALLED = 5
 """After how many tries in a row that deleted nothing a deletion is given up."""
+_LOOK_SECONDS = 2
+"""How often it is looked how far a deletion is."""
 
 
 async def list_all(arguments: argparse.Namespace) -> Shaped:
@@ -80,7 +84,11 @@ async def _delete(client: Session, name: str, manifests: int) -> None:
     scope = repository_scope(name, "delete", "metadata_read")
     left, stalled, is_first = manifests, 0, True
     while True:
-        answer = await client.send("DELETE", path_of(name), scope, tries=1)
+        watch = asyncio.create_task(_watch(client, name, manifests))
+        try:
+            answer = await client.send("DELETE", path_of(name), scope, tries=1)
+        finally:
+            watch.cancel()
         if answer.status < 300 or (answer.status == 404 and not is_first):
             return
         if answer.status != 503:
@@ -93,19 +101,30 @@ async def _delete(client: Session, name: str, manifests: int) -> None:
                 f"{client.refused(answer, scope)}. The repository still has "
                 f"{count(left, 'manifest')}: repeat the command later"
             )
-        client.progress.tell(f"{name}: {left:,} of {count(manifests, 'manifest')} left")
+        client.progress.tell(_told(name, left, manifests))
         await client.wait(answer)
 
 
+async def _watch(client: Session, name: str, manifests: int) -> None:
+    """Shows how far it is while the registry is at work."""
+    left = manifests
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(CommandError):  # The deletion itself will tell.
+            left = await _left(client, name, left)
+        client.progress.show(_told(name, left, manifests))
+
+
+def _told(name: str, left: int, manifests: int) -> str:
+    return f"{name}: {left:,} of {count(manifests, 'manifest')} left"
+
+
 async def _left(client: Session, name: str, before: int) -> int:
-    """How many manifests a repository has that is being deleted."""
-    try:
-        found = await _get(client, name)
-    except Missing:
-        return 0
-    except CommandError:
-        return before
-    left: int = found["manifestCount"]
+    """How many manifests a repository has that is being deleted, or had when that was known."""
+    answer = await client.send("GET", path_of(name), reading(name), tries=1)
+    if answer.status != 200:
+        return 0 if answer.status == 404 else before
+    left: int = answers.checked(document_of(answer), answers.REPOSITORY)["manifestCount"]
     return left
 
 

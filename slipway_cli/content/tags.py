@@ -84,7 +84,7 @@ async def delete(arguments: argparse.Namespace) -> None:
 
         async def act(name: str) -> str:
             path = path_of(repository, "_tags", quoted(name))
-            await client.request("DELETE", path, repository_scope(repository, "delete"))
+            await client.delete(path, repository_scope(repository, "delete"))
             return name
 
         await each(names, act, deleted)

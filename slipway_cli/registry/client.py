@@ -164,6 +164,19 @@ class Client:
             raise self.refused(answer, scope)
         return answer
 
+    async def delete(self, path: str, scope: Scope) -> None:
+        """Deletes something. It is also done if it went by a try whose answer was another.
+
+        Raises `Refused`.
+        """
+        for number in range(1, MAX_TRIES + 1):
+            answer = await self.send("DELETE", path, scope, tries=1)
+            if answer.status < 300 or (answer.status == 404 and number > 1):
+                return
+            if answer.status not in _BUSY or number == MAX_TRIES:
+                raise self.refused(answer, scope)
+            await self.wait(answer)
+
     async def send(
         self,
         method: str,

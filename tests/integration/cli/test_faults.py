@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devhost.cert import CertificateDirectory
 from devhost.processes.process import HostProcess
 from slipway_cli.content import repositories
 from slipway_cli.registry.client import MAX_TRIES
@@ -133,6 +135,24 @@ def test_a_deletion_that_gets_nowhere_ends_and_what_is_left_is_told(
     path = f"/acr/v1/{name.replace('/', '%2F')}"
     assert between.count("DELETE", path) == repositories.STALLED
     assert shelf.tags(name) == ["v1"]
+
+
+@pytest.mark.parametrize("words", ["tag delete {}:v1", "manifest delete {}:v1"])
+def test_what_went_although_its_deletion_was_answered_503_is_deleted(
+    between: Between, shelf: Shelf, slipway: Slipway, name: str, words: str
+) -> None:
+    shelf.image(name, "v1")
+
+    def harm(request: Request, ask: Callable[[], Reply]) -> Reply:
+        reply = ask()
+        return BUSY if request[0] == "DELETE" and reply.status == 202 else reply
+
+    between.harm = harm
+    status, _, err = slipway(f"{words.format(name)} --yes")
+    assert status == 0
+    assert "trying again in 0 s" in err
+    assert shelf.tags(name) == []
+    assert slipway(f"{words.format(name)} --yes")[0] == 1
 
 
 # Lists.
@@ -314,6 +334,42 @@ def test_connections_that_end_unannounced_do_no_harm(
     status, out, err = slipway(f"manifest tree {name}:v1")
     assert (status, err) == (0, "")
     assert len(out.splitlines()) == 5
+
+
+def test_over_tls_a_certificate_counts_only_if_its_authority_is_trusted(
+    served_storage: str,
+    shelf: Shelf,
+    slipway: Slipway,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a registry that is open to all for pulls, where nobody has to sign in."""
+    shelf.image(name, "v1")
+    certificates = CertificateDirectory(tmp_path)
+    certificates.ensure()
+    settings = {
+        "RegistryStorage": served_storage,
+        "REGISTRY_ANONYMOUS_PULL": "on",
+        "REGISTRY_ADMIN_USER_ENABLED": "on",
+        "REGISTRY_ADMIN_USERNAME": "admin",
+        "REGISTRY_ADMIN_PASSWORD": shelf.password,
+        "TLS_CERT": str(certificates.certificate),
+        "TLS_KEY": str(certificates.key),
+    }
+    with HostProcess(ROOT, settings) as host:
+        address = f"https://localhost:{host.base_url.rpartition(':')[2]}"
+        status, out, err = slipway(f"tag list {address}/{name}")
+        assert (status, out) == (1, "")
+        assert "over TLS" in err
+        assert "certificate verify failed" in err
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+        assert slipway(f"tag lock {address}/{name}:v1")[0] == 0
+        for variable in ("SLIPWAY_USERNAME", "SLIPWAY_PASSWORD"):
+            monkeypatch.delenv(variable)
+        assert name in slipway(f"repository list {address}")[1]
+        assert slipway(f"manifest tree {address}/{name}:v1")[0] == 0
+        assert slipway(f"tag unlock {address}/{name}:v1")[0] == 4
 
 
 def test_deletion_that_is_switched_off_is_said_in_the_words_of_the_registry(
