@@ -6,14 +6,11 @@ It speaks to `/v2`, `/acr/v1` and `/oauth2` like any other client, and needs no 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import re
-import ssl
 import urllib.parse
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -24,14 +21,9 @@ from slipway_cli.output.text import clean
 from slipway_cli.registry import azure
 from slipway_cli.registry.credential_files import Credential, Found
 from slipway_cli.registry.credentials import SignIn
-from slipway_cli.registry.server import TIMEOUT_SECONDS, Answer, Server, exchange
+from slipway_cli.registry.server import Answer, Server
+from slipway_cli.registry.wire import Wire
 
-CHANGE_SECONDS = 60
-"""How long a change may take: the registry itself gives up before."""
-_LATE_SECONDS = 10
-"""After which it is said that a change takes long."""
-AT_ONCE = 6
-"""How many requests are under way at most."""
 MAX_TRIES = 5
 MAX_WAIT_SECONDS = 30
 """The longest that a registry may ask to wait before the next try."""
@@ -106,8 +98,7 @@ class Client:
         self.server = server
         self.sign_in = sign_in
         self._tell = tell
-        self._idle: list[http.client.HTTPConnection] = []
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._wire = Wire(server, tell)
         self._signing_in = asyncio.Lock()
         self._service: str | None = None
         self._tokens: dict[Scope, str] = {}
@@ -122,8 +113,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for connection in self._idle:
-            connection.close()
+        self._wire.close()
 
     # Requests.
 
@@ -213,18 +203,19 @@ class Client:
     async def _authorized(
         self, method: str, path: str, scope: Scope, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
-        token = await self._token(scope)
-        answer = await self._exchange(method, path, {**headers, **_bearer(token)}, body)
+        token = await self.token(scope)
+        answer = await self._wire.exchange(method, path, {**headers, **_bearer(token)}, body)
         challenge = answer.headers.get("www-authenticate", "")
         if answer.status == 401 and token and "insufficient_scope" not in challenge:
             # It has expired meanwhile, or its keys were changed.
             if self._tokens.get(scope) == token:
                 del self._tokens[scope]
-            token = await self._token(scope)
-            answer = await self._exchange(method, path, {**headers, **_bearer(token)}, body)
+            token = await self.token(scope)
+            answer = await self._wire.exchange(method, path, {**headers, **_bearer(token)}, body)
         return answer
 
-    async def _token(self, scope: Scope) -> str:
+    async def token(self, scope: Scope) -> str:
+        """A token for a scope; empty where nobody signs in. Raises `CommandError`."""
         async with self._signing_in:
             if scope not in self._tokens:
                 if self._service is None:
@@ -234,7 +225,7 @@ class Client:
 
     async def _challenged(self) -> str:
         """By which name the registry asks to sign in; empty if it asks for nothing."""
-        answer = await self._exchange("GET", "/v2/", {}, None)
+        answer = await self._wire.exchange("GET", "/v2/", {}, None)
         found = _CHALLENGE.search(answer.headers.get("www-authenticate", ""))
         if answer.status == 401 and found:
             return found[1]
@@ -320,77 +311,13 @@ class Client:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         for _ in range(1, MAX_TRIES):
-            answer = await self._exchange(method, path, headers, body)
+            answer = await self._wire.exchange(method, path, headers, body)
             if answer.status not in _BUSY:
                 return answer
             await self.wait(answer)
-        return await self._exchange(method, path, headers, body)
+        return await self._wire.exchange(method, path, headers, body)
 
-    # The wire.
-
-    async def _exchange(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
-        """One request, in a thread: whoever presses Ctrl-C waits for no name and no socket."""
-        seconds = TIMEOUT_SECONDS if method in ("GET", "HEAD") else CHANGE_SECONDS
-        late = asyncio.get_running_loop().call_later(_LATE_SECONDS, self._tell_late, seconds)
-        try:
-            async with self._room, asyncio.timeout(seconds):
-                return await asyncio.to_thread(self._send, method, path, headers, body, seconds)
-        except TimeoutError as error:
-            raise CommandError(
-                f"{self.server.netloc} did not answer within {seconds} seconds: check the address, "
-                "and try again"
-            ) from error
-        except ssl.SSLError as error:
-            raise CommandError(
-                f"{self.server.netloc} cannot be reached over TLS: {_described(error)}"
-            ) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CommandError(
-                f"{self.server.netloc} cannot be reached: {_described(error)}"
-            ) from error
-        finally:
-            late.cancel()
-
-    def _tell_late(self, seconds: float) -> None:
-        if seconds > TIMEOUT_SECONDS:
-            self._tell(f"{self.server.netloc} is at work; waiting for up to {seconds} s")
-
-    def _send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, seconds: float
-    ) -> Answer:
-        sent = {"User-Agent": "slipway", **headers}
-        while self._idle:
-            connection = self._idle.pop()
-            # The server may have closed it meanwhile.
-            with suppress(ConnectionError, http.client.HTTPException):
-                return self._send_on(connection, method, path, sent, body, seconds)
-            connection.close()
-        return self._send_on(
-            self.server.connect(TIMEOUT_SECONDS), method, path, sent, body, seconds
-        )
-
-    def _send_on(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        seconds: float,
-    ) -> Answer:
-        try:
-            if connection.sock is None:
-                connection.connect()
-            connection.sock.settimeout(seconds)
-            answer = exchange(connection, method, path, headers, body)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.sock is not None:
-            self._idle.append(connection)
-        return answer
+    # Pages.
 
     def _next(self, answer: Answer) -> str:
         """The path of the next page, on this server: the token goes to no other."""
@@ -485,10 +412,3 @@ def _bearer(token: str) -> dict[str, str]:
 def _who(found: Found) -> str:
     name = clean(found.credential.username) or "the owner of a refresh token"
     return f"{name} (found by {found.source})"
-
-
-def _described(error: Exception) -> str:
-    """Some exceptions have no text; and names of others may stand in it."""
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
-        return error.strerror
-    return clean(str(error)) or type(error).__name__
