@@ -90,6 +90,10 @@ param trustedProxies int = 1
 @allowed(['on', 'off'])
 param rateLimits string = 'on'
 
+@description('Which requests have a line in the log, of those that leave no audit record: those that failed, were slow or took many storage calls, all, or none.')
+@allowed(['failed', 'all', 'off'])
+param requestLog string = 'failed'
+
 @description('How many requests in a minute an instance answers, where it is not the default of docs/settings.md: { read: 5000, writeTotal: 0 }. 0 is no limit.')
 param requestsPerMinute object = {}
 
@@ -289,6 +293,7 @@ module regional 'modules/region.bicep' = [for (location, index) in regions: {
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
     rateLimits: rateLimits
+    requestLog: requestLog
     limits: limits
     instanceMemoryMB: instanceMemoryMB
     perInstanceConcurrency: perInstanceConcurrency

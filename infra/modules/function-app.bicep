@@ -28,6 +28,7 @@ param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
 param rateLimits string
+param requestLog string
 param limits object
 param instanceMemoryMB int
 param perInstanceConcurrency int
@@ -184,6 +185,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       REGISTRY_ENTRA_AUTHORITY: entraAuthority
       REGISTRY_ANONYMOUS_PULL: anonymousPull
       REGISTRY_TRUSTED_PROXIES: string(trustedProxies)
+      REGISTRY_REQUEST_LOG: requestLog
       REGISTRY_RATE_LIMITS: rateLimits
       REGISTRY_RATE_LIMIT_READ: string(limits.read)
       REGISTRY_RATE_LIMIT_READ_TOTAL: string(limits.readTotal)

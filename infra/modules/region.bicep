@@ -27,6 +27,7 @@ param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
 param rateLimits string
+param requestLog string
 param limits object
 param instanceMemoryMB int
 param perInstanceConcurrency int
@@ -158,6 +159,7 @@ module app 'function-app.bicep' = {
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
     rateLimits: rateLimits
+    requestLog: requestLog
     limits: limits
     instanceMemoryMB: instanceMemoryMB
     perInstanceConcurrency: perInstanceConcurrency

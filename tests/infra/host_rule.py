@@ -45,6 +45,10 @@ def _probes(templates: Templates, prefix: str) -> Iterator[str]:
         yield f"{_ENDPOINT}: probes {path[1] if path else 'nothing'}, which no function serves"
 
 
+_LINES = ("audit", "answered")
+"""The modules that spell the columns of the audit records."""
+
+
 def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
     """What alerts count is logged, and whole."""
     monitoring = templates.texts[_MONITORING]
@@ -56,7 +60,7 @@ def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
         yield "host.json: traces are sampled, and alerts and audits read them"
     yield from _levels(templates, logging)
     categories = set(re.findall(r"ContainerRegistry\w+Events", monitoring))
-    audit = templates.texts["registry_core/http/audit.py"]
+    audit = "".join(templates.texts[f"registry_core/http/{each}.py"] for each in _LINES)
     for category in sorted(categories):
         if category not in audit:
             yield f"{_MONITORING}: {category}: the registry logs no such records"
