@@ -22,8 +22,9 @@ class RequestLog:
         new, self._read = text[self._read :], len(text)
         first: dict[str, dict[str, Any]] = {}
         for text in new.splitlines():
-            if text.startswith(_OURS):
+            if text.startswith(_OURS) and "CorrelationId" in text:
                 line = json.loads(text)
+                # Of several lines of one request, the first has the figures.
                 first.setdefault(line["CorrelationId"], line)
         return [
             Cost(line.get("StorageCalls", 0), line.get("StorageRounds", 0))

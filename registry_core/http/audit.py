@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 
 from registry_core.http import log_lines
 from registry_core.http.answered import Answered
@@ -51,12 +50,7 @@ def _lines(answered: Answered) -> Iterator[dict[str, object]]:
         yield {
             "Category": _REPOSITORY,
             "OperationName": event.operation.value,
-            "Repository": event.repository,
-            "Tag": event.tag[:128],
-            "Digest": event.digest[:160],
-            "MediaType": event.media_type[:255],
-            "ArtifactType": "Blob" if event.is_blob else "",
-            "Size": _size(answered, event),
+            **_content(answered, event),
             "Identity": event.origin.actor,
             "UserTenantId": journal.identity.tenant if journal.identity else "",
             # That region has the record of the sign-in.
@@ -88,31 +82,33 @@ def _events(answered: Answered) -> list[tuple[Event, bool]]:
     """
     found = [(event, False) for event in answered.journal.events]
     asked, has_failed = answered.journal.asked, answered.has_failed
-    if asked is not None and asked.operation is Operation.PULL:
-        found.append((_pulled(answered, asked), has_failed))
-    elif asked is not None and has_failed:
-        found.append((_refused(answered, asked), True))
+    if asked is not None and (has_failed or asked.operation is Operation.PULL):
+        found.append((asked, has_failed))
     return found
 
 
-def _pulled(answered: Answered, asked: Event) -> Event:
-    """What a pull asked for, completed by what it was answered."""
-    headers = answered.response.headers
-    digest = headers.get("docker-content-digest", asked.digest)
-    is_told = not (asked.is_blob or answered.has_failed)
-    media_type = headers.get("content-type", "") if is_told else ""
-    return replace(asked, digest=digest, media_type=media_type)
+def _content(answered: Answered, event: Event) -> dict[str, object]:
+    """The columns that tell what it was about.
 
-
-def _refused(answered: Answered, asked: Event) -> Event:
-    """A change that was refused; of a push, with the type that its sender gave."""
-    if asked.operation is not Operation.PUSH:
-        return asked
-    return replace(asked, media_type=answered.request.headers.get("content-type", ""))
-
-
-def _size(answered: Answered, event: Event) -> int | None:
-    """The size of what was pulled, where this answer has it: a redirect has not."""
-    text = answered.response.headers.get("content-length", "")
-    is_told = event.operation is Operation.PULL and answered.response.status_code < 300
-    return int(text) if is_told and text.isdigit() else None
+    What a pull asked for is completed by what it was answered, and a push that was refused by the
+    type that its sender gave. The size of what was pulled is known where the answer has it: a
+    redirect has not.
+    """
+    digest, media_type, size = event.digest, event.media_type, ""
+    if event.operation is Operation.PULL:
+        headers = answered.response.headers
+        digest = headers.get("docker-content-digest", digest)
+        if not (event.is_blob or answered.has_failed):
+            media_type = headers.get("content-type", "")
+        if answered.status < 300:
+            size = headers.get("content-length", "")
+    elif event is answered.journal.asked and event.operation is Operation.PUSH:
+        media_type = answered.request.headers.get("content-type", "")
+    return {
+        "Repository": event.repository,
+        "Tag": event.tag[:128],
+        "Digest": digest[:160],
+        "MediaType": media_type[:255],
+        "ArtifactType": "Blob" if event.is_blob else "",
+        "Size": int(size) if size.isdigit() else 0,
+    }

@@ -19,7 +19,7 @@ from starlette.responses import Content, Response, StreamingResponse
 
 from registry_core.auth import basic
 from registry_core.auth.identity import Caller
-from registry_core.auth.policy import decide
+from registry_core.auth.policy import is_allowed
 from registry_core.auth.rate_limiter import MINUTE
 from registry_core.errors import (
     InsufficientStorage,
@@ -245,7 +245,7 @@ class _Target:
         if self.route is None:
             return False
         action = self.route.action
-        return action is None or decide(caller, action, self.name).allowed
+        return action is None or is_allowed(caller, action, self.name)
 
     def asked(self, origin: Origin) -> Event | None:
         """What the route says is asked for, of what the path names; None if it says nothing."""
