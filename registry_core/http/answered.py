@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -50,6 +51,11 @@ class Answered:
     def has_failed(self) -> bool:
         """Whether the answer is an error."""
         return self.response.status_code >= 400
+
+    @property
+    def level(self) -> int:
+        """How much the line that tells of the request matters."""
+        return logging.WARNING if self.response.status_code >= 500 else logging.INFO
 
     def outcome(self, *, has_failed: bool) -> dict[str, object]:
         """The columns that every line has: who asked, and how it ended."""

@@ -29,7 +29,8 @@ def write(answered: Answered) -> bool:
     for number, line in enumerate(lines):
         is_first = number == 0
         whole = {**line, **answered.figures()} if is_first else line
-        log_lines.write(LOGGER, logging.INFO, whole, answered if is_first else None)
+        level = answered.level if is_first else logging.INFO
+        log_lines.write(LOGGER, level, whole, answered if is_first else None)
     return bool(lines)
 
 

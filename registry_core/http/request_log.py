@@ -32,8 +32,7 @@ def write(answered: Answered) -> None:
             **answered.outcome(has_failed=answered.has_failed),
             **answered.figures(),
         }
-        level = logging.WARNING if answered.status >= 500 else logging.INFO
-        log_lines.write(LOGGER, level, line, answered)
+        log_lines.write(LOGGER, answered.level, line, answered)
 
 
 def _is_due(answered: Answered) -> bool:

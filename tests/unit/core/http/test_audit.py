@@ -142,6 +142,14 @@ def test_what_a_request_took_is_in_the_first_of_its_records_alone(written: Any) 
     assert not figures & second.keys()
 
 
+@pytest.mark.parametrize(("status", "level"), [(404, "INFO"), (503, "WARNING")])
+def test_what_the_registry_or_storage_failed_at_is_a_warning(
+    written: Any, caplog: pytest.LogCaptureFixture, status: int, level: str
+) -> None:
+    written(Journal(asked=PULL), status)
+    assert [record.levelname for record in caplog.records] == [level]
+
+
 def test_a_column_that_is_empty_is_left_out(written: Any) -> None:
     (line,) = written(Journal(asked=PULL), 404)
     assert not {"UserTenantId", "MediaType", "ArtifactType", "Size", "BytesIn"} & line.keys()

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_cli import main
-from slipway_cli.billing import bill
+from slipway_cli.billing import bill, log_volume
 from slipway_cli.billing.prices import FILE, Prices, PricesError
-from slipway_cli.billing.workload import WORKLOADS, Workload, requests_of_pull
+from slipway_cli.billing.workload import WORKLOADS, Workload
 
 PRICES = Prices.read()
 
@@ -71,9 +71,9 @@ def test_keeping_warm_is_billed_beyond_what_is_free() -> None:
 
 
 def test_a_health_check_is_logged_by_the_host_alone() -> None:
-    assert line(Workload(keep_warm=500_000), "logs").quantity == pytest.approx(1.1)
+    assert line(Workload(keep_warm=500_000), "logs").quantity == pytest.approx(1.08)
     pulls = Workload(pulls=1000)
-    assert line(pulls, "logs").quantity == pytest.approx(0.00425 * requests_of_pull(pulls))
+    assert line(pulls, "logs").quantity == pytest.approx(log_volume.of_pull(pulls) / 1000)
 
 
 def test_probes_of_several_regions_are_billed_and_can_be_left_out() -> None:

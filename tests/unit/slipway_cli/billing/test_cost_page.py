@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from slipway_cli.billing import bill
+from slipway_cli.billing import bill, log_volume
 from slipway_cli.billing.prices import Prices
-from slipway_cli.billing.workload import WORKLOADS, Workload
+from slipway_cli.billing.workload import WORKLOADS, Workload, requests_of_pull, requests_of_push
 
 ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs/cost.md").read_text()
@@ -85,13 +85,30 @@ def test_the_other_figures_are_those_too() -> None:
     assert f"it costs {executed:,.2f} USD a month around the clock" in flowing, executed
     (logs,) = (each for each in bill.bill(WORKLOADS["busy"], PRICES) if each.what == "logs")
     assert f"cost of `busy`: {logs.quantity * 12 / 365:,.1f} GB a day" in flowing, logs
-    assert 0.6 < logs.cost / total(WORKLOADS["busy"]) < 0.7
+    assert 0.4 < logs.cost / total(WORKLOADS["busy"]) < 0.5
+    whole = log_volume.of_pull(replace(WORKLOADS["team"], pulled_layers=1))
+    assert f"a pull of all of 8 layers leaves {whole:.0f} kB" in flowing, whole
+    assert f"{1e6 / whole / 1000:.0f},000 such pulls a day" in flowing, whole
     for name, tier in (("team", 1), ("small", 0)):
         pulls = break_even(name, tier)
         assert f"At {pulls:,} pulls a month of the workload `{name}`" in PAGE, pulls
     standard = bill.alternatives(idle, PRICES)[1].cost
     assert standard
     assert 0.9 < ready / standard < 1.3
+
+
+def test_what_audit_records_would_cost_in_storage_is_computed() -> None:
+    busy, flowing = WORKLOADS["busy"], re.sub(r"\s+", " ", PAGE)
+    records = busy.pulls * log_volume.records_of_pull(busy)
+    records += busy.pushes * log_volume.records_of_push(busy)
+    kilobytes = busy.pulls * log_volume.of_pull(busy) + busy.pushes * log_volume.of_push(busy)
+    requests = busy.pulls * requests_of_pull(busy) + busy.pushes * requests_of_push(busy)
+    gigabytes = (kilobytes - requests * log_volume.REQUEST_BYTES / 1000) / 1e6
+    insights, appends = gigabytes * PRICES["log_gb"], records * PRICES["blob_write"]
+    assert f"{records / 1e6:.1f} million audit records" in flowing, records
+    assert f"{gigabytes:.1f} GB in Application Insights, {insights:,.2f} USD" in flowing, insights
+    assert f"its own append: {appends:,.2f} USD" in flowing, appends
+    assert f"one append for twenty: {appends / 20:,.2f} USD" in flowing, appends
 
 
 def test_the_commands_on_the_page_work_as_printed() -> None:
