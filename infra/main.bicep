@@ -79,7 +79,7 @@ param gcGrace string = '24h'
 param uploadExpiry string = '7d'
 
 @description('How long an instance may answer a read from its memory.')
-param cacheTtl string = '60s'
+param cacheTtl string = '5s'
 
 @description('The number of proxies in front of the app that add to X-Forwarded-For. The Functions front end is one of them.')
 @minValue(0)

@@ -214,7 +214,7 @@ class Settings:
     """`REGISTRY_GC_GRACE`: how long what nothing needs is kept; at least an hour."""
     upload_expiry: timedelta = timedelta(days=7)
     """`REGISTRY_UPLOAD_EXPIRY`: how long an upload session waits for its next bytes."""
-    cache_ttl: timedelta = timedelta(seconds=60)
+    cache_ttl: timedelta = timedelta(seconds=5)
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
     keep_warm: KeepWarmSettings | None = None
     """`REGISTRY_KEEP_WARM`; None is off."""

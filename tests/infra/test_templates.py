@@ -414,7 +414,7 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     ),
     (host_rule.reachable_by_az, MAIN, "'${name}${region}'", "'${name}-${region}'", "hyphen"),
     (docs_rule.parameters, DEPLOY, "| `zoneRedundant` |", "| `zonesRedundant` |", "zoneRedundant"),
-    (docs_rule.parameters, DEPLOY, "| `cacheTtl` | `60s` |", "| `cacheTtl` | `30s` |", "60s"),
+    (docs_rule.parameters, DEPLOY, "| `cacheTtl` | `5s` |", "| `cacheTtl` | `30s` |", "5s"),
     (docs_rule.given, "infra/main.bicepparam", "param locations", "param location", "locations"),
     (docs_rule.given, "infra/main.parameters.json", '"locations"', '"regions"', "locations"),
     (
