@@ -1,10 +1,12 @@
 // One name for all regions, by DNS: clients talk to the region itself, so streamed uploads and
 // redirects pass as they are. A proxy (Front Door) would buffer or cut uploads, and bill every byte.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
-param tags object
-param regions array
-param hosts array
+param tags tagsByName
+param regions string[]
+param hosts string[]
 param probeRegions bool
 
 resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {

@@ -1,16 +1,18 @@
 // Private endpoints, and the DNS zones by which the network finds them.
 
+import { privateService, tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagsByName
 param networkId string
 param subnetId string
 
 @description('The zones by name; several services share one.')
-param zoneNames array
+param zoneNames string[]
 
-@description('The resources that get an endpoint: key, id, kind (the sub-resource), zone.')
-param services array
+@description('The resources that get an endpoint.')
+param services privateService[]
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneNames: {
   name: zone
@@ -32,7 +34,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
 
 // One after the other: storage takes one at a time, and refuses another meanwhile.
 @batchSize(1)
-resource endpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for service in services: {
+resource endpoints 'Microsoft.Network/privateEndpoints@2025-07-01' = [for service in services: {
   name: 'pe-${service.key}-${uniqueString(name)}'
   location: location
   tags: tags
@@ -49,7 +51,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for servic
 }]
 
 @batchSize(1)
-resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [for (service, index) in services: {
+resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-07-01' = [for (service, index) in services: {
   parent: endpoints[index]
   name: 'default'
   properties: {

@@ -1,15 +1,17 @@
 // A storage account without shared keys, and its containers and tables.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
-param containers array
-param tables array
+param tags tagsByName
+param containers string[]
+param tables string[]
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string
 param publicAccess bool
-param allowedIpRanges array
-param corsOrigins array
+param allowedIpRanges string[]
+param corsOrigins string[]
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   // checkov:skip=CKV_AZURE_35:clients fetch blobs by signed addresses; denied by default with the option privateEndpoints
