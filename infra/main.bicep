@@ -285,75 +285,79 @@ module budget 'modules/budget.bicep' = if (!empty(budgetEmails)) {
 
 // One after the other: with private endpoints they share DNS zones.
 @batchSize(1)
-module regional 'modules/region.bicep' = [for (location, index) in regions: {
-  name: 'region-${location}'
-  scope: group
-  params: {
-    appName: appNames[index]
-    location: location
-    index: index
-    tags: allTags
-    // Tokens are for the first name of all; every region knows the others by theirs.
-    loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
-    peers: join(filter(hosts, host => host != hosts[index]), ',')
-    entraTenantId: entraSignIn ? tenant().tenantId : ''
-    entraAudiences: entraAudiences
-    entraAuthority: environment().authentication.loginEndpoint
-    adminUserEnabled: adminUserEnabled
-    adminUsername: adminUsername
-    adminPassword: adminPassword
-    adminPassword2: adminPassword2
-    adminPasswordsInKeyVault: adminPasswordsInKeyVault
-    anonymousPull: anonymousPull
-    operatorPrincipalId: operatorPrincipalId
-    operatorPrincipalType: operatorPrincipalType
-    blobRedirect: blobRedirect
-    deleteEnabled: deleteEnabled
-    gcGrace: gcGrace
-    uploadExpiry: uploadExpiry
-    cacheTtl: cacheTtl
-    trustedProxies: trustedProxies
-    rateLimits: rateLimits
-    requestLog: requestLog
-    limits: requestsPerMinute
-    instanceMemoryMB: instanceMemoryMB
-    perInstanceConcurrency: perInstanceConcurrency
-    mostRequests: mostRequests
-    workerProcesses: workerProcesses
-    maximumInstanceCount: maximumInstanceCount
-    alwaysReadyInstances: alwaysReadyInstances
-    keepWarm: keepWarm
-    siteUpdateStrategy: siteUpdateStrategy
-    requestBodyLimitMiB: requestBodyLimitMiB
-    zoneRedundant: zoneRedundant
-    privateEndpoints: privateEndpoints
-    publicAccess: publicAccess
-    allowedIpRanges: allowedIpRanges
-    corsOrigins: corsOrigins
-    // The first app bears the name that azd deploys to; the others get the same package.
-    serviceName: index == 0 ? 'registry' : ''
-    insightsName: monitoring.outputs.insightsName
-    actionGroupId: monitoring.outputs.actionGroupId
-    customDomain: bindDomain ? customDomain : ''
-    certificateVaultId: certificateVaultId
-    certificateName: certificateName
-    managedCertificate: managedCertificate
+module regional 'modules/region.bicep' = [
+  for (location, index) in regions: {
+    name: 'region-${location}'
+    scope: group
+    params: {
+      appName: appNames[index]
+      location: location
+      index: index
+      tags: allTags
+      // Tokens are for the first name of all; every region knows the others by theirs.
+      loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
+      peers: join(filter(hosts, host => host != hosts[index]), ',')
+      entraTenantId: entraSignIn ? tenant().tenantId : ''
+      entraAudiences: entraAudiences
+      entraAuthority: environment().authentication.loginEndpoint
+      adminUserEnabled: adminUserEnabled
+      adminUsername: adminUsername
+      adminPassword: adminPassword
+      adminPassword2: adminPassword2
+      adminPasswordsInKeyVault: adminPasswordsInKeyVault
+      anonymousPull: anonymousPull
+      operatorPrincipalId: operatorPrincipalId
+      operatorPrincipalType: operatorPrincipalType
+      blobRedirect: blobRedirect
+      deleteEnabled: deleteEnabled
+      gcGrace: gcGrace
+      uploadExpiry: uploadExpiry
+      cacheTtl: cacheTtl
+      trustedProxies: trustedProxies
+      rateLimits: rateLimits
+      requestLog: requestLog
+      limits: requestsPerMinute
+      instanceMemoryMB: instanceMemoryMB
+      perInstanceConcurrency: perInstanceConcurrency
+      mostRequests: mostRequests
+      workerProcesses: workerProcesses
+      maximumInstanceCount: maximumInstanceCount
+      alwaysReadyInstances: alwaysReadyInstances
+      keepWarm: keepWarm
+      siteUpdateStrategy: siteUpdateStrategy
+      requestBodyLimitMiB: requestBodyLimitMiB
+      zoneRedundant: zoneRedundant
+      privateEndpoints: privateEndpoints
+      publicAccess: publicAccess
+      allowedIpRanges: allowedIpRanges
+      corsOrigins: corsOrigins
+      // The first app bears the name that azd deploys to; the others get the same package.
+      serviceName: index == 0 ? 'registry' : ''
+      insightsName: monitoring.outputs.insightsName
+      actionGroupId: monitoring.outputs.actionGroupId
+      customDomain: bindDomain ? customDomain : ''
+      certificateVaultId: certificateVaultId
+      certificateName: certificateName
+      managedCertificate: managedCertificate
+    }
+    dependsOn: [conditions]
   }
-  dependsOn: [conditions]
-}]
+]
 
 // Private apps ask each other for keys from network to network: every one with every other. One after
 // the other: a network that is being changed takes no peering.
 @batchSize(1)
-module peerings 'modules/network-peering.bicep' = [for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
-  name: 'peering-${pair}'
-  scope: group
-  params: {
-    name: appNames[pair / length(regions)]
-    peerName: appNames[pair % length(regions)]
+module peerings 'modules/network-peering.bicep' = [
+  for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
+    name: 'peering-${pair}'
+    scope: group
+    params: {
+      name: appNames[pair / length(regions)]
+      peerName: appNames[pair % length(regions)]
+    }
+    dependsOn: [regional]
   }
-  dependsOn: [regional]
-}]
+]
 
 module globalEndpoint 'modules/global-endpoint.bicep' = if (severalRegions) {
   name: 'global-endpoint'

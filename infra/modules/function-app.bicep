@@ -59,13 +59,15 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-var addressRules = [for (addresses, index) in allowedIpRanges: {
-  name: 'allowed-${index}'
-  action: 'Allow'
-  // The app takes a single address as a range only.
-  ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
-  priority: 100 + index
-}]
+var addressRules = [
+  for (addresses, index) in allowedIpRanges: {
+    name: 'allowed-${index}'
+    action: 'Allow'
+    // The app takes a single address as a range only.
+    ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
+    priority: 100 + index
+  }
+]
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   // checkov:skip=CKV_AZURE_225:the parameter zoneRedundant decides
@@ -175,7 +177,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       // More requests wait before the host reads their bodies, which it would keep in memory.
       AzureFunctionsJobHost__extensions__http__maxConcurrentRequests: string(mostRequests)
       // Azure's documentation says that Flex Consumption does not take it: where it is one, it is not said.
-      FUNCTIONS_WORKER_PROCESS_COUNT: workerProcesses == 1 ? null : string(workerProcesses)
+      FUNCTIONS_WORKER_PROCESS_COUNT: any(workerProcesses == 1 ? null : string(workerProcesses))
       // The registry's: docs/settings.md.
       RegistryStorage__credential: 'managedidentity'
       RegistryStorage__clientId: clientId

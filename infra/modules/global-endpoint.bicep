@@ -30,17 +30,19 @@ resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
       expectedStatusCodeRanges: [{ min: 200, max: 200 }]
     }
     // By host name: as Azure endpoints it takes apps of dedicated plans only.
-    endpoints: [for (region, index) in regions: {
-      name: region
-      type: 'Microsoft.Network/trafficManagerProfiles/externalEndpoints'
-      properties: {
-        target: hosts[index]
-        endpointLocation: region
-        endpointStatus: 'Enabled'
-        // Always served is never probed: no failover, and no instance kept awake for it.
-        alwaysServe: probeRegions ? 'Disabled' : 'Enabled'
+    endpoints: [
+      for (region, index) in regions: {
+        name: region
+        type: 'Microsoft.Network/trafficManagerProfiles/externalEndpoints'
+        properties: {
+          target: hosts[index]
+          endpointLocation: region
+          endpointStatus: 'Enabled'
+          // Always served is never probed: no failover, and no instance kept awake for it.
+          alwaysServe: probeRegions ? 'Disabled' : 'Enabled'
+        }
       }
-    }]
+    ]
   }
 }
 

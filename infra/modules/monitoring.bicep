@@ -43,11 +43,13 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (alerted)
   properties: {
     groupShortName: 'slipway'
     enabled: true
-    emailReceivers: [{
-      name: 'operators'
-      emailAddress: alertEmail
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: alertEmail
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
@@ -91,18 +93,20 @@ resource logAlert 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (aler
     autoMitigate: true
     skipQueryValidation: true
     criteria: {
-      allOf: [{
-        query: 'union isfuzzy=true ${join(legs, ', ')} | where Found > Threshold'
-        timeAggregation: 'Total'
-        metricMeasureColumn: 'Found'
-        dimensions: [{ name: 'Alert', operator: 'Include', values: ['*'] }]
-        operator: 'GreaterThan'
-        threshold: 0
-        failingPeriods: {
-          numberOfEvaluationPeriods: 1
-          minFailingPeriodsToAlert: 1
+      allOf: [
+        {
+          query: 'union isfuzzy=true ${join(legs, ', ')} | where Found > Threshold'
+          timeAggregation: 'Total'
+          metricMeasureColumn: 'Found'
+          dimensions: [{ name: 'Alert', operator: 'Include', values: ['*'] }]
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
         }
-      }]
+      ]
     }
     actions: { actionGroups: [actionGroup!.id] }
   }

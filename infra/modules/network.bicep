@@ -35,10 +35,12 @@ resource network 'Microsoft.Network/virtualNetworks@2025-07-01' = {
         properties: {
           addressPrefix: '${prefix}.0.0/24'
           networkSecurityGroup: { id: appGroup.id }
-          delegations: [{
-            name: 'flex-consumption'
-            properties: { serviceName: 'Microsoft.App/environments' }
-          }]
+          delegations: [
+            {
+              name: 'flex-consumption'
+              properties: { serviceName: 'Microsoft.App/environments' }
+            }
+          ]
         }
       }
       {

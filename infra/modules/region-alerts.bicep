@@ -22,25 +22,29 @@ resource throttling 'Microsoft.Insights/metricAlerts@2026-01-01' = {
     autoMitigate: true
     criteria: {
       'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [{
-        name: 'throttled'
-        criterionType: 'StaticThresholdCriterion'
-        metricNamespace: 'Microsoft.Storage/storageAccounts'
-        metricName: 'Transactions'
-        dimensions: [{
-          name: 'ResponseType'
-          operator: 'Include'
-          values: [
-            'ServerBusyError'
-            'ClientThrottlingError'
-            'ClientAccountRequestThrottlingError'
-            'ClientAccountBandwidthThrottlingError'
+      allOf: [
+        {
+          name: 'throttled'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.Storage/storageAccounts'
+          metricName: 'Transactions'
+          dimensions: [
+            {
+              name: 'ResponseType'
+              operator: 'Include'
+              values: [
+                'ServerBusyError'
+                'ClientThrottlingError'
+                'ClientAccountRequestThrottlingError'
+                'ClientAccountBandwidthThrottlingError'
+              ]
+            }
           ]
-        }]
-        operator: 'GreaterThan'
-        threshold: 10
-        timeAggregation: 'Total'
-      }]
+          operator: 'GreaterThan'
+          threshold: 10
+          timeAggregation: 'Total'
+        }
+      ]
     }
     actions: [{ actionGroupId: actionGroupId }]
   }

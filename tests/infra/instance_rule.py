@@ -27,7 +27,7 @@ _SETTINGS = {
     "AzureFunctionsJobHost__extensions__http__maxConcurrentRequests": "string(mostRequests)",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "string(requestBodyLimitMiB * 1048576)",
     # Azure is not told what is the default, because its documentation calls the setting not valid.
-    "FUNCTIONS_WORKER_PROCESS_COUNT": "workerProcesses == 1 ? null : string(workerProcesses)",
+    "FUNCTIONS_WORKER_PROCESS_COUNT": "any(workerProcesses == 1 ? null : string(workerProcesses))",
 }
 
 

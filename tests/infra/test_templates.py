@@ -209,7 +209,7 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         instance_rule.settings,
         APP,
-        "workerProcesses == 1 ? null : string(workerProcesses)",
+        "any(workerProcesses == 1 ? null : string(workerProcesses))",
         "string(workerProcesses)",
         "FUNCTIONS_WORKER_PROCESS_COUNT is not",
     ),
