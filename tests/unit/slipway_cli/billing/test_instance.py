@@ -9,7 +9,7 @@ from slipway_cli.billing.instance import MEMORY_MB, Instance
 DISK_MIB = 762
 """The temporary disk of an instance, 0.8 GB: the host also keeps bodies there."""
 
-# Memory in MB, uploads at once, MiB of each; whether the host lived.
+# Memory in MB, uploads at once, MiB of each, as they were tried; whether a deployment may ask for it.
 SEEN = (
     (512, 1, 79, False),  # All were answered, by more memory than there is.
     (2048, 4, 99, False),
@@ -19,11 +19,11 @@ SEEN = (
 )
 
 
-@pytest.mark.parametrize(("memory", "at_once", "each", "lived"), SEEN)
+@pytest.mark.parametrize(("memory", "at_once", "each", "allowed"), SEEN)
 def test_what_ended_an_instance_is_refused_and_what_it_survived_by_far_is_not(
-    memory: int, at_once: int, each: int, lived: bool
+    memory: int, at_once: int, each: int, allowed: bool
 ) -> None:
-    assert Instance(memory, at_once, each).holds is lived
+    assert Instance(memory, at_once, each).holds is allowed
 
 
 @pytest.mark.parametrize("memory", MEMORY_MB)
