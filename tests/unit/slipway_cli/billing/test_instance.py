@@ -9,7 +9,7 @@ from slipway_cli.billing.instance import MEMORY_MB, Instance
 DISK_MIB = 762
 """The temporary disk of an instance, 0.8 GB: the host also keeps bodies there."""
 
-# Memory in MB, uploads at once, MiB of each, as they were tried; whether a deployment may ask for it.
+# Memory in MB, uploads at once, MiB of each, as they were tried; whether it may be deployed.
 SEEN = (
     (512, 1, 79, False),  # All were answered, by more memory than there is.
     (2048, 4, 99, False),
