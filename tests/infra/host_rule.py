@@ -14,7 +14,7 @@ from tests.infra.templates import Templates
 _APP = "infra/modules/function-app.bicep"
 _ENDPOINT = "infra/modules/global-endpoint.bicep"
 _MONITORING = "infra/modules/monitoring.bicep"
-_FLEX_IGNORES = ("maxConcurrentRequests", "maxOutstandingRequests", "dynamicThrottlesEnabled")
+_REFUSES_REQUESTS = ("maxOutstandingRequests", "dynamicThrottlesEnabled")
 
 
 def host(templates: Templates) -> Iterator[str]:
@@ -22,9 +22,11 @@ def host(templates: Templates) -> Iterator[str]:
     document = json.loads(templates.texts["host.json"])
     http = document["extensions"]["http"]
     yield from _probes(templates, http.get("routePrefix", "api"))
-    for name in _FLEX_IGNORES:
+    if "maxConcurrentRequests" in http:
+        yield "host.json: maxConcurrentRequests is what the templates set, by the instance's memory"
+    for name in _REFUSES_REQUESTS:
         if name in http:
-            yield f"host.json: {name} is ignored on Flex Consumption: perInstanceConcurrency is it"
+            yield f"host.json: {name} makes the host answer 429 in the registry's place"
     if "perInstanceConcurrency" not in keys(templates):
         yield f"{_APP}: without perInstanceConcurrency, Python gets one request at a time"
     if "concurrency" in document:

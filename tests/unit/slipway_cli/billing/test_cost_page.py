@@ -7,7 +7,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from slipway_cli.billing import bill, log_volume
+from slipway_cli.billing import bill, log_volume, workload
+from slipway_cli.billing.instance import Instance
 from slipway_cli.billing.prices import Prices
 from slipway_cli.billing.workload import WORKLOADS, Workload, requests_of_pull, requests_of_push
 
@@ -54,6 +55,30 @@ def tables() -> str:
     return "\n".join(rows)
 
 
+# Instances of docs/limits.md.
+INSTANCES = ((512, 1), (2048, 4), (2048, 2), (2048, 1), (4096, 4), (4096, 1))
+
+
+def million_pulls(memory_mb: int, concurrency: int, overlap: float) -> float:
+    """The execution time of a million pulls of `busy`, without what is free."""
+    work = replace(
+        WORKLOADS["busy"], memory_gb=memory_mb / 1024, concurrency=concurrency, overlap=overlap
+    )
+    gb_seconds = 1_000_000 * workload.seconds_of_pull(work) * work.memory_gb
+    return gb_seconds * PRICES["execution_gb_second"]
+
+
+def layers() -> str:
+    """What such instances mean for the largest layer, and for the price of pulls."""
+    head = "| `instanceMemoryMB` | `perInstanceConcurrency` | largest body, MiB | each pull alone |"
+    rows = [f"{head} on instances that are never idle |", "|---|---|---|---|---|"]
+    for memory, concurrency in INSTANCES:
+        alone, never_idle = (million_pulls(memory, concurrency, over) for over in (1, 1e9))
+        largest = Instance(memory, concurrency).largest_body_mib
+        rows.append(f"| {memory} | {concurrency} | {largest} | {alone:.2f} | {never_idle:.2f} |")
+    return "\n".join(rows)
+
+
 def break_even(name: str, tier: int) -> int:
     """At how many pulls a month a workload costs what a tier of ACR does, to a thousand."""
     work = WORKLOADS[name]
@@ -64,6 +89,18 @@ def break_even(name: str, tier: int) -> int:
 
 def test_the_tables_are_those_that_the_code_computes() -> None:
     assert tables() in PAGE, tables()
+
+
+def test_what_a_larger_layer_costs_is_computed_too() -> None:
+    assert layers() in PAGE, layers()
+    flowing = re.sub(r"\s+", " ", PAGE)
+    more = million_pulls(2048, 2, 1e9) - million_pulls(2048, 4, 1e9)
+    assert f"costs up to {more:,.2f} USD more for a million pulls than 4 at once" in flowing, more
+    busy = WORKLOADS["busy"]
+    of_busy = total(busy) - total(replace(busy, concurrency=4))
+    assert f"In `busy`, this is {of_busy:,.2f} USD of {total(busy):,.2f}." in flowing, of_busy
+    limit = Instance().body_limit_mib
+    assert f"layers of {limit} MiB instead of {Instance(2048, 4).largest_body_mib}" in flowing
 
 
 def test_the_other_figures_are_those_too() -> None:
