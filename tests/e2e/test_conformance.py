@@ -65,7 +65,8 @@ def _outcomes(runs: list[Run]) -> dict[str, Outcome]:
 def test_every_test_of_the_suite_passes(runs: list[Run]) -> None:
     for title, outcome in _outcomes(runs).items():
         assert not outcome.not_passed, (title, outcome.not_passed)
-        assert outcome.counts["Pass"] > 800, title
+        counts = outcome.counts
+        assert counts["Pass"] + counts["Disabled"] == counts["Total"] > 900, title
         assert (outcome.counts["FAIL"], outcome.counts["Error"]) == (0, 0), title
 
 
