@@ -70,15 +70,15 @@ class Stage:
             upload.layer.size,
             seconds,
             busy,
-            line["storage_calls"],
-            line["storage_rounds"],
+            line["StorageCalls"],
+            line["StorageRounds"],
             moved,
         )
 
     def storage_share(self, upload: Upload) -> float:
         """For which share of the upload's `PATCH` the registry had a storage call under way."""
         line = _log_line(self.receiving, upload.correlation_id)
-        return float(line["storage_ms"]) / float(line["duration_ms"])
+        return float(line["StorageMs"]) / float(line["DurationMs"])
 
     def _busy(self) -> float:
         return processor_seconds((self.committing.pid, self.azurite.pid))
@@ -88,8 +88,8 @@ class Stage:
 
 
 def _log_line(host: HostProcess, correlation_id: str) -> dict[str, Any]:
-    """What the registry logged of a request; it does so before it answers."""
-    for line in reversed(host.output.splitlines()):
+    """What the registry logged of a request, before it answered: the line that has its figures."""
+    for line in host.output.splitlines():
         if correlation_id in line:
             entry: dict[str, Any] = json.loads(line[line.index("{") :])
             return entry
@@ -97,8 +97,11 @@ def _log_line(host: HostProcess, correlation_id: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def staged() -> Iterator[Stage]:
-    """Sets the stage, warmed up, in a temporary folder; all of it is gone afterwards."""
+def staged(request_log: str = "all") -> Iterator[Stage]:
+    """Sets the stage, warmed up, in a temporary folder; all of it is gone afterwards.
+
+    `request_log` is the setting `REGISTRY_REQUEST_LOG` of its instances.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         azurite = stack.enter_context(Azurite(folder))
@@ -118,6 +121,7 @@ def staged() -> Iterator[Stage]:
                         "REGISTRY_ADMIN_USERNAME": _USERNAME,
                         "REGISTRY_ADMIN_PASSWORD": password,
                         "REGISTRY_RATE_LIMITS": "off",
+                        "REGISTRY_REQUEST_LOG": request_log,
                     },
                 )
             )

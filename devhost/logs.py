@@ -2,7 +2,8 @@
 
 At a terminal a request is one line: time, method, kind of path, repository, status, duration and
 storage calls. Elsewhere every line is a JSON object, a request's the registry's own as in Azure.
-Audit records are for programs, and are left out at a terminal but with `LOG_LEVEL=DEBUG`.
+A request that left an audit record is told by that. Further records of it are for programs, and
+are left out at a terminal but with `LOG_LEVEL=DEBUG`.
 """
 
 import json
@@ -35,7 +36,7 @@ def configure(environment: Mapping[str, str], *, is_terminal: bool | None = None
         plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
         handler.setFormatter(ForPeople(colours=terminal and not plain))
         if level != "DEBUG":
-            handler.addFilter(lambda record: record.name != _AUDIT)
+            handler.addFilter(_is_for_people)
     else:
         handler.setFormatter(ForPrograms())
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -74,18 +75,18 @@ class ForPeople(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name is given
         """Return the line, its exception aside."""
-        request: Mapping[str, Any] | None = getattr(record, "request", None)
-        if request is not None:
-            status = int(request["status"])
+        answered: Any = getattr(record, "answered", None)
+        if answered is not None:
+            status, journal = answered.status, answered.journal
             colour = _GREEN if status < 400 else _YELLOW if status < 500 else _RED
             return (
-                f"{record.asctime} {request['method']:<6} {request['kind']:<14} "
-                f"{request['repository'] or '-'} {self._in(colour, str(status))} "
-                f"{request['duration_ms']:.0f} ms, {request['storage_calls']} calls"
+                f"{record.asctime} {answered.request.method:<6} {journal.kind:<14} "
+                f"{journal.repository or '-'} {self._in(colour, str(status))} "
+                f"{answered.duration_ms:.0f} ms, {answered.trace.count} calls"
             )
         opened: Mapping[str, Any] | None = getattr(record, "opened", None)
         if opened is not None:
-            return f"{record.asctime} storage is open, registry version {opened['version']}"
+            return f"{record.asctime} storage is open, registry version {opened['Version']}"
         if record.levelno == logging.INFO:
             return super().formatMessage(record)
         colour = _RED if record.levelno >= logging.ERROR else _YELLOW
@@ -103,6 +104,11 @@ def _chosen(
         if text.lower() == choice.lower():
             return choice
     raise DevhostError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """Leave out what is for programs alone: a record beside the one that tells of the request."""
+    return record.name != _AUDIT or getattr(record, "answered", None) is not None
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -139,6 +139,8 @@ def apply_defaults(environment: MutableMapping[str, str], options: Options, port
         # What leads here from elsewhere comes first: it is told to whoever uses no known name.
         names.insert(0, f"[{options.host}]" if ":" in options.host else options.host)
     environment.setdefault("REGISTRY_LOGIN_SERVERS", ",".join(f"{name}:{port}" for name in names))
+    # Here logs cost nothing, and somebody may be looking on.
+    environment.setdefault("REGISTRY_REQUEST_LOG", "all")
     if not options.is_local:
         # Azurite stays on the loopback interface, where a redirect could not lead anyone else.
         environment.setdefault("REGISTRY_BLOB_REDIRECT", "off")

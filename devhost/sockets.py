@@ -1,8 +1,15 @@
-"""Ports: listening on one, and finding out whether somebody else does."""
+"""Ports and connections: listening, finding out whether somebody else does, and being idle."""
 
 import socket
 
 from devhost.errors import PortInUseError
+
+IDLE_CONNECTION_SECONDS = 130
+"""For so long a server keeps a connection without a request: Kestrel's own default.
+
+It has to be longer than clients keep one: otherwise a client sends a request on a connection that
+is being closed. Go's clients, docker among them, keep one for 90 seconds.
+"""
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -2,6 +2,8 @@
 // them an endpoint by DNS. docs/deploy.md explains every parameter.
 targetScope = 'subscription'
 
+import { requestLimits, tagsByName } from 'modules/types.bicep'
+
 // ---------------------------------------------------------------------------------------------
 // What it is called and where it is
 
@@ -12,7 +14,7 @@ param environmentName string
 
 @description('The regions. Each gets its own app and storage; what they share is in the first.')
 @minLength(1)
-param locations array
+param locations string[]
 
 @description('The registry\'s name: letters and digits only, so that `az acr -n` can reach it. The first app is <name>.azurewebsites.net.')
 @minLength(5)
@@ -20,7 +22,7 @@ param locations array
 param registryName string = 'slipway${uniqueString(subscription().id, environmentName)}'
 
 @description('Tags for every resource.')
-param tags object = {}
+param tags tagsByName = {}
 
 // ---------------------------------------------------------------------------------------------
 // Who gets in
@@ -79,7 +81,7 @@ param gcGrace string = '24h'
 param uploadExpiry string = '7d'
 
 @description('How long an instance may answer a read from its memory.')
-param cacheTtl string = '60s'
+param cacheTtl string = '5s'
 
 @description('The number of proxies in front of the app that add to X-Forwarded-For. The Functions front end is one of them.')
 @minValue(0)
@@ -90,8 +92,12 @@ param trustedProxies int = 1
 @allowed(['on', 'off'])
 param rateLimits string = 'on'
 
+@description('Which requests have a line in the log, of those that leave no audit record: those that failed, were slow or took many storage calls, all, or none.')
+@allowed(['failed', 'all', 'off'])
+param requestLog string = 'failed'
+
 @description('How many requests in a minute an instance answers, where it is not the default of docs/settings.md: { read: 5000, writeTotal: 0 }. 0 is no limit.')
-param requestsPerMinute object = {}
+param requestsPerMinute requestLimits = {}
 
 // ---------------------------------------------------------------------------------------------
 // How large it gets
@@ -100,10 +106,15 @@ param requestsPerMinute object = {}
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('How many requests an instance serves at once before another is started.')
+@description('How many requests an instance serves at once before another is started. Its memory limits how large their bodies may be.')
 @minValue(1)
 @maxValue(100)
-param perInstanceConcurrency int = 4
+param perInstanceConcurrency int = 2
+
+@description('The number of Python processes of an instance. Two need an instance of 4096 MB.')
+@minValue(1)
+@maxValue(2)
+param workerProcesses int = 1
 
 @description('The most instances that a region may start. Below 40, HTTP can get some more.')
 @minValue(1)
@@ -124,7 +135,7 @@ param siteUpdateStrategy string = 'Recreate'
 
 @description('The largest request body in MiB. It is the largest layer for clients that send a layer in one request.')
 @minValue(1)
-@maxValue(750)
+@maxValue(587)
 param requestBodyLimitMiB int = 100
 
 @description('Spread instances and storage over the zones of each region (ZRS).')
@@ -140,10 +151,10 @@ param privateEndpoints bool = false
 param publicAccess bool = true
 
 @description('The addresses (CIDR) that can reach the registry. Empty: all. Only for a single region.')
-param allowedIpRanges array = []
+param allowedIpRanges string[] = []
 
 @description('Web origins whose pages may read the registry in a browser, such as https://ui.example.com. Empty: none.')
-param corsOrigins array = []
+param corsOrigins string[] = []
 
 @description('With several regions: remove an unhealthy region from the global endpoint. The probes keep an instance of each region awake, which costs money: see docs/cost.md.')
 param probeRegions bool = true
@@ -204,8 +215,19 @@ var noLimits = {
   signInTotal: ''
 }
 var limits = union(noLimits, requestsPerMinute)
+
+// How many MiB of bodies an instance survives: docs/limits.md. The heap of the Functions host is
+// three quarters of the memory, 250 MB of it are its own, and a byte of a body takes 4.8. Beside the
+// heap, each process of Python needs up to 175 MB. Bicep has whole numbers only.
+var bodiesOfHeap = (instanceMemoryMB * 75 - 25000) / 480
+var bodiesBesideProcesses = (instanceMemoryMB - 400 - 175 * (workerProcesses - 1)) * 10 / 42
+// Any request may bring the largest body, so the host takes no more of them at once.
+var mostRequests = min(bodiesOfHeap, bodiesBesideProcesses) / requestBodyLimitMiB
+
 var regions = [for location in locations: toLower(replace(location, ' ', ''))]
+var repeatedRegions = [for (region, index) in regions: indexOf(regions, region) == index ? '' : region]
 var name = toLower(registryName)
+var budgetAddresses = [for address in filter(split(budgetEmails, ','), part => !empty(trim(part))): trim(address)]
 var appNames = [for (region, index) in regions: index == 0 ? name : '${name}${region}']
 var hosts = [for appName in appNames: '${appName}.azurewebsites.net']
 var allTags = union(tags, { 'azd-env-name': environmentName })
@@ -229,6 +251,9 @@ module conditions 'modules/conditions.bicep' = {
     managedCertificateIsInsteadOfCertificateVaultId: any(!managedCertificate || empty(certificateVaultId))
     keepWarmNeedsNoAllowedIpRanges: any(keepWarm == 'off' || empty(allowedIpRanges))
     requestsPerMinuteHasNamesOfLimits: any(length(limits) == length(noLimits))
+    locationsNamesEachRegionOnce: any(empty(join(repeatedRegions, '')))
+    instanceMemoryMBHoldsPerInstanceConcurrencyTimesRequestBodyLimitMiB: any(mostRequests >= perInstanceConcurrency)
+    twoWorkerProcessesNeedInstanceMemoryMB4096: any(workerProcesses == 1 || instanceMemoryMB == 4096)
     budgetEmailsNeedsBudgetStart: any(empty(budgetEmails) || length(budgetStart) == 7)
   }
 }
@@ -251,7 +276,7 @@ module budget 'modules/budget.bicep' = if (!empty(budgetEmails)) {
   scope: group
   params: {
     name: name
-    emails: split(budgetEmails, ',')
+    emails: budgetAddresses
     amount: budgetAmount
     start: budgetStart
   }
@@ -260,72 +285,79 @@ module budget 'modules/budget.bicep' = if (!empty(budgetEmails)) {
 
 // One after the other: with private endpoints they share DNS zones.
 @batchSize(1)
-module regional 'modules/region.bicep' = [for (location, index) in regions: {
-  name: 'region-${location}'
-  scope: group
-  params: {
-    appName: appNames[index]
-    location: location
-    index: index
-    tags: allTags
-    // Tokens are for the first name of all; every region knows the others by theirs.
-    loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
-    peers: join(filter(hosts, host => host != hosts[index]), ',')
-    entraTenantId: entraSignIn ? tenant().tenantId : ''
-    entraAudiences: entraAudiences
-    entraAuthority: environment().authentication.loginEndpoint
-    adminUserEnabled: adminUserEnabled
-    adminUsername: adminUsername
-    adminPassword: adminPassword
-    adminPassword2: adminPassword2
-    adminPasswordsInKeyVault: adminPasswordsInKeyVault
-    anonymousPull: anonymousPull
-    operatorPrincipalId: operatorPrincipalId
-    operatorPrincipalType: operatorPrincipalType
-    blobRedirect: blobRedirect
-    deleteEnabled: deleteEnabled
-    gcGrace: gcGrace
-    uploadExpiry: uploadExpiry
-    cacheTtl: cacheTtl
-    trustedProxies: trustedProxies
-    rateLimits: rateLimits
-    limits: limits
-    instanceMemoryMB: instanceMemoryMB
-    perInstanceConcurrency: perInstanceConcurrency
-    maximumInstanceCount: maximumInstanceCount
-    alwaysReadyInstances: alwaysReadyInstances
-    keepWarm: keepWarm
-    siteUpdateStrategy: siteUpdateStrategy
-    requestBodyLimitMiB: requestBodyLimitMiB
-    zoneRedundant: zoneRedundant
-    privateEndpoints: privateEndpoints
-    publicAccess: publicAccess
-    allowedIpRanges: allowedIpRanges
-    corsOrigins: corsOrigins
-    // The first app bears the name that azd deploys to; the others get the same package.
-    serviceName: index == 0 ? 'registry' : ''
-    insightsName: monitoring.outputs.insightsName
-    actionGroupId: monitoring.outputs.actionGroupId
-    customDomain: bindDomain ? customDomain : ''
-    certificateVaultId: certificateVaultId
-    certificateName: certificateName
-    managedCertificate: managedCertificate
+module regional 'modules/region.bicep' = [
+  for (location, index) in regions: {
+    name: 'region-${location}'
+    scope: group
+    params: {
+      appName: appNames[index]
+      location: location
+      index: index
+      tags: allTags
+      // Tokens are for the first name of all; every region knows the others by theirs.
+      loginServers: join(concat(empty(customDomain) ? [] : [customDomain], [hosts[index]], filter(hosts, host => host != hosts[index])), ',')
+      peers: join(filter(hosts, host => host != hosts[index]), ',')
+      entraTenantId: entraSignIn ? tenant().tenantId : ''
+      entraAudiences: entraAudiences
+      entraAuthority: environment().authentication.loginEndpoint
+      adminUserEnabled: adminUserEnabled
+      adminUsername: adminUsername
+      adminPassword: adminPassword
+      adminPassword2: adminPassword2
+      adminPasswordsInKeyVault: adminPasswordsInKeyVault
+      anonymousPull: anonymousPull
+      operatorPrincipalId: operatorPrincipalId
+      operatorPrincipalType: operatorPrincipalType
+      blobRedirect: blobRedirect
+      deleteEnabled: deleteEnabled
+      gcGrace: gcGrace
+      uploadExpiry: uploadExpiry
+      cacheTtl: cacheTtl
+      trustedProxies: trustedProxies
+      rateLimits: rateLimits
+      requestLog: requestLog
+      limits: requestsPerMinute
+      instanceMemoryMB: instanceMemoryMB
+      perInstanceConcurrency: perInstanceConcurrency
+      mostRequests: mostRequests
+      workerProcesses: workerProcesses
+      maximumInstanceCount: maximumInstanceCount
+      alwaysReadyInstances: alwaysReadyInstances
+      keepWarm: keepWarm
+      siteUpdateStrategy: siteUpdateStrategy
+      requestBodyLimitMiB: requestBodyLimitMiB
+      zoneRedundant: zoneRedundant
+      privateEndpoints: privateEndpoints
+      publicAccess: publicAccess
+      allowedIpRanges: allowedIpRanges
+      corsOrigins: corsOrigins
+      // The first app bears the name that azd deploys to; the others get the same package.
+      serviceName: index == 0 ? 'registry' : ''
+      insightsName: monitoring.outputs.insightsName
+      actionGroupId: monitoring.outputs.actionGroupId
+      customDomain: bindDomain ? customDomain : ''
+      certificateVaultId: certificateVaultId
+      certificateName: certificateName
+      managedCertificate: managedCertificate
+    }
+    dependsOn: [conditions]
   }
-  dependsOn: [conditions]
-}]
+]
 
 // Private apps ask each other for keys from network to network: every one with every other. One after
 // the other: a network that is being changed takes no peering.
 @batchSize(1)
-module peerings 'modules/network-peering.bicep' = [for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
-  name: 'peering-${pair}'
-  scope: group
-  params: {
-    name: appNames[pair / length(regions)]
-    peerName: appNames[pair % length(regions)]
+module peerings 'modules/network-peering.bicep' = [
+  for pair in range(0, isPrivate ? length(regions) * length(regions) : 0): if (pair / length(regions) != pair % length(regions)) {
+    name: 'peering-${pair}'
+    scope: group
+    params: {
+      name: appNames[pair / length(regions)]
+      peerName: appNames[pair % length(regions)]
+    }
+    dependsOn: [regional]
   }
-  dependsOn: [regional]
-}]
+]
 
 module globalEndpoint 'modules/global-endpoint.bicep' = if (severalRegions) {
   name: 'global-endpoint'
@@ -344,10 +376,10 @@ module globalEndpoint 'modules/global-endpoint.bicep' = if (severalRegions) {
 output REGISTRY_LOGIN_SERVER string = empty(customDomain) ? hosts[0] : customDomain
 
 @description('The login server of each region.')
-output REGISTRY_REGIONAL_LOGIN_SERVERS array = hosts
+output REGISTRY_REGIONAL_LOGIN_SERVERS string[] = hosts
 
 @description('The apps, for `func azure functionapp publish` and `az functionapp deployment`.')
-output REGISTRY_APP_NAMES array = appNames
+output REGISTRY_APP_NAMES string[] = appNames
 
 @description('The name that the custom domain\'s CNAME record must point to.')
 output REGISTRY_DNS_TARGET string = severalRegions ? globalEndpoint!.outputs.hostName : hosts[0]
@@ -356,7 +388,7 @@ output REGISTRY_DNS_TARGET string = severalRegions ? globalEndpoint!.outputs.hos
 output REGISTRY_DOMAIN_VERIFICATION_ID string = regional[0].outputs.domainVerificationId
 
 @description('The registry\'s storage accounts, for the command line (RegistryStorage__accountName).')
-output REGISTRY_STORAGE_ACCOUNTS array = [for (location, index) in regions: regional[index].outputs.registryStorageName]
+output REGISTRY_STORAGE_ACCOUNTS string[] = [for (location, index) in regions: regional[index].outputs.registryStorageName]
 
 @description('The resource group.')
 output AZURE_RESOURCE_GROUP string = group.name

@@ -110,10 +110,10 @@ class Registry:
             upload_keys = await system.open()
         services = self._build(self._connection, system, upload_keys)
         line = {
-            "kind": "open",
-            "version": __version__,
-            "storage_calls": trace.count,
-            "storage_rounds": trace.rounds,
+            "Category": "Opening",
+            "Version": __version__,
+            "StorageCalls": trace.count,
+            "StorageRounds": trace.rounds,
         }
         _LOGGER.info(json.dumps(line), extra={"opened": line})
         return services

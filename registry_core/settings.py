@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from registry_core.errors import NameInvalid
 from registry_core.model.accounts import account_of
@@ -125,6 +126,25 @@ class KeepWarmSettings:
     the login servers."""
 
 
+class RequestLog(StrEnum):
+    """Which requests have a line in the log, of those that leave no audit record."""
+
+    ALL = "all"
+    FAILED = "failed"
+    """Those that failed, were slow, or took many storage calls."""
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class RequestLogSettings:
+    """What is logged of requests. Audit records cannot be switched off."""
+
+    requests: RequestLog = RequestLog.FAILED
+    """`REGISTRY_REQUEST_LOG`: all, failed or off."""
+    slow: timedelta = timedelta(seconds=10)
+    """`REGISTRY_REQUEST_LOG_SLOW`: with `failed`, a request that takes so long has a line, too."""
+
+
 @dataclass(frozen=True)
 class TimeLimits:
     """How long storage may keep the registry waiting, in seconds. No setting of the environment."""
@@ -194,12 +214,14 @@ class Settings:
     """`REGISTRY_GC_GRACE`: how long what nothing needs is kept; at least an hour."""
     upload_expiry: timedelta = timedelta(days=7)
     """`REGISTRY_UPLOAD_EXPIRY`: how long an upload session waits for its next bytes."""
-    cache_ttl: timedelta = timedelta(seconds=60)
+    cache_ttl: timedelta = timedelta(seconds=5)
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
     keep_warm: KeepWarmSettings | None = None
     """`REGISTRY_KEEP_WARM`; None is off."""
     rate_limits: RateLimits | None = RateLimits()
     """`REGISTRY_RATE_LIMITS`, and the settings of each; None is off."""
+    request_log: RequestLogSettings = RequestLogSettings()
+    """`REGISTRY_REQUEST_LOG`, `_SLOW`."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
     limits: TimeLimits = TimeLimits()
@@ -238,6 +260,7 @@ class Settings:
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
             keep_warm=_keep_warm(env, login_servers[0]),
             rate_limits=_rate_limits(env),
+            request_log=_request_log(env),
             region=region or cls.region,
         )
 
@@ -428,6 +451,16 @@ def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | 
             f"{name}: use 'off' or an NCRONTAB schedule, such as 0 */4 6-17 * * 1-5 ({error})"
         ) from error
     return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
+
+
+def _request_log(env: Mapping[str, str]) -> RequestLogSettings:
+    name, default = "REGISTRY_REQUEST_LOG", RequestLogSettings()
+    text = env.get(name, "").strip().lower() or default.requests
+    try:
+        requests = RequestLog(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}: use 'all', 'failed' or 'off', not {text[:40]!r}") from error
+    return RequestLogSettings(requests, _duration(env, f"{name}_SLOW", default.slow))
 
 
 def _rate_limits(env: Mapping[str, str]) -> RateLimits | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from slipway_cli.billing import bill, workload
+from slipway_cli.billing.instance import MEMORY_MB, Instance
 from slipway_cli.billing.prices import FILE, Prices, PricesError
 from slipway_cli.command import CommandError, Result, describe, say
 
-_MEMORY = {"512": 0.5, "2048": 2.0, "4096": 4.0}
+_MEMORY = {str(megabytes): megabytes / 1024 for megabytes in MEMORY_MB}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,11 @@ def register(parser: argparse.ArgumentParser) -> None:
             "how many times in the month keepWarm calls /healthz in each region",
         ),
         ("--overlap", _number(float, 1), "pushes and pulls that an instance serves at once"),
+        (
+            "--concurrency",
+            _number(int, 1, 100),
+            "requests that an instance serves at once (perInstanceConcurrency)",
+        ),
         ("--request-seconds", amount, "duration of a request that transfers no blob, in seconds"),
         ("--upload-mb-second", _number(float, 0.1), "speed of uploads, in MB/s"),
     ):
@@ -62,7 +68,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instance-memory",
         choices=tuple(_MEMORY),
-        help="memory of an instance, in MB (default: 2048)",
+        help=f"memory of an instance, in MB (default: {Instance.memory_mb})",
     )
     parser.add_argument("--private-endpoints", action="store_true", default=None)
     parser.add_argument(
@@ -131,8 +137,17 @@ def _told(work: workload.Workload) -> str:
     return (
         f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,.12g} MB in "
         f"{work.layers} layers; {work.stored_gb:,.12g} GB in each of {work.regions} "
-        f"region{'s' if work.regions > 1 else ''}."
+        f"region{'s' if work.regions > 1 else ''}. {_holds(work)}"
     )
+
+
+def _holds(work: workload.Workload) -> str:
+    """What the instances of this bill mean for the largest layer."""
+    instance = Instance(memory_mb=round(work.memory_gb * 1024), concurrency=work.concurrency)
+    largest = instance.largest_body_mib
+    served = f"An instance of {instance.memory_mb:,} MB that serves {instance.concurrency} "
+    served += f"request{'s' if instance.concurrency > 1 else ''} at once"
+    return f"{served} holds bodies of up to {largest} MiB." if largest else f"{served} holds none."
 
 
 def _money(cost: float, output: str) -> object:

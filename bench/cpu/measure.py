@@ -4,6 +4,7 @@ import contextlib
 import os
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from devhost.processes.process import HostProcess
 
 TURNS = 5
 """In how many parts each operation is measured, all of the others between two of them."""
+COUNTED = 5
+"""So many repeats of each operation are counted."""
 UPLOADS = (256 * MIB,) * 8
 _EMPTY = Path(__file__).resolve().parents[1] / "empty"
 _WARM_UP = 20
@@ -70,34 +73,58 @@ class _Subject:
 
     def __init__(self, host: HostProcess) -> None:
         self._pid = host.pid
-        self.log = RequestLog(host)
 
     def seconds(self, scripts: Sequence[Script], greet: Script) -> float:
         """Processor time of one of the scripts; `greet` opens the connection, if it has to be."""
         greet()
-        self.log.requests()
         before = machine.processor_seconds((self._pid,))
         for script in scripts:
             script()
         return (machine.processor_seconds((self._pid,)) - before) / len(scripts)
 
 
+class _Count:
+    """Instances that log every request. That is work of its own, so their time is not measured."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stand = _stand(stage)
+        self._logs = {True: RequestLog(stage.committing), False: RequestLog(stage.receiving)}
+
+    def cost(self, operation: Operation) -> Cost:
+        """The medians of storage calls and rounds of an operation."""
+        scripts = operation.prepare(self._stand, COUNTED)
+        (self._stand.cold if operation.is_cold else self._stand.warm).token()
+        log = self._logs[operation.is_cold]
+        log.requests()
+        for script in scripts:
+            script()
+        costs = list(repeats(log.requests(), operation.shape))
+        if len(costs) != COUNTED:
+            raise LookupError(f"the log tells of {len(costs)} repeats, not {COUNTED}")
+        calls = statistics.median_low([cost.calls for cost in costs])
+        return Cost(calls, statistics.median_low([cost.rounds for cost in costs]))
+
+
+def _stand(stage: Stage) -> Stand:
+    basic = stage.receiver.headers
+    warm, cold = (Client(host.base_url, basic) for host in (stage.receiving, stage.committing))
+    return Stand(warm, cold)
+
+
 class _Run:
     """The instances of one run, and what has been measured so far."""
 
     def __init__(self, stage: Stage, empty: HostProcess, requests: int) -> None:
-        basic = stage.receiver.headers
-        warm, cold = (Client(host.base_url, basic) for host in (stage.receiving, stage.committing))
-        self._stand = Stand(warm, cold)
+        self._stand = _stand(stage)
         self._warm = _Subject(stage.receiving)
         self._cold = _Subject(stage.committing)
         self._empty_client = Connection(empty.base_url)
         self._empty = _Subject(empty)
         self._requests = requests
         # As long as those of the others: to read a header is not the registry's work.
-        self._headers = warm.access()
+        self._headers = self._stand.warm.access()
         self.ratios: dict[str, list[float]] = {}
-        self.costs: dict[str, list[Cost]] = {}
+        self.repeats: Counter[str] = Counter()
         self.empties: list[float] = []
 
     def empty(self) -> float:
@@ -117,18 +144,12 @@ class _Run:
         seconds = subject.seconds(scripts, client.token)
         after = self.empty()
         self.ratios.setdefault(operation.name, []).append(seconds / ((before + after) / 2))
-        costs = list(repeats(subject.log.requests(), operation.shape))
-        if len(costs) != count:
-            raise LookupError(f"the log tells of {len(costs)} repeats, not {count}")
-        self.costs.setdefault(operation.name, []).extend(costs)
+        self.repeats[operation.name] += count
 
-    def measured(self, operation: Operation) -> Measured:
+    def measured(self, operation: Operation, cost: Cost) -> Measured:
         """What all turns of an operation say."""
-        ratios, costs = self.ratios[operation.name], self.costs[operation.name]
-        calls = statistics.median_low([cost.calls for cost in costs])
-        rounds = statistics.median_low([cost.rounds for cost in costs])
-        cost = Cost(calls, rounds)
-        return Measured(len(costs), cost, statistics.median(ratios), min(ratios), max(ratios))
+        ratios, count = self.ratios[operation.name], self.repeats[operation.name]
+        return Measured(count, cost, statistics.median(ratios), min(ratios), max(ratios))
 
     def _ask_empty(self) -> None:
         self._empty_client.ask(200, "GET", "/v2/", self._headers)
@@ -144,7 +165,7 @@ def measure(
     if not machine.AVAILABLE:
         raise DevhostError("what processes take is known only on Linux")
     with contextlib.ExitStack() as stack:
-        stage = stack.enter_context(staged())
+        stage = stack.enter_context(staged(request_log="failed"))
         found = None
         if memory:  # First: what operations leave in memory is not there at rest.
             say("memory")
@@ -162,12 +183,13 @@ def measure(
             for operation in operations:
                 say(f"turn {turn + 1}/{TURNS}: {operation.name}")
                 run.turn(operation)
-        return Results(
-            statistics.median(run.empties),
-            {operation.name: run.measured(operation) for operation in operations},
-            found,
-            load.processors(),
-        )
+        other = load.processors()
+        count = _Count(stack.enter_context(staged()))
+        measured = {}
+        for operation in operations:
+            say(f"calls: {operation.name}")
+            measured[operation.name] = run.measured(operation, count.cost(operation))
+        return Results(statistics.median(run.empties), measured, found, other)
 
 
 def _memory(stage: Stage) -> Memory:

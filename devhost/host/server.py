@@ -14,6 +14,7 @@ from devhost.errors import CertificateError
 from devhost.host.asgi import FunctionsHost
 from devhost.host.listeners import Listeners
 from devhost.host.protocol import HostProtocol
+from devhost.sockets import IDLE_CONNECTION_SECONDS
 
 # How long requests and other calls in progress may go on after Ctrl-C, in seconds.
 _SHUTDOWN_PATIENCE = 3
@@ -57,6 +58,7 @@ class HostServer(uvicorn.Server):
             server_header=False,
             access_log=False,
             log_config=None,
+            timeout_keep_alive=IDLE_CONNECTION_SECONDS,
             timeout_graceful_shutdown=_SHUTDOWN_PATIENCE,
             ssl_certfile=certificate,
             ssl_keyfile=key,

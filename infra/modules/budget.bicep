@@ -2,7 +2,7 @@
 // nothing. Azure bills no budgets, and counts its costs a day late.
 
 param name string
-param emails array
+param emails string[]
 param amount int
 param start string
 

@@ -34,8 +34,21 @@ param budgetEmailsNeedsBudgetStart bool
 @allowed([true])
 param requestsPerMinuteHasNamesOfLimits bool
 
+@description('Two apps, networks and accounts would have the same name. Spaces and capitals make no difference.')
+@allowed([true])
+param locationsNamesEachRegionOnce bool
+
+@description('As many of the largest bodies at once would end the instance, and with it every request in it: docs/limits.md.')
+@allowed([true])
+param instanceMemoryMBHoldsPerInstanceConcurrencyTimesRequestBodyLimitMiB bool
+
+@description('Smaller instances have one core or less, which two processes would only share.')
+@allowed([true])
+param twoWorkerProcessesNeedInstanceMemoryMB4096 bool
+
 var ofAccess = publicAccessOffNeedsPrivateEndpoints && allowedIpRangesIsForOneRegion && keepWarmNeedsNoAllowedIpRanges
 var ofCertificates = managedCertificateNeedsCustomDomainInOneOpenRegion && managedCertificateIsInsteadOfCertificateVaultId
+var ofSize = locationsNamesEachRegionOnce && instanceMemoryMBHoldsPerInstanceConcurrencyTimesRequestBodyLimitMiB && twoWorkerProcessesNeedInstanceMemoryMB4096
 var ofMoney = budgetEmailsNeedsBudgetStart && requestsPerMinuteHasNamesOfLimits
 
-output hold bool = ofAccess && ofCertificates && ofMoney && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword
+output hold bool = ofAccess && ofCertificates && ofSize && ofMoney && adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword

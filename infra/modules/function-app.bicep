@@ -1,8 +1,10 @@
 // The plan (Flex Consumption, one app each) and the app.
 
+import { requestLimits, tagsByName } from 'types.bicep'
+
 param appName string
 param location string
-param tags object
+param tags tagsByName
 param identityId string
 param clientId string
 param registryStorageName string
@@ -28,9 +30,12 @@ param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
 param rateLimits string
-param limits object
+param requestLog string
+param limits requestLimits
 param instanceMemoryMB int
 param perInstanceConcurrency int
+param mostRequests int
+param workerProcesses int
 param maximumInstanceCount int
 param alwaysReadyInstances int
 param keepWarm string
@@ -38,8 +43,8 @@ param siteUpdateStrategy string
 param requestBodyLimitMiB int
 param zoneRedundant bool
 param publicAccess bool
-param allowedIpRanges array
-param corsOrigins array
+param allowedIpRanges string[]
+param corsOrigins string[]
 param subnetId string
 
 resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -54,15 +59,17 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-var addressRules = [for (addresses, index) in allowedIpRanges: {
-  name: 'allowed-${index}'
-  action: 'Allow'
-  // The app takes a single address as a range only.
-  ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
-  priority: 100 + index
-}]
+var addressRules = [
+  for (addresses, index) in allowedIpRanges: {
+    name: 'allowed-${index}'
+    action: 'Allow'
+    // The app takes a single address as a range only.
+    ipAddress: contains(addresses, '/') ? addresses : '${addresses}/${contains(addresses, ':') ? 128 : 32}'
+    priority: 100 + index
+  }
+]
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   // checkov:skip=CKV_AZURE_225:the parameter zoneRedundant decides
   name: 'plan-${appName}'
   location: location
@@ -78,7 +85,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-11-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   // checkov:skip=CKV_AZURE_78:Flex Consumption has no FTP; its password policy is off below
   // checkov:skip=CKV_AZURE_222:a registry is reached from outside; the parameter publicAccess turns that off
   // checkov:skip=CKV_AZURE_17:clients of a registry sign in with tokens, they have no certificates
@@ -167,6 +174,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${clientId};Authorization=AAD'
       FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimitMiB * 1048576)
+      // More requests wait before the host reads their bodies, which it would keep in memory.
+      AzureFunctionsJobHost__extensions__http__maxConcurrentRequests: string(mostRequests)
+      // Azure's documentation says that Flex Consumption does not take it: where it is one, it is not said.
+      FUNCTIONS_WORKER_PROCESS_COUNT: any(workerProcesses == 1 ? null : string(workerProcesses))
       // The registry's: docs/settings.md.
       RegistryStorage__credential: 'managedidentity'
       RegistryStorage__clientId: clientId
@@ -184,17 +195,18 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       REGISTRY_ENTRA_AUTHORITY: entraAuthority
       REGISTRY_ANONYMOUS_PULL: anonymousPull
       REGISTRY_TRUSTED_PROXIES: string(trustedProxies)
+      REGISTRY_REQUEST_LOG: requestLog
       REGISTRY_RATE_LIMITS: rateLimits
-      REGISTRY_RATE_LIMIT_READ: string(limits.read)
-      REGISTRY_RATE_LIMIT_READ_TOTAL: string(limits.readTotal)
-      REGISTRY_RATE_LIMIT_WRITE: string(limits.write)
-      REGISTRY_RATE_LIMIT_WRITE_TOTAL: string(limits.writeTotal)
-      REGISTRY_RATE_LIMIT_DELETE: string(limits.delete)
-      REGISTRY_RATE_LIMIT_DELETE_TOTAL: string(limits.deleteTotal)
-      REGISTRY_RATE_LIMIT_REFERRERS: string(limits.referrers)
-      REGISTRY_RATE_LIMIT_REFERRERS_TOTAL: string(limits.referrersTotal)
-      REGISTRY_RATE_LIMIT_SIGN_IN: string(limits.signIn)
-      REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL: string(limits.signInTotal)
+      REGISTRY_RATE_LIMIT_READ: string(limits.?read ?? '')
+      REGISTRY_RATE_LIMIT_READ_TOTAL: string(limits.?readTotal ?? '')
+      REGISTRY_RATE_LIMIT_WRITE: string(limits.?write ?? '')
+      REGISTRY_RATE_LIMIT_WRITE_TOTAL: string(limits.?writeTotal ?? '')
+      REGISTRY_RATE_LIMIT_DELETE: string(limits.?delete ?? '')
+      REGISTRY_RATE_LIMIT_DELETE_TOTAL: string(limits.?deleteTotal ?? '')
+      REGISTRY_RATE_LIMIT_REFERRERS: string(limits.?referrers ?? '')
+      REGISTRY_RATE_LIMIT_REFERRERS_TOTAL: string(limits.?referrersTotal ?? '')
+      REGISTRY_RATE_LIMIT_SIGN_IN: string(limits.?signIn ?? '')
+      REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL: string(limits.?signInTotal ?? '')
       REGISTRY_BLOB_REDIRECT: blobRedirect
       REGISTRY_DELETE_ENABLED: deleteEnabled
       REGISTRY_GC_GRACE: gcGrace

@@ -1,10 +1,12 @@
 // One name for all regions, by DNS: clients talk to the region itself, so streamed uploads and
 // redirects pass as they are. A proxy (Front Door) would buffer or cut uploads, and bill every byte.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
-param tags object
-param regions array
-param hosts array
+param tags tagsByName
+param regions string[]
+param hosts string[]
 param probeRegions bool
 
 resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
@@ -28,17 +30,19 @@ resource profile 'Microsoft.Network/trafficManagerProfiles@2022-04-01' = {
       expectedStatusCodeRanges: [{ min: 200, max: 200 }]
     }
     // By host name: as Azure endpoints it takes apps of dedicated plans only.
-    endpoints: [for (region, index) in regions: {
-      name: region
-      type: 'Microsoft.Network/trafficManagerProfiles/externalEndpoints'
-      properties: {
-        target: hosts[index]
-        endpointLocation: region
-        endpointStatus: 'Enabled'
-        // Always served is never probed: no failover, and no instance kept awake for it.
-        alwaysServe: probeRegions ? 'Disabled' : 'Enabled'
+    endpoints: [
+      for (region, index) in regions: {
+        name: region
+        type: 'Microsoft.Network/trafficManagerProfiles/externalEndpoints'
+        properties: {
+          target: hosts[index]
+          endpointLocation: region
+          endpointStatus: 'Enabled'
+          // Always served is never probed: no failover, and no instance kept awake for it.
+          alwaysServe: probeRegions ? 'Disabled' : 'Enabled'
+        }
       }
-    }]
+    ]
   }
 }
 

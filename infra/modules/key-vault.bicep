@@ -1,9 +1,11 @@
 // Keeps the admin account's passwords; app settings refer to them. One in each region, so that no
 // region starts by leave of another.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagsByName
 @secure()
 param adminPassword string
 @secure()
@@ -13,7 +15,7 @@ param publicAccess bool
 
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   // checkov:skip=CKV_AZURE_109:the firewall denies by default with private endpoints, the option privateEndpoints
   name: name
   location: location
@@ -36,7 +38,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
 }
 
 // Not given: the one that is there stays.
-resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(adminPassword)) {
+resource password 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(adminPassword)) {
   // checkov:skip=CKV_AZURE_41:an expired password would lock the operator out; rotation is described in docs/deploy.md
   // checkov:skip=CKV_AZURE_114:it has a content type; the rule does not see it behind a condition
   parent: vault
@@ -48,7 +50,7 @@ resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(ad
   }
 }
 
-resource password2 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(adminPassword2)) {
+resource password2 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(adminPassword2)) {
   // checkov:skip=CKV_AZURE_41:an expired password would lock the operator out; rotation is described in docs/deploy.md
   // checkov:skip=CKV_AZURE_114:it has a content type; the rule does not see it behind a condition
   parent: vault

@@ -1,16 +1,18 @@
 // A certificate that Azure issues and renews, for a domain that custom-domain.bicep has bound to the
 // app without one: Azure issues none before, and a resource can't be declared twice in one module.
 
+import { tagsByName } from 'types.bicep'
+
 param appName string
 param location string
-param tags object
+param tags tagsByName
 param domain string
 
-resource app 'Microsoft.Web/sites@2024-11-01' existing = {
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
 }
 
-resource certificate 'Microsoft.Web/sites/certificates@2024-11-01' = {
+resource certificate 'Microsoft.Web/sites/certificates@2025-03-01' = {
   parent: app
   name: domain
   location: location
@@ -20,7 +22,7 @@ resource certificate 'Microsoft.Web/sites/certificates@2024-11-01' = {
   }
 }
 
-resource binding 'Microsoft.Web/sites/hostNameBindings@2024-11-01' = {
+resource binding 'Microsoft.Web/sites/hostNameBindings@2025-03-01' = {
   parent: app
   name: domain
   properties: {

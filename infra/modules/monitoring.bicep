@@ -1,9 +1,11 @@
 // Logs of all regions in one workspace, written by identity, and the alert that reads them: only
 // where somebody hears of it, since it is billed.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagsByName
 param dailyCapGB int
 param alertEmail string
 param failedSignInThreshold int
@@ -41,11 +43,13 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (alerted)
   properties: {
     groupShortName: 'slipway'
     enabled: true
-    emailReceivers: [{
-      name: 'operators'
-      emailAddress: alertEmail
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: alertEmail
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
@@ -74,7 +78,7 @@ var legs = [for each in queries: '(${each.query} | extend Alert = "${each.key}",
 // All of them in one rule, asked every quarter of an hour: rules are billed, questions are not. The
 // column Alert, by which it is split, tells in the message which it was. "isfuzzy" leaves out the
 // tables that a new workspace does not have before the first request.
-resource logAlert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (alerted) {
+resource logAlert 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (alerted) {
   name: '${name}-log'
   location: location
   tags: tags
@@ -89,18 +93,20 @@ resource logAlert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (aler
     autoMitigate: true
     skipQueryValidation: true
     criteria: {
-      allOf: [{
-        query: 'union isfuzzy=true ${join(legs, ', ')} | where Found > Threshold'
-        timeAggregation: 'Total'
-        metricMeasureColumn: 'Found'
-        dimensions: [{ name: 'Alert', operator: 'Include', values: ['*'] }]
-        operator: 'GreaterThan'
-        threshold: 0
-        failingPeriods: {
-          numberOfEvaluationPeriods: 1
-          minFailingPeriodsToAlert: 1
+      allOf: [
+        {
+          query: 'union isfuzzy=true ${join(legs, ', ')} | where Found > Threshold'
+          timeAggregation: 'Total'
+          metricMeasureColumn: 'Found'
+          dimensions: [{ name: 'Alert', operator: 'Include', values: ['*'] }]
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
         }
-      }]
+      ]
     }
     actions: { actionGroups: [actionGroup!.id] }
   }

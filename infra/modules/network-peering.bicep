@@ -3,15 +3,15 @@
 param name string
 param peerName string
 
-resource network 'Microsoft.Network/virtualNetworks@2024-07-01' existing = {
+resource network 'Microsoft.Network/virtualNetworks@2025-07-01' existing = {
   name: 'vnet-${name}'
 }
 
-resource peer 'Microsoft.Network/virtualNetworks@2024-07-01' existing = {
+resource peer 'Microsoft.Network/virtualNetworks@2025-07-01' existing = {
   name: 'vnet-${peerName}'
 }
 
-resource peering 'Microsoft.Network/virtualNetworks/virtualNetworkPeerings@2024-07-01' = {
+resource peering 'Microsoft.Network/virtualNetworks/virtualNetworkPeerings@2025-07-01' = {
   parent: network
   name: 'to-${peerName}'
   properties: {

@@ -1,27 +1,29 @@
 // A virtual network: a subnet that the app's instances come from, and one for private endpoints.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagsByName
 
 @description('The region\'s number. Peered networks need different addresses.')
 param index int
 
 var prefix = '10.${71 + index}'
 
-resource appGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
+resource appGroup 'Microsoft.Network/networkSecurityGroups@2025-07-01' = {
   name: 'nsg-${name}-app'
   location: location
   tags: tags
 }
 
-resource endpointGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
+resource endpointGroup 'Microsoft.Network/networkSecurityGroups@2025-07-01' = {
   name: 'nsg-${name}-endpoints'
   location: location
   tags: tags
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-07-01' = {
   name: 'vnet-${name}'
   location: location
   tags: tags
@@ -33,10 +35,12 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         properties: {
           addressPrefix: '${prefix}.0.0/24'
           networkSecurityGroup: { id: appGroup.id }
-          delegations: [{
-            name: 'flex-consumption'
-            properties: { serviceName: 'Microsoft.App/environments' }
-          }]
+          delegations: [
+            {
+              name: 'flex-consumption'
+              properties: { serviceName: 'Microsoft.App/environments' }
+            }
+          ]
         }
       }
       {

@@ -1,11 +1,13 @@
 // Storage that turns calls away: the registry answers 503 then, and clients try again.
 
+import { tagsByName } from 'types.bicep'
+
 param appName string
-param tags object
+param tags tagsByName
 param registryStorageId string
 param actionGroupId string
 
-resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+resource throttling 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   name: '${appName}-storage-throttling'
   location: 'global'
   tags: tags
@@ -20,25 +22,29 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     autoMitigate: true
     criteria: {
       'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [{
-        name: 'throttled'
-        criterionType: 'StaticThresholdCriterion'
-        metricNamespace: 'Microsoft.Storage/storageAccounts'
-        metricName: 'Transactions'
-        dimensions: [{
-          name: 'ResponseType'
-          operator: 'Include'
-          values: [
-            'ServerBusyError'
-            'ClientThrottlingError'
-            'ClientAccountRequestThrottlingError'
-            'ClientAccountBandwidthThrottlingError'
+      allOf: [
+        {
+          name: 'throttled'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.Storage/storageAccounts'
+          metricName: 'Transactions'
+          dimensions: [
+            {
+              name: 'ResponseType'
+              operator: 'Include'
+              values: [
+                'ServerBusyError'
+                'ClientThrottlingError'
+                'ClientAccountRequestThrottlingError'
+                'ClientAccountBandwidthThrottlingError'
+              ]
+            }
           ]
-        }]
-        operator: 'GreaterThan'
-        threshold: 10
-        timeAggregation: 'Total'
-      }]
+          operator: 'GreaterThan'
+          threshold: 10
+          timeAggregation: 'Total'
+        }
+      ]
     }
     actions: [{ actionGroupId: actionGroupId }]
   }

@@ -1,9 +1,11 @@
 // One region: identity, storage, roles, app, and what guards them.
 
+import { requestLimits, tagsByName } from 'types.bicep'
+
 param appName string
 param location string
 param index int
-param tags object
+param tags tagsByName
 param serviceName string
 param loginServers string
 param peers string
@@ -27,9 +29,12 @@ param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
 param rateLimits string
-param limits object
+param requestLog string
+param limits requestLimits
 param instanceMemoryMB int
 param perInstanceConcurrency int
+param mostRequests int
+param workerProcesses int
 param maximumInstanceCount int
 param alwaysReadyInstances int
 param keepWarm string
@@ -38,8 +43,8 @@ param requestBodyLimitMiB int
 param zoneRedundant bool
 param privateEndpoints bool
 param publicAccess bool
-param allowedIpRanges array
-param corsOrigins array
+param allowedIpRanges string[]
+param corsOrigins string[]
 param insightsName string
 param actionGroupId string
 param customDomain string
@@ -158,9 +163,12 @@ module app 'function-app.bicep' = {
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
     rateLimits: rateLimits
+    requestLog: requestLog
     limits: limits
     instanceMemoryMB: instanceMemoryMB
     perInstanceConcurrency: perInstanceConcurrency
+    mostRequests: mostRequests
+    workerProcesses: workerProcesses
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
     keepWarm: keepWarm

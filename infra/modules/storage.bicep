@@ -1,15 +1,29 @@
 // A storage account without shared keys, and its containers and tables.
 
+import { tagsByName } from 'types.bicep'
+
 param name string
 param location string
-param tags object
-param containers array
-param tables array
+param tags tagsByName
+param containers string[]
+param tables string[]
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string
 param publicAccess bool
-param allowedIpRanges array
-param corsOrigins array
+param allowedIpRanges string[]
+param corsOrigins string[]
+
+// For pages that follow a redirect here. After one to another host a browser calls its origin "null",
+// so no list of origins would match; whoever has a signed address may read it anyway.
+var readers = [
+  {
+    allowedOrigins: ['*']
+    allowedMethods: ['GET', 'HEAD']
+    allowedHeaders: ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
+    exposedHeaders: ['Content-Length', 'Content-Range', 'Content-Type', 'ETag', 'Accept-Ranges']
+    maxAgeInSeconds: 3600
+  }
+]
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   // checkov:skip=CKV_AZURE_35:clients fetch blobs by signed addresses; denied by default with the option privateEndpoints
@@ -48,35 +62,29 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
     // A blob that nothing names any more can be brought back for a week, a container too.
     deleteRetentionPolicy: { enabled: true, days: 7 }
     containerDeleteRetentionPolicy: { enabled: true, days: 7 }
-    // For pages that follow a redirect here. After one to another host a browser calls its origin
-    // "null", so no list of origins would match; whoever has a signed address may read it anyway.
-    cors: {
-      corsRules: empty(corsOrigins) ? [] : [{
-        allowedOrigins: ['*']
-        allowedMethods: ['GET', 'HEAD']
-        allowedHeaders: ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
-        exposedHeaders: ['Content-Length', 'Content-Range', 'Content-Type', 'ETag', 'Accept-Ranges']
-        maxAgeInSeconds: 3600
-      }]
-    }
+    cors: { corsRules: empty(corsOrigins) ? [] : readers }
   }
 }
 
-resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [for container in containers: {
-  parent: blobs
-  name: container
-  properties: { publicAccess: 'None' }
-}]
+resource blobContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
+  for container in containers: {
+    parent: blobs
+    name: container
+    properties: { publicAccess: 'None' }
+  }
+]
 
 resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' = if (!empty(tables)) {
   parent: account
   name: 'default'
 }
 
-resource storageTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [for table in tables: {
-  parent: tableService
-  name: table
-}]
+resource storageTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [
+  for table in tables: {
+    parent: tableService
+    name: table
+  }
+]
 
 output name string = account.name
 output id string = account.id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from registry_core.auth.identity import Caller
 from registry_core.model.actions import Action
@@ -12,33 +11,19 @@ from registry_core.model.names import RepositoryName
 from registry_core.model.scope import Scope
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Yes or no, and why."""
-
-    allowed: bool
-    reason: str
-
-
-def decide(caller: Caller, action: Action, repository: RepositoryName | None) -> Decision:
+def is_allowed(caller: Caller, action: Action, repository: RepositoryName | None) -> bool:
     """Whether `caller` may do `action` on `repository` (None: on the registry).
 
-    Whether the repository exists plays no part.
+    Whether the repository exists plays no part. Signing in takes nothing away of what anybody may.
     """
-    who = caller.identity.name
     if action is Action.SIGN_IN:
         # Not without a token: clients that are let in here sign in nowhere else either.
-        known = caller.is_known
-        return Decision(known, f"{who} is signed in" if known else "nobody is signed in")
-    # Signing in takes nothing away of what anybody may.
+        return caller.is_known
     if action is Action.CATALOG:
-        allowed = caller.grants.catalog or caller.anybody.catalog
-    else:
-        allowed = repository is not None and (
-            action in caller.grants.on(repository) or action in caller.anybody.on(repository)
-        )
-    where = repository or "the registry"
-    return Decision(allowed, f"{who} {'may' if allowed else 'may not'} {action} on {where}")
+        return caller.grants.catalog or caller.anybody.catalog
+    return repository is not None and (
+        caller.grants.allow(action, repository) or caller.anybody.allow(action, repository)
+    )
 
 
 def granted(grants: Grants, scopes: Sequence[Scope]) -> list[Scope]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from registry_core.auth.identity import Caller
-from registry_core.auth.policy import decide
+from registry_core.auth.policy import is_allowed
 from registry_core.http.journal import Journal
 from registry_core.http.query import Query
 from registry_core.model.actions import Action
@@ -52,7 +52,7 @@ class Context:
 
     def may(self, action: Action, repository: RepositoryName) -> bool:
         """Whether the sender may do `action` on `repository`."""
-        return decide(self.caller, action, repository).allowed
+        return is_allowed(self.caller, action, repository)
 
     def record(self, events: Iterable[Event]) -> None:
         """Takes what a change has told to the audit log."""

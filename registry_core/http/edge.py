@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Content, Response, StreamingResponse
 
 from registry_core.auth import basic
 from registry_core.auth.identity import Caller
-from registry_core.auth.policy import decide
+from registry_core.auth.policy import is_allowed
 from registry_core.auth.rate_limiter import MINUTE
 from registry_core.errors import (
     InsufficientStorage,
@@ -29,6 +29,7 @@ from registry_core.errors import (
     Unavailable,
 )
 from registry_core.http import addresses, audit, bodies, cors, request_log
+from registry_core.http.answered import Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
 from registry_core.http.journal import Journal
@@ -40,7 +41,7 @@ from registry_core.model.names import RepositoryName
 from registry_core.model.requests import RequestKind
 from registry_core.registry import Registry
 from registry_core.storage.budget import Budget, budgeted, resume
-from registry_core.storage.calls import adopt, traced
+from registry_core.storage.calls import CallTrace, adopt, traced
 from registry_core.storage.faults import NoRoom, StorageFault
 
 _LOGGER = logging.getLogger("slipway")
@@ -70,25 +71,18 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         response.headers.update(passage.shown)
     _complete(response, correlation_id)
     cors.allow(response, request, settings.cors_origins)
-    duration = (time.monotonic() - started) * 1000
-    answered = audit.Answered(settings, request, response, correlation_id, duration)
-    audit.write(answered, journal)
-    entry = request_log.Entry(
-        method=request.method,
-        kind=journal.kind,
-        repository=journal.repository,
-        identity=journal.identity.name if journal.identity else "",
-        status=response.status_code,
-        trace=trace,
-        started=started,
-        bytes_in=bodies.received(request),
-        correlation_id=correlation_id,
-    )
+    _log(Answered.now(settings, request, response, journal, correlation_id, trace, started))
     if response.status_code >= 400:
-        response = bodies.EarlyAnswer(response, request)
-    elif request.method in _WRITES and registry.room.is_out:
+        return bodies.EarlyAnswer(response, request)
+    if request.method in _WRITES and registry.room.is_out:
         registry.room.is_back()
-    return _logged(response, entry, budget)
+    return _carried(response, trace, budget)
+
+
+def _log(answered: Answered) -> None:
+    """Writes at most one line, unless a change has several records to leave."""
+    if not audit.write(answered):
+        request_log.write(answered)
 
 
 async def _answer(passage: _Passage) -> Response:
@@ -251,7 +245,7 @@ class _Target:
         if self.route is None:
             return False
         action = self.route.action
-        return action is None or decide(caller, action, self.name).allowed
+        return action is None or is_allowed(caller, action, self.name)
 
     def asked(self, origin: Origin) -> Event | None:
         """What the route says is asked for, of what the path names; None if it says nothing."""
@@ -289,24 +283,19 @@ def _correlation_id(request: Request) -> str:
     return given if _CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
 
 
-def _logged(response: Response, entry: request_log.Entry, budget: Budget) -> Response:
-    """Writes the log line: now, or when a streamed body has ended."""
-    if not isinstance(response, StreamingResponse):
-        entry.write(len(response.body))
-        return response
-    body = response.body_iterator
+def _carried(response: Response, trace: CallTrace, budget: Budget) -> Response:
+    """Lets the body of a streamed answer go on with the request's trace and budget.
 
-    async def counted() -> AsyncIterator[bytes]:
-        adopt(entry.trace)
-        resume(budget)
-        sent = 0
-        try:
+    It is sent in another task.
+    """
+    if isinstance(response, StreamingResponse):
+        body = response.body_iterator
+
+        async def carried() -> AsyncIterator[Content]:
+            adopt(trace)
+            resume(budget)
             async for chunk in body:
-                data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
-                sent += len(data)
-                yield data
-        finally:
-            entry.write(sent)
+                yield chunk
 
-    response.body_iterator = counted()
+        response.body_iterator = carried()
     return response

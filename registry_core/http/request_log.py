@@ -1,48 +1,58 @@
-"""One structured line a request, which Application Insights can query; it holds no secret."""
+"""The lines of requests that leave no audit record: of those that failed or took much, or of all.
+
+A success that nobody has to answer for has no line: the host's own record of the request tells its
+path, status and time. `REGISTRY_REQUEST_LOG` chooses. A line holds no secret, and the kind of the
+route in place of the path, which can carry an upload's state.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass
 
 from registry_core.http import log_lines
-from registry_core.storage.calls import CallTrace
+from registry_core.http.answered import Answered
+from registry_core.settings import RequestLog
 
 LOGGER = logging.getLogger("slipway.requests")
+CATEGORY = "Requests"
+MANY_CALLS = 40
+"""So many storage calls are worth a line: a push of an image of many layers takes fewer."""
+_QUESTIONS = ("GET", "HEAD")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A request that has been, or is being, answered."""
-
-    method: str
-    kind: str
-    """The route's, not the path: a path can carry an upload's state."""
-    repository: str
-    identity: str
-    status: int
-    trace: CallTrace
-    started: float
-    bytes_in: int
-    """How much of the body was taken in."""
-    correlation_id: str
-
-    def write(self, bytes_out: int) -> None:
-        """Writes the line, with the bytes answered."""
+def write(answered: Answered) -> None:
+    """Writes the request's line, if it is due."""
+    if _is_due(answered):
+        journal = answered.journal
         line = {
-            "method": self.method,
-            "kind": self.kind,
-            "repository": self.repository,
-            "identity": self.identity,
-            "status": self.status,
-            "duration_ms": round((time.monotonic() - self.started) * 1000, 1),
-            "storage_calls": self.trace.count,
-            "storage_rounds": self.trace.rounds,
-            "storage_ms": round(self.trace.busy_seconds * 1000, 1),
-            "bytes_in": self.bytes_in,
-            "bytes_out": bytes_out,
-            "correlation_id": self.correlation_id,
+            "Category": CATEGORY,
+            **answered.route(),
+            "Repository": journal.repository,
+            "Identity": journal.identity.name if journal.identity else "",
+            **answered.outcome(has_failed=answered.has_failed),
+            **answered.figures(),
         }
-        level = logging.WARNING if self.status >= 500 else logging.INFO
-        log_lines.write(LOGGER, level, line, request=line)
+        log_lines.write(LOGGER, answered.level, line, answered)
+
+
+def _is_due(answered: Answered) -> bool:
+    settings = answered.settings.request_log
+    if settings.requests is not RequestLog.FAILED:
+        return settings.requests is RequestLog.ALL
+    return (
+        _is_failure(answered)
+        or answered.duration_ms >= settings.slow.total_seconds() * 1000
+        or answered.trace.count >= MANY_CALLS
+    )
+
+
+def _is_failure(answered: Answered) -> bool:
+    """Whether somebody may want to know of it.
+
+    Not of what every client meets: it is asked to sign in, and whoever pushes asks for what is not
+    there yet.
+    """
+    status, request = answered.status, answered.request
+    if status == 401:
+        return "authorization" in request.headers
+    return status >= 400 and not (status == 404 and request.method in _QUESTIONS)

@@ -42,6 +42,13 @@ class Grants:
         )
         return frozenset().union(*matching)
 
+    def allow(self, action: Action, repository: RepositoryName) -> bool:
+        """Whether `action` may be done to a repository."""
+        for pattern, actions in self.repositories.items():
+            if action in actions and pattern.matches(repository):
+                return True
+        return False
+
     def on_all(self) -> frozenset[Action]:
         """What may be done to every repository."""
         return self.repositories.get(EVERYWHERE, frozenset())

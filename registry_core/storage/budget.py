@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Self
@@ -69,14 +69,20 @@ class Budget:
 _current: ContextVar[Budget | None] = ContextVar("slipway_budget", default=None)
 
 
-@contextmanager
-def budgeted(budget: Budget) -> Iterator[Budget]:
+class budgeted:  # noqa: N801 - reads as the function that it stands for
     """Gives all that is done inside it, by this task and those it starts, one budget."""
-    token = _current.set(budget)
-    try:
-        yield budget
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_budget", "_token")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def __enter__(self) -> Budget:
+        self._token = _current.set(self._budget)
+        return self._budget
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def resume(budget: Budget) -> None:

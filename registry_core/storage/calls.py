@@ -8,8 +8,7 @@ tasks which the request starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -131,15 +130,18 @@ class CallTrace:
 _current: ContextVar[CallTrace | None] = ContextVar("slipway_storage_calls", default=None)
 
 
-@contextmanager
-def traced() -> Iterator[CallTrace]:
-    """Gathers the calls made inside it, by this task and those it starts."""
-    trace = CallTrace()
-    token = _current.set(trace)
-    try:
-        yield trace
-    finally:
-        _current.reset(token)
+class traced:  # noqa: N801 - reads as the function that it stands for
+    """Gathers the calls made inside it, by this task and those it starts: `with traced() as t:`."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> CallTrace:
+        trace = CallTrace()
+        self._token = _current.set(trace)
+        return trace
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def adopt(trace: CallTrace) -> None:

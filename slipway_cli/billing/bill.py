@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from slipway_cli.billing import workload
+from slipway_cli.billing import log_volume, workload
 from slipway_cli.billing.prices import Prices
 from slipway_cli.billing.workload import Workload
 
@@ -22,11 +22,6 @@ KEEP_WARM_CALLS = workload.Calls(blob_write=1, blob_other=2, table=1)
 """Of a run of `keep_warm` (function_app.py): the host's lease, and the health check."""
 PROBES_A_MINUTE = 10
 """Of Traffic Manager, of each region: every 30 seconds, from about five places. An assumption."""
-LOG_KB_A_REQUEST = 4.25
-"""Measured at Application Insights' door, with the levels of host.json: 3.4 for `GET /v2/`, 5.1 for
-a manifest, each with a password. The host's record of the request, the registry's line, audit."""
-LOG_KB_A_HEALTH_CHECK = 1.1
-"""The host's record alone."""
 ENDPOINTS, ZONES = 4, 2
 """Private ones of a region, and private DNS zones for all."""
 SECRET_READS_A_DAY = 4
@@ -134,11 +129,9 @@ def _egress(work: Workload, prices: Prices) -> Line:
 
 
 def _around(work: Workload, prices: Prices) -> Iterator[Line]:
-    requests = work.pushes * workload.requests_of_push(
-        work
-    ) + work.pulls * workload.requests_of_pull(work)
+    kilobytes = work.pushes * log_volume.of_push(work) + work.pulls * log_volume.of_pull(work)
     checks = _probes(work) + 2 * _kept_warm(work)
-    logs = (requests * LOG_KB_A_REQUEST + checks * LOG_KB_A_HEALTH_CHECK) / 1_000_000
+    logs = (kilobytes + checks * log_volume.HEALTH_CHECK_KB) / 1_000_000
     yield Line("logs", logs, "GB", max(0.0, logs - prices["free_log_gb"]) * prices["log_gb"])
     if work.alerts:
         yield Line("alerts on logs", LOG_ALERTS, "rules", LOG_ALERTS * prices["log_alert"])

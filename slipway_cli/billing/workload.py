@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from slipway_cli.billing.instance import Instance
+
 BLOCK_MIB = 8
 """What one append to an upload holds."""
 
@@ -40,8 +42,10 @@ class Workload:
     """Whether alerts go to an address; where there is none, none is made."""
     keep_warm: int = 0
     """How often `keepWarm` asks for `/healthz`, in each region."""
-    memory_gb: float = 2
+    memory_gb: float = Instance.memory_mb / 1024
     """Memory of an instance, in GB."""
+    concurrency: int = Instance.concurrency
+    """How many requests an instance serves at once (`perInstanceConcurrency`)."""
     always_ready: int = 0
     """Instances kept ready in each region."""
     request_seconds: float = 0.05
@@ -133,15 +137,24 @@ def calls_of_pull(work: Workload) -> Calls:
 
 
 def seconds_of_push(work: Workload) -> float:
-    """How long an instance is active for one push; never less than the second that is billed."""
+    """How long an instance is active for one push."""
     bytes_mb = work.image_mb * work.new_layers
     busy = requests_of_push(work) * work.request_seconds + bytes_mb / work.upload_mb_second
-    return max(1.0, busy) / work.overlap
+    return _active(busy, work)
 
 
 def seconds_of_pull(work: Workload) -> float:
     """How long an instance is active for one pull: it redirects, and moves no bytes."""
-    return max(1.0, requests_of_pull(work) * work.request_seconds) / work.overlap
+    return _active(requests_of_pull(work) * work.request_seconds, work)
+
+
+def _active(busy: float, work: Workload) -> float:
+    """The instance's time for requests of `busy` seconds in all.
+
+    Never less than the second that is billed, which it may share with others; but it serves no more
+    requests at once than its concurrency.
+    """
+    return max(max(1.0, busy) / work.overlap, busy / work.concurrency)
 
 
 def changed(work: Workload, changes: Mapping[str, Any]) -> Workload:

@@ -15,6 +15,8 @@ import aiohttp
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
+from devhost.sockets import IDLE_CONNECTION_SECONDS
+
 READY = "balancer ready"
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding"}
 
@@ -86,5 +88,9 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
 
 if __name__ == "__main__":
     uvicorn.run(
-        Balancer(sys.argv[2:]), port=int(sys.argv[1]), log_level="warning", server_header=False
+        Balancer(sys.argv[2:]),
+        port=int(sys.argv[1]),
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
     )

@@ -7,62 +7,19 @@ can take its next request.
 from __future__ import annotations
 
 import itertools
-import re
-import socket
-import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.balancer import READY
 from tests.e2e.clients import Client, Crane, Docker, Skopeo
 from tests.e2e.engine import Engine
 from tests.e2e.images import Image, Layer, incompressible, tar
-from tests.e2e.process import Daemon
-from tests.e2e.registry import ROOT, Registry
+from tests.e2e.pair import Pair
 
 MIB = 1024 * 1024
-LINE = re.compile(r"(\d) (\w+) (/v2/\S+)")
 
 pytestmark = pytest.mark.rule("U1")
-
-
-class Pair(Registry):
-    """Two registries on one storage account, behind one address."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._shared: int = free.getsockname()[1]
-        settings = {"REGISTRY_LOGIN_SERVERS": f"localhost:{self._shared}"}
-        super().__init__(folder, settings=settings)
-        self._second = Registry(
-            folder, storage=self.storage, password=self.password, settings=settings
-        )
-        servers = [f"http://127.0.0.1:{port}" for port in (self._port, self._second._port)]
-        command = [sys.executable, "-m", "tests.e2e.balancer", str(self._shared), *servers]
-        self._balancer = Daemon(command, cwd=ROOT)
-        self._balancer.wait_for(READY, 30)
-
-    @property
-    def address(self) -> str:
-        return f"localhost:{self._shared}"
-
-    def sessions(self) -> dict[str, list[tuple[int, str]]]:
-        """Of each upload session the servers that it visited, and with which method."""
-        found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for line in self._balancer.lines():
-            if match := LINE.fullmatch(line):
-                server, method, path = match.groups()
-                if "/blobs/uploads/" in path:
-                    found[path].append((int(server), method))
-        return found
-
-    def stop(self) -> None:
-        self._balancer.stop()
-        self._second.stop()
-        super().stop()
 
 
 @pytest.fixture(scope="module")

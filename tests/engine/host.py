@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 import uvicorn
 
-from devhost.sockets import bind
+from devhost.sockets import IDLE_CONNECTION_SECONDS, bind
 from tests.engine.front import Front
 from tests.engine.process import EngineProcess
 
@@ -64,6 +64,7 @@ class EngineHost:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
             )
         )
         # What arrives before it has started waits in the listener's queue.

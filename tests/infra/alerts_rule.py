@@ -60,7 +60,7 @@ def budget(templates: Templates) -> Iterator[str]:
     (module,) = (m for m in templates.main.modules if m.symbol == "budget")
     if module.condition != "!empty(budgetEmails)":
         yield f"{_MAIN}: {module.symbol} is made where nobody hears of it"
-    for name, expected in (("start", "budgetStart"), ("emails", "split(budgetEmails, ',')")):
+    for name, expected in (("start", "budgetStart"), ("emails", "budgetAddresses")):
         if getattr(module.body["params"][name], "text", "") != expected:
             yield f"{_MAIN}: the {name} of the budget is not what the operator says"
     (resource,) = templates.file(_BUDGET).resources

@@ -7,6 +7,7 @@ have the properties of their types.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,8 @@ import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
 _PARSER = Parser(Language(tree_sitter_bicep.language()))
+_TYPED = ("parameter_declaration", "output_declaration")
+_SIMPLE = re.compile("string|int|bool")
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,27 @@ class File:
         """The modules it uses."""
         return [_declared(n) for n in walk(self.root) if n.type == "module_declaration"]
 
+    @cached_property
+    def own_types(self) -> frozenset[str]:
+        """The types that it declares."""
+        declared = self._statements("type_declaration")
+        return frozenset(text_of(node.named_children[0]) for node, _ in declared)
+
+    @cached_property
+    def exported(self) -> frozenset[str]:
+        """Those of them that other files may import."""
+        declared = self._statements("type_declaration")
+        return frozenset(text_of(n.named_children[0]) for n, told in declared if "export" in told)
+
+    @cached_property
+    def imports(self) -> Mapping[str, str]:
+        """What it imports, with the file it is from."""
+        return {
+            text_of(name): text_of(node.named_children[-1])[1:-1]
+            for node, _ in self._statements("import_functionality")
+            for name in node.named_children[:-1]
+        }
+
     def _statements(self, kind: str) -> Iterator[tuple[Node, Mapping[str, Any]]]:
         decorators: Mapping[str, Any] = {}
         for node in self.root.named_children:
@@ -132,6 +156,28 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from walk(child)
+
+
+def without_own_types(path: str, text: str) -> str:
+    """The same for a reader that knows no types but those of the first Bicep, line by line.
+
+    Lists are `array`, what the project declares is `object`, and declarations and imports are empty
+    lines. Nothing else is changed.
+    """
+    written = text.encode()
+    for node in reversed(list(walk(File(path, text).root))):
+        if node.type in ("type_declaration", "import_functionality"):
+            start = node
+            while start.prev_named_sibling and start.prev_named_sibling.type == "decorators":
+                start = start.prev_named_sibling
+            replaced = b"\n" * written[start.start_byte : node.end_byte].count(b"\n")
+            written = written[: start.start_byte] + replaced + written[node.end_byte :]
+        elif node.type == "type" and node.parent and node.parent.type in _TYPED:
+            kind = text_of(node)
+            if kind.endswith("[]") or not _SIMPLE.fullmatch(kind):
+                plain = b"array" if kind.endswith("[]") else b"object"
+                written = written[: node.start_byte] + plain + written[node.end_byte :]
+    return written.decode()
 
 
 def text_of(node: Node) -> str:

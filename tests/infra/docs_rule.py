@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slipway_cli.billing import bill
+from slipway_cli.billing.instance import Instance
 from tests.infra.bicep import Expression
 from tests.infra.templates import Templates
 
@@ -27,9 +28,6 @@ _OF_THE_TOOLS = {
     "REGISTRY_RUNNER",
 }
 _NO_PARAMETERS = {"functionTimeout", "siteScopedCertificatesEnabled"}
-_DISK_MIB = 762  # 0.8 GB
-_BYTES_PER_BYTE = 4
-"""Of memory, that the host takes for each byte of a body with `Content-Length`."""
 
 
 def _table(text: str, heading: str) -> Mapping[str, list[str]]:
@@ -118,7 +116,7 @@ def mentioned(templates: Templates) -> Iterator[str]:
 
 
 def limits(templates: Templates) -> Iterator[str]:
-    """Every line of the table survives as many largest bodies as an instance serves at once."""
+    """The table has the default, and for other instances the largest body that they hold."""
     declared = templates.main.parameters
     rows = _table(templates.texts[_LIMITS], "`instanceMemoryMB`").values()
     names = ("instanceMemoryMB", "perInstanceConcurrency", "requestBodyLimitMiB")
@@ -127,12 +125,23 @@ def limits(templates: Templates) -> Iterator[str]:
         yield f"{_LIMITS}: the default {default} is not in the table"
     for row in rows:
         memory, concurrency, limit = map(int, row[:3])
-        if _BYTES_PER_BYTE * concurrency * limit > memory:
+        instance = Instance(memory, concurrency, limit)
+        if not instance.holds:
             yield f"{_LIMITS}: {memory} MB do not hold {concurrency} bodies of {limit} MiB"
-        if concurrency * limit > _DISK_MIB:
-            yield f"{_LIMITS}: the disk does not hold {concurrency} bodies of {limit} MiB"
-        if memory not in declared["instanceMemoryMB"].decorators["allowed"]:
-            yield f"{_LIMITS}: there are no instances of {memory} MB"
+        heap, own, each, rest, beside = _rule(templates.texts[_LIMITS])
+        told = int(min((heap * memory - own) / each, (memory - rest) / beside))
+        if told != instance.bodies_mib:
+            yield f"{_LIMITS}: by its rule {memory} MB hold {told} MiB, not {instance.bodies_mib}"
+        if row[:3] != default and limit != instance.largest_body_mib:
+            yield f"{_LIMITS}: {memory} MB hold {concurrency} bodies of {instance.largest_body_mib}"
+
+
+def _rule(text: str) -> tuple[float, ...]:
+    """The numbers of the rule, as the page tells it."""
+    number, less = r"(\d[\d.]*)", r"\W+instanceMemoryMB\W+"
+    rule = rf"\({number}{less}{number}\) / {number}, and at most \({less}{number}\) / "
+    found = re.search(rule + r"(\d\.\d)", text)
+    return tuple(map(float, found.groups())) if found else (0, 0, 1, 0, 1)
 
 
 def roles(templates: Templates) -> Iterator[str]:

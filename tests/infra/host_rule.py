@@ -14,7 +14,7 @@ from tests.infra.templates import Templates
 _APP = "infra/modules/function-app.bicep"
 _ENDPOINT = "infra/modules/global-endpoint.bicep"
 _MONITORING = "infra/modules/monitoring.bicep"
-_FLEX_IGNORES = ("maxConcurrentRequests", "maxOutstandingRequests", "dynamicThrottlesEnabled")
+_REFUSES_REQUESTS = ("maxOutstandingRequests", "dynamicThrottlesEnabled")
 
 
 def host(templates: Templates) -> Iterator[str]:
@@ -22,9 +22,11 @@ def host(templates: Templates) -> Iterator[str]:
     document = json.loads(templates.texts["host.json"])
     http = document["extensions"]["http"]
     yield from _probes(templates, http.get("routePrefix", "api"))
-    for name in _FLEX_IGNORES:
+    if "maxConcurrentRequests" in http:
+        yield "host.json: maxConcurrentRequests is what the templates set, by the instance's memory"
+    for name in _REFUSES_REQUESTS:
         if name in http:
-            yield f"host.json: {name} is ignored on Flex Consumption: perInstanceConcurrency is it"
+            yield f"host.json: {name} makes the host answer 429 in the registry's place"
     if "perInstanceConcurrency" not in keys(templates):
         yield f"{_APP}: without perInstanceConcurrency, Python gets one request at a time"
     if "concurrency" in document:
@@ -45,6 +47,10 @@ def _probes(templates: Templates, prefix: str) -> Iterator[str]:
         yield f"{_ENDPOINT}: probes {path[1] if path else 'nothing'}, which no function serves"
 
 
+_LINES = ("audit", "answered")
+"""The modules that spell the columns of the audit records."""
+
+
 def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
     """What alerts count is logged, and whole."""
     monitoring = templates.texts[_MONITORING]
@@ -56,7 +62,7 @@ def _alerts(templates: Templates, document: dict[str, object]) -> Iterator[str]:
         yield "host.json: traces are sampled, and alerts and audits read them"
     yield from _levels(templates, logging)
     categories = set(re.findall(r"ContainerRegistry\w+Events", monitoring))
-    audit = templates.texts["registry_core/http/audit.py"]
+    audit = "".join(templates.texts[f"registry_core/http/{each}.py"] for each in _LINES)
     for category in sorted(categories):
         if category not in audit:
             yield f"{_MONITORING}: {category}: the registry logs no such records"

@@ -16,20 +16,24 @@ _FUNCTIONS = frozenset(
     re.findall(
         r"\w+",
         """any array concat contains empty endsWith environment fail filter first flatten format
-        guid if int intersection items join json last length lastIndexOf map max min newGuid padLeft
-        range readEnvironmentVariable reduce reference replace resourceGroup resourceId skip sort
-        split startsWith string subscription subscriptionResourceId substring take tenant toLower
-        toObject toUpper trim union uniqueString uri utcNow""",
+        guid if indexOf int intersection items join json last length lastIndexOf map max min newGuid
+        padLeft range readEnvironmentVariable reduce reference replace resourceGroup resourceId skip
+        sort split startsWith string subscription subscriptionResourceId substring take tenant
+        toLower toObject toUpper trim union uniqueString uri utcNow""",
     )
 )
 _DECLARATIONS = (
     "parameter_declaration",
+    "type_declaration",
     "variable_declaration",
     "resource_declaration",
     "module_declaration",
     "output_declaration",
     "decorator",
 )
+
+
+_LOOSE = re.compile(r"\b(array|object)\b")
 
 
 def syntax(templates: Templates) -> Iterator[str]:
@@ -45,6 +49,8 @@ def names(templates: Templates) -> Iterator[str]:
         declared = {
             *file.parameters,
             *file.variables,
+            *file.own_types,
+            *file.imports,
             *(each.symbol for each in (*file.resources, *file.modules)),
         }
         used = set()
@@ -54,8 +60,12 @@ def names(templates: Templates) -> Iterator[str]:
                 used.add(name)
                 if name not in declared and name not in _bound(node):
                     yield f"{file.path}:{node.start_point[0] + 1}: {name} is not declared"
-        for name in (file.parameters.keys() | file.variables.keys()) - used:
+        for name in (file.parameters.keys() | file.variables.keys() | file.imports.keys()) - used:
             yield f"{file.path}: {name} is never used"
+        for name, source in file.imports.items():
+            path = posixpath.join(posixpath.dirname(file.path), source)
+            if path not in templates.texts or name not in templates.file(path).exported:
+                yield f"{file.path}: {source} exports no {name}"
 
 
 def shadows(templates: Templates) -> Iterator[str]:
@@ -71,6 +81,17 @@ def shadows(templates: Templates) -> Iterator[str]:
                 for name in _variables(node):
                     if name in declared or name in _FUNCTIONS:
                         yield f"{file.path}:{node.start_point[0] + 1}: {name} hides another"
+
+
+def typed(templates: Templates) -> Iterator[str]:
+    """No parameter or output is just an array or an object: the compiler checks who gives it."""
+    for file in templates.modules():
+        for node in walk(file.root):
+            if node.type in ("parameter_declaration", "output_declaration", "type_declaration"):
+                for part in node.named_children:
+                    if part.type.endswith("type") and _LOOSE.search(text_of(part)):
+                        name = text_of(node.named_children[0])
+                        yield f"{file.path}: {name} is of any {text_of(part)}; say of what"
 
 
 def modules(templates: Templates) -> Iterator[str]:
@@ -129,7 +150,7 @@ def _outputs(templates: Templates, file: File) -> Iterator[str]:
 
 def _is_use(node: Node) -> bool:
     parent = node.parent
-    if parent is None or parent.type == "ERROR":
+    if parent is None or parent.type in ("ERROR", "import_functionality"):
         return False
     first = parent.named_children[0] == node
     if parent.type in _DECLARATIONS or parent.type == "object_property":

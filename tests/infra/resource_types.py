@@ -20,6 +20,15 @@ _NOT_YET_KNOWN = {"siteScopedCertificatesEnabled", "siteUpdateStrategy"}
 """What Azure takes and its types of the versions used here do not have; BCP037 is off for each."""
 
 
+NEWER = {
+    "Microsoft.KeyVault": "2025-05-01",
+    "Microsoft.Network": "2025-07-01",
+    "Microsoft.Web": "2025-03-01",
+}
+"""What the templates use of these where the source has only an older version. What they set was
+looked up in Microsoft's own clients for Python (azure-mgmt-…), and is all still there."""
+
+
 @cache
 def _document() -> Mapping[str, Any]:
     document: Mapping[str, Any] = json.loads(FILE.read_text())

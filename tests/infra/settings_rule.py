@@ -20,14 +20,15 @@ _OF_THE_PLATFORM = {
     "AzureWebJobsDisableHomepage",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "AzureFunctionsJobHost__extensions__http__maxConcurrentRequests",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
+    "FUNCTIONS_WORKER_PROCESS_COUNT",
 }
 """Read by the Functions host, not by the registry."""
 _REFUSED = {
     "FUNCTIONS_WORKER_RUNTIME",
     "FUNCTIONS_WORKER_RUNTIME_VERSION",
     "FUNCTIONS_EXTENSION_VERSION",
-    "FUNCTIONS_WORKER_PROCESS_COUNT",
     "FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED",
     "FUNCTIONS_MAX_HTTP_CONCURRENCY",
     "WEBSITE_RUN_FROM_PACKAGE",
@@ -46,7 +47,8 @@ _REFUSED = {
 }
 """Settings that Flex Consumption does not take (ARM's error 51021, and
 learn.microsoft.com/azure/azure-functions/functions-app-settings, "Flex Consumption plan
-deprecations"), or Python 3.13 does not need."""
+deprecations"), or Python 3.13 does not need. FUNCTIONS_WORKER_PROCESS_COUNT is one that the page
+calls not valid, though the host takes it: instance_rule.py sees that it is set on request only."""
 _REFUSED_PROPERTIES = {
     "containerSize",
     "ftpsState",
@@ -115,7 +117,9 @@ def settings(templates: Templates) -> Iterator[str]:
 def limits(templates: Templates) -> Iterator[str]:
     """Each rate limit can be given by the name that is checked, and none other."""
     text = templates.texts[_APP]
-    settings = dict(re.findall(r"REGISTRY_RATE_LIMIT_(\w+): string\(limits\.(\w+)\)", text))
+    settings = dict(
+        re.findall(r"REGISTRY_RATE_LIMIT_(\w+): string\(limits\.\?(\w+) \?\? ''\)", text)
+    )
     known = set(templates.main.variables["noLimits"])
     for setting, given_as in sorted(settings.items()):
         first, *others = setting.lower().split("_")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
 
 import pytest
 
@@ -11,11 +13,14 @@ from tests.infra import (
     docs_rule,
     domain_rule,
     host_rule,
+    instance_rule,
     language,
     resource_types,
     roles_rule,
     settings_rule,
+    versions_rule,
 )
+from tests.infra.evaluate import Evaluation
 from tests.infra.templates import Templates
 
 Rule = Callable[[Templates], Iterator[str]]
@@ -37,8 +42,13 @@ RULES: tuple[Rule, ...] = (
     language.names,
     language.shadows,
     language.modules,
+    language.typed,
     language.secrets,
     language.types,
+    versions_rule.recent,
+    instance_rule.defaults,
+    instance_rule.holds,
+    instance_rule.settings,
     settings_rule.settings,
     settings_rule.flex,
     settings_rule.limits,
@@ -83,6 +93,36 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         "    peers: join(filter(hosts, hosts =>",
         "hosts hides",
     ),
+    (
+        language.names,
+        MAIN,
+        "import { requestLimits, tagsByName }",
+        "import { requestLimits, tagsByKey }",
+        "tagsByName is not declared",
+    ),
+    (
+        language.names,
+        "infra/modules/types.bicep",
+        "@export()\n@description('Tags",
+        "@description('Tags",
+        "types.bicep exports no tagsByName",
+    ),
+    (language.names, REGION, "param tags tagsByName", "param tags taggs", "taggs is not declared"),
+    (
+        language.typed,
+        MAIN,
+        "param allowedIpRanges string[] = []",
+        "param allowedIpRanges array = []",
+        "allowedIpRanges is of any array",
+    ),
+    (language.typed, REGION, "param tags tagsByName", "param tags object", "tags is of any object"),
+    (
+        language.typed,
+        MAIN,
+        "output REGISTRY_APP_NAMES string[]",
+        "output REGISTRY_APP_NAMES array",
+        "REGISTRY_APP_NAMES is of any array",
+    ),
     (language.modules, MAIN, "    cacheTtl: cacheTtl\n", "", "needs the parameter cacheTtl"),
     (
         language.modules,
@@ -112,6 +152,73 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         "serviceName: 'Microsoft.App/environments'",
         "service: 'Microsoft.App/environments'",
         "no such property",
+    ),
+    (
+        versions_rule.recent,
+        MONITORING,
+        "workspaces@2025-02-01",
+        "workspaces@2022-10-01",
+        "workspaces@2022-10-01 is older than two years: use a newer one",
+    ),
+    (
+        versions_rule.recent,
+        ENDPOINT,
+        "trafficManagerProfiles@2022-04-01",
+        "trafficManagerProfiles@2018-08-01",
+        "NEWEST has Microsoft.Network/trafficManagerProfiles@2022-04-01, which no template uses",
+    ),
+    (
+        instance_rule.defaults,
+        MAIN,
+        "param perInstanceConcurrency int = 2",
+        "param perInstanceConcurrency int = 4",
+        "perInstanceConcurrency is 4, the rule has 2",
+    ),
+    (
+        instance_rule.defaults,
+        MAIN,
+        "@allowed([512, 2048, 4096])",
+        "@allowed([512, 2048, 4096, 8192])",
+        "instances have",
+    ),
+    (instance_rule.defaults, MAIN, "@maxValue(587)", "@maxValue(750)", "any instance holds is 587"),
+    (instance_rule.holds, MAIN, "* 75 - 25000) / 480", "* 75 - 25000) / 470", "is wrong for"),
+    (instance_rule.holds, MAIN, "- 400 - 175 *", "- 300 - 175 *", "is wrong for"),
+    (instance_rule.holds, MAIN, "- 400 - 175 *", "- 400 - 100 *", "is wrong for"),
+    (
+        instance_rule.holds,
+        MAIN,
+        "any(mostRequests >= perInstanceConcurrency)",
+        "any(mostRequests > perInstanceConcurrency)",
+        "is wrong for",
+    ),
+    (
+        instance_rule.holds,
+        MAIN,
+        "any(workerProcesses == 1 || instanceMemoryMB == 4096)",
+        "any(workerProcesses == 1 || instanceMemoryMB >= 2048)",
+        "twoWorkerProcessesNeedInstanceMemoryMB4096 is wrong for",
+    ),
+    (
+        instance_rule.settings,
+        APP,
+        "maxConcurrentRequests: string(mostRequests)",
+        "maxConcurrentRequests: string(perInstanceConcurrency)",
+        "maxConcurrentRequests is not",
+    ),
+    (
+        instance_rule.settings,
+        APP,
+        "any(workerProcesses == 1 ? null : string(workerProcesses))",
+        "string(workerProcesses)",
+        "FUNCTIONS_WORKER_PROCESS_COUNT is not",
+    ),
+    (
+        instance_rule.settings,
+        REGION,
+        "    mostRequests: mostRequests\n",
+        "    mostRequests: 4\n",
+        "mostRequests does not reach the app",
     ),
     (settings_rule.settings, APP, "REGISTRY_GC_GRACE:", "REGISTRY_GRACE:", "REGISTRY_GRACE"),
     (settings_rule.settings, APP, "      REGISTRY_PEERS: peers\n", "", "REGISTRY_PEERS"),
@@ -175,8 +282,8 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         alerts_rule.billed,
         MONITORING,
-        "scheduledQueryRules@2023-12-01' = if (alerted) {",
-        "scheduledQueryRules@2023-12-01' = {",
+        "scheduledQueryRules@2026-03-01' = if (alerted) {",
+        "scheduledQueryRules@2026-03-01' = {",
         "logAlert is made",
     ),
     (
@@ -219,6 +326,13 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         alerts_rule.budget,
         MAIN,
+        "    emails: budgetAddresses\n",
+        "    emails: split(budgetEmails, ',')\n",
+        "the emails of",
+    ),
+    (
+        alerts_rule.budget,
+        MAIN,
         "    start: budgetStart\n",
         "    start: '2027-01'\n",
         "the start of",
@@ -257,8 +371,8 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         settings_rule.limits,
         APP,
-        "limits.writeTotal)",
-        "limits.write)",
+        "limits.?writeTotal ?? '')",
+        "limits.?write ?? '')",
         "WRITE_TOTAL is given by",
     ),
     (settings_rule.limits, MAIN, "  referrers: ''\n", "", "referrers is refused as misspelt"),
@@ -380,6 +494,20 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         '@app.route(route="x")\nasync def x(): ...\n\n\n@app.function_name("registry_v2")\n',
         "no level for Function.x.User",
     ),
+    (
+        host_rule.host,
+        "host.json",
+        '"routePrefix": ""',
+        '"routePrefix": "", "maxConcurrentRequests": 4',
+        "maxConcurrentRequests is what the templates set",
+    ),
+    (
+        host_rule.host,
+        "host.json",
+        '"routePrefix": ""',
+        '"routePrefix": "", "maxOutstandingRequests": 4',
+        "429 in the registry's place",
+    ),
     (host_rule.host, "host.json", '"Host.Results"', '"Host.Aggregator"', "requests are counted"),
     (
         host_rule.host,
@@ -414,7 +542,7 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     ),
     (host_rule.reachable_by_az, MAIN, "'${name}${region}'", "'${name}-${region}'", "hyphen"),
     (docs_rule.parameters, DEPLOY, "| `zoneRedundant` |", "| `zonesRedundant` |", "zoneRedundant"),
-    (docs_rule.parameters, DEPLOY, "| `cacheTtl` | `60s` |", "| `cacheTtl` | `30s` |", "60s"),
+    (docs_rule.parameters, DEPLOY, "| `cacheTtl` | `5s` |", "| `cacheTtl` | `30s` |", "5s"),
     (docs_rule.given, "infra/main.bicepparam", "param locations", "param location", "locations"),
     (docs_rule.given, "infra/main.parameters.json", '"locations"', '"regions"', "locations"),
     (
@@ -439,12 +567,26 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
         "output REGISTRY_CNAME",
         "DNS_TARGET",
     ),
-    (docs_rule.limits, "docs/limits.md", "| 4096 | 4 | 190 |", "| 4096 | 8 | 190 |", "do not hold"),
+    (docs_rule.limits, "docs/limits.md", "| 4096 | 4 | 146 |", "| 4096 | 8 | 146 |", "do not hold"),
+    (
+        docs_rule.limits,
+        "docs/limits.md",
+        "250) / 4.8",
+        "200) / 4.8",
+        "by its rule 2048 MB hold",
+    ),
+    (
+        docs_rule.limits,
+        "docs/limits.md",
+        "| 4096 | 4 | 146 |",
+        "| 4096 | 4 | 140 |",
+        "4 bodies of 146",
+    ),
     (
         docs_rule.limits,
         MAIN,
         "param requestBodyLimitMiB int = 100",
-        "param requestBodyLimitMiB int = 500",
+        "param requestBodyLimitMiB int = 90",
         "default",
     ),
     (docs_rule.roles, DEPLOY, "Storage Blob Delegator |", "Delegator |", "blobDelegator"),
@@ -497,4 +639,87 @@ def test_versions_are_those_that_the_types_are_known_of() -> None:
         for resource in file.resources:
             version = resource.reference.partition("@")[2]
             if version and resource.type_name not in resource_types.unknown():
-                assert version == resource_types.version(resource.type_name), resource
+                known = resource_types.version(resource.type_name)
+                newer = resource_types.NEWER.get(resource.type_name.partition("/")[0])
+                assert version == (newer or known), resource
+                assert not newer or newer > known, f"take {resource.type_name} out of NEWER"
+
+
+def test_in_some_years_every_version_is_told() -> None:
+    later = "\n".join(versions_rule.recent(Templates.read(), date(2031, 1, 1)))
+    for file in Templates.read().modules():
+        for resource in file.resources:
+            if "@" in resource.reference and resource.type_name not in versions_rule.NEWEST:
+                assert f"{resource.type_name}@" in later
+    assert "look again" in later
+    assert "look again" not in "\n".join(
+        versions_rule.recent(Templates.read(), versions_rule.LOOKED)
+    )
+
+
+# What a deployment is given, and the condition that ends it.
+REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"locations": ["westeurope", "West Europe"]}, "locationsNamesEachRegionOnce"),
+    ({"locations": ["westeurope", "eastus2", " westeurope"]}, "locationsNamesEachRegionOnce"),
+    ({"publicAccess": False}, "publicAccessOffNeedsPrivateEndpoints"),
+    (
+        {"locations": ["westeurope", "eastus2"], "allowedIpRanges": ["192.0.2.0/24"]},
+        "allowedIpRangesIsForOneRegion",
+    ),
+    ({"adminUserEnabled": True}, "adminUserEnabledNeedsAdminPasswordOrKeepAdminPassword"),
+    ({"managedCertificate": True}, "managedCertificateNeedsCustomDomainInOneOpenRegion"),
+    (
+        {"managedCertificate": True, "customDomain": "r.example.com", "certificateVaultId": "/x"},
+        "managedCertificateIsInsteadOfCertificateVaultId",
+    ),
+    (
+        {"keepWarm": "0 */4 * * * *", "allowedIpRanges": ["192.0.2.0/24"]},
+        "keepWarmNeedsNoAllowedIpRanges",
+    ),
+    ({"requestsPerMinute": {"reads": 1}}, "requestsPerMinuteHasNamesOfLimits"),
+    ({"budgetEmails": "a@example.com"}, "budgetEmailsNeedsBudgetStart"),
+    ({"workerProcesses": 2}, "twoWorkerProcessesNeedInstanceMemoryMB4096"),
+    (
+        {"perInstanceConcurrency": 4},
+        "instanceMemoryMBHoldsPerInstanceConcurrencyTimesRequestBodyLimitMiB",
+    ),
+)
+TAKEN: tuple[dict[str, Any], ...] = (
+    {},
+    {"locations": ["westeurope", "West Europe 2", "West US"]},
+    {"publicAccess": False, "privateEndpoints": True},
+    {"adminUserEnabled": True, "keepAdminPassword": True},
+    {"requestsPerMinute": {"read": 1, "signInTotal": 0}},
+    {"budgetEmails": "a@example.com", "budgetStart": "2027-01"},
+    {"workerProcesses": 2, "instanceMemoryMB": 4096},
+    {"perInstanceConcurrency": 4, "requestBodyLimitMiB": 66},
+    {"instanceMemoryMB": 512, "perInstanceConcurrency": 1, "requestBodyLimitMiB": 26},
+)
+
+
+@pytest.mark.parametrize(("given", "condition"), REFUSED, ids=[each[1] for each in REFUSED])
+def test_parameters_that_contradict_each_other_are_refused(
+    given: dict[str, Any], condition: str
+) -> None:
+    evaluation = Evaluation(Templates.read().main, **{"locations": ["westeurope"], **given})
+    assert evaluation.broken() == [condition]
+
+
+@pytest.mark.parametrize("given", TAKEN, ids=str)
+def test_parameters_that_fit_together_are_taken(given: dict[str, Any]) -> None:
+    evaluation = Evaluation(Templates.read().main, **{"locations": ["westeurope"], **given})
+    assert evaluation.broken() == []
+
+
+def test_every_condition_is_broken_by_parameters_of_this_test() -> None:
+    conditions = Templates.read().file("infra/modules/conditions.bicep").parameters
+    assert {condition for _, condition in REFUSED} == set(conditions)
+
+
+def test_addresses_of_a_budget_may_have_spaces_around_them() -> None:
+    main = Templates.read().main
+    told = Evaluation(main, budgetEmails=" a@example.com, b@example.com ,").variable(
+        "budgetAddresses"
+    )
+    assert told == ["a@example.com", "b@example.com"]
+    assert Evaluation(main, budgetEmails="").variable("budgetAddresses") == []

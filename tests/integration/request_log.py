@@ -14,7 +14,7 @@ from tests.patience import PATIENCE
 
 CORRELATION_ID = "X-Ms-Correlation-Request-Id"
 """The header by which a test finds the line of its request."""
-_LINE = re.compile(r'\{"(?:method|kind)": .*\}')
+_LINE = re.compile(r'\{"Category": ?.*\}')
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Cost:
 
     @classmethod
     def of(cls, line: dict[str, Any]) -> Cost:
-        """The cost in a line; opening has no duration."""
-        seconds = line.get("duration_ms", 0) / 1000
-        return cls(line["storage_calls"], line["storage_rounds"], seconds)
+        """The cost in a line, which leaves out what is nothing."""
+        calls, rounds = line.get("StorageCalls", 0), line.get("StorageRounds", 0)
+        return cls(calls, rounds, int(line.get("DurationMs", 0)) / 1000)
 
 
 @dataclass
 class RequestLog:
-    """The lines of one process."""
+    """The lines of one process that logs every request."""
 
     host: HostProcess
     _read: int = 0
@@ -73,8 +73,9 @@ class RequestLog:
         for line in text[self._read : end].splitlines():
             if found := _LINE.search(line):
                 entry = json.loads(found[0])
-                if entry.get("kind") == "open":
+                if "CorrelationId" in entry:
+                    # The first of several has the figures.
+                    self._requests.setdefault(entry["CorrelationId"], Cost.of(entry))
+                else:
                     self._opening = Cost.of(entry)
-                elif "correlation_id" in entry:
-                    self._requests[entry["correlation_id"]] = Cost.of(entry)
         self._read = end

@@ -6,13 +6,15 @@ storage and has nothing in its caches.
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from bench.cpu.shapes import LAYERS, PULL, PUSH, Cost, Shape, repeats
 from registry_core.repositories.plan import MAX_TAGS
+from registry_core.settings import Settings
 from registry_core.storage.objects import APPEND_BLOCK
 from registry_core.storage.tables import MAX_PAGE
 from tests.integration.core.support import (
@@ -22,6 +24,7 @@ from tests.integration.core.support import (
     OCI_MANIFEST,
     Client,
     Image,
+    connect,
     descriptor,
     digest_of,
     index_of,
@@ -238,6 +241,22 @@ async def test_a_cold_pull_of_eight_layers_takes_three_calls_in_two_rounds(
         assert answer.status_code == 307
     assert sum(trace.count for trace in other.traces) == 3
     assert sum(trace.rounds for trace in other.traces) == 2
+
+
+async def test_without_memory_each_request_of_a_pull_asks_storage(
+    client: Client, settings: Settings, repository: str
+) -> None:
+    """Each blob for its link and the locks, in one round: 22 calls, of which 6 wait for another."""
+    image = await pushed(client, repository)
+    async with connect(replace(settings, cache_ttl=timedelta(0))) as forgetful:
+        for _ in range(2):
+            forgetful.traces.clear()
+            await forgetful.send("HEAD", f"/v2/{repository}/manifests/v1")
+            await forgetful.send("GET", f"/v2/{repository}/manifests/{image.digest}")
+            for blob in image.blobs:
+                await forgetful.send("GET", f"/v2/{repository}/blobs/{digest_of(blob)}")
+            assert [trace.count for trace in forgetful.traces] == [2] * 11
+            assert [trace.rounds for trace in forgetful.traces] == [1] * 11
 
 
 async def test_a_blob_takes_a_call_on_an_instance_that_has_not_read_its_manifest(

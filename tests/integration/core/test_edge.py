@@ -123,21 +123,19 @@ async def test_the_log_has_one_line_a_request_and_no_secret(
         await client.patch(location, b"abc")
         caplog.clear()
         await client.send("GET", f"/v2/{repository}/blobs/{digest}")
-        lines = [r.getMessage() for r in caplog.records if r.name == "slipway.requests"]
-        assert len(lines) == 1
-        entry = json.loads(lines[0])
-        assert entry["method"] == "GET"
-        assert entry["kind"] == "blob"
-        assert entry["repository"] == repository
-        assert entry["status"] == 200
-        assert entry["bytes_out"] == 5
+        (text,) = [r.getMessage() for r in caplog.records if r.name.startswith("slipway")]
+        entry = json.loads(text)
+        assert (entry["OperationName"], entry["ArtifactType"]) == ("Pull", "Blob")
+        assert (entry["Repository"], entry["Digest"]) == (repository, digest)
+        assert (entry["ResultDescription"], entry["Size"]) == ("200", 5)
         # The locks of the repository, then the content; the link is in memory.
-        assert entry["storage_calls"] == 2
-        assert entry["storage_rounds"] == 2
-        assert entry["duration_ms"] >= 0
-        assert entry["correlation_id"]
+        assert (entry["StorageCalls"], entry["StorageRounds"]) == (2, 2)
+        assert int(entry["DurationMs"]) >= 0
+        assert entry["CorrelationId"]
+        caplog.clear()
         await client.patch(location, pieces(b"abcdefg"))
-        assert json.loads(caplog.records[-2].getMessage())["bytes_in"] == 7
+        (text,) = [r.getMessage() for r in caplog.records if r.name.startswith("slipway")]
+        assert json.loads(text)["BytesIn"] == 7
         await client.send("GET", location)
     ours = [record for record in caplog.records if record.name != "httpx"]
     text = "\n".join(record.getMessage() for record in ours)

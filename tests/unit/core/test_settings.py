@@ -10,6 +10,8 @@ from registry_core.settings import (
     AdminSettings,
     KeepWarmSettings,
     RateLimits,
+    RequestLog,
+    RequestLogSettings,
     Settings,
     SettingsError,
 )
@@ -79,6 +81,14 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("REGION_NAME", "West Europe", "region", "westeurope"),
         ("REGION_NAME", "!", "region", "local"),
         ("REGISTRY_REGION", "East US 2", "region", "eastus2"),
+        ("REGISTRY_REQUEST_LOG", "All", "request_log", RequestLogSettings(RequestLog.ALL)),
+        ("REGISTRY_REQUEST_LOG", "off", "request_log", RequestLogSettings(RequestLog.OFF)),
+        (
+            "REGISTRY_REQUEST_LOG_SLOW",
+            "3s",
+            "request_log",
+            RequestLogSettings(slow=timedelta(seconds=3)),
+        ),
         ("REGISTRY_RATE_LIMITS", "off", "rate_limits", None),
         ("REGISTRY_RATE_LIMIT_READ", "60", "rate_limits", RateLimits(read=60)),
         ("REGISTRY_RATE_LIMIT_WRITE_TOTAL", " 0 ", "rate_limits", RateLimits(write_total=0)),
@@ -109,6 +119,8 @@ def test_the_operators_login_servers_win_over_the_platforms() -> None:
         "REGISTRY_CACHE_TTL",
         "REGISTRY_RATE_LIMITS",
         "REGISTRY_RATE_LIMIT_READ",
+        "REGISTRY_REQUEST_LOG",
+        "REGISTRY_REQUEST_LOG_SLOW",
         "RegistryStorage",
         "RegistryStorage__credential",
         "REGION_NAME",
@@ -133,7 +145,12 @@ SWITCHES = [
     "REGISTRY_DELETE_ENABLED",
     "REGISTRY_RATE_LIMITS",
 ]
-DURATIONS = ["REGISTRY_GC_GRACE", "REGISTRY_UPLOAD_EXPIRY", "REGISTRY_CACHE_TTL"]
+DURATIONS = [
+    "REGISTRY_GC_GRACE",
+    "REGISTRY_UPLOAD_EXPIRY",
+    "REGISTRY_CACHE_TTL",
+    "REGISTRY_REQUEST_LOG_SLOW",
+]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +162,7 @@ DURATIONS = ["REGISTRY_GC_GRACE", "REGISTRY_UPLOAD_EXPIRY", "REGISTRY_CACHE_TTL"
             for name in DURATIONS
             for value in ("24", "h", "-1h", "1.5h", "1w", "1h30m", "1234567h", "1 h x")
         ),
+        *(("REGISTRY_REQUEST_LOG", value) for value in ("on", "errors", "none", "failed,all")),
         *(
             ("REGISTRY_RATE_LIMIT_READ", value)
             for value in ("off", "-1", "1.5", "10/s", "1e3", "12345678", "1,000", "٣")

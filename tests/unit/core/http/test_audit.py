@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from starlette.responses import Response
 
 from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.http import audit
+from registry_core.http.answered import Answered
 from registry_core.http.journal import Journal
 from registry_core.model.change import Event, Operation, Origin
 from registry_core.settings import Settings, StorageSettings
+from registry_core.storage.calls import CallTrace
 from tests.unit.core.http.requests import request
 
 ORIGIN = Origin("jo", "request-1")
@@ -23,6 +26,14 @@ PULL, PUSH, UNTAG, DELETE = (
 )
 
 
+def trace() -> CallTrace:
+    """Two storage calls, one after the other."""
+    made = CallTrace()
+    for _ in range(2):
+        made.end(made.begin("GET", "https://acct.blob.core.windows.net/content/x?sig=s3cret"))
+    return made
+
+
 @pytest.fixture
 def written(caplog: pytest.LogCaptureFixture) -> Any:
     """Writes the records of a request and gives them."""
@@ -32,8 +43,11 @@ def written(caplog: pytest.LogCaptureFixture) -> Any:
         caplog.clear()
         sent = request("PUT", headers={"Content-Type": "a/manifest"})
         response = Response(b"12345", status, headers)
-        audit.write(audit.Answered(SETTINGS, sent, response, "request-1", 1.0), journal)
-        return [json.loads(record.getMessage()) for record in caplog.records]
+        answered = Answered(SETTINGS, sent, response, journal, "request-1", trace(), 1.0)
+        found = audit.write(answered)
+        lines = [defaultdict(str, json.loads(r.getMessage())) for r in caplog.records]
+        assert found == bool(lines)
+        return lines
 
     return of
 
@@ -45,7 +59,7 @@ def test_each_event_that_a_change_tells_is_a_record_in_order(written: Any) -> No
     assert [line["OperationName"] for line in found] == ["Untag", "Delete", "Push"]
     assert [line["Repository"] for line in found] == ["team/app", "team/app", "team/b"]
     assert [line["ArtifactType"] for line in found] == ["", "", "Blob"]
-    assert (found[2]["Digest"], found[2]["Tag"], found[2]["Size"]) == (DIGEST, "", None)
+    assert (found[2]["Digest"], found[2]["Tag"], found[2]["Size"]) == (DIGEST, "", "")
     assert {line["Identity"] for line in found} == {"jo"}
     assert {line["UserTenantId"] for line in found} == {"a tenant"}
     assert {line["CorrelationId"] for line in found} == {"request-1"}
@@ -80,14 +94,14 @@ def test_of_a_change_that_got_no_further_both_what_happened_and_the_failure_are_
     [
         (200, DIGEST, "a/b", 5),
         (206, DIGEST, "a/b", 5),
-        (304, DIGEST, "a/b", None),
-        (307, DIGEST, "a/b", None),
-        (404, "", "", None),
-        (503, "", "", None),
+        (304, DIGEST, "a/b", ""),
+        (307, DIGEST, "a/b", ""),
+        (404, "", "", ""),
+        (503, "", "", ""),
     ],
 )
 def test_a_pull_is_recorded_with_what_its_answer_says(
-    written: Any, status: int, digest: str, media_type: str, size: int | None
+    written: Any, status: int, digest: str, media_type: str, size: int | str
 ) -> None:
     headers = {"Content-Type": "a/b", "Docker-Content-Digest": digest}
     if not digest:
@@ -119,3 +133,43 @@ def test_a_right_password_is_no_failed_sign_in_whatever_becomes_of_the_request(
     reader = Identity(IdentityKind.TOKEN, "reader")
     (line,) = written(Journal(user_name="reader", identity=reader, is_proven=True), status)
     assert (line["ResultType"], line["ResultDescription"]) == ("Succeeded", str(status))
+
+
+def test_what_a_request_took_is_in_the_first_of_its_records_alone(written: Any) -> None:
+    first, second = written(Journal(asked=DELETE, events=[UNTAG, DELETE]), 202)
+    assert (first["StorageCalls"], first["StorageRounds"], first["BytesOut"]) == (2, 2, 5)
+    figures = {"StorageCalls", "StorageRounds", "StorageMs", "BytesIn", "BytesOut"}
+    assert not figures & second.keys()
+
+
+@pytest.mark.parametrize(("status", "level"), [(404, "INFO"), (503, "WARNING")])
+def test_what_the_registry_or_storage_failed_at_is_a_warning(
+    written: Any, caplog: pytest.LogCaptureFixture, status: int, level: str
+) -> None:
+    written(Journal(asked=PULL), status)
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_a_column_that_is_empty_is_left_out(written: Any) -> None:
+    (line,) = written(Journal(asked=PULL), 404)
+    assert not {"UserTenantId", "MediaType", "ArtifactType", "Size", "BytesIn"} & line.keys()
+    assert all(line.values())
+
+
+def test_a_sign_in_that_succeeds_is_told_by_the_record_of_what_it_was_for(written: Any) -> None:
+    reader = Identity(IdentityKind.TOKEN, "reader")
+    journal = Journal(user_name="reader", identity=reader, is_proven=True, events=[UNTAG, DELETE])
+    found = written(journal, 202)
+    assert [line["OperationName"] for line in found] == ["Untag", "Delete"]
+    assert [line["SignIn"] for line in found] == ["Succeeded", ""]
+
+
+def test_a_sign_in_that_fails_is_one_record_and_what_was_asked_for_is_none(written: Any) -> None:
+    (line,) = written(Journal(user_name="jo", asked=PULL, repository="team/app"), 401)
+    assert (line["OperationName"], line["ResultType"]) == ("Login", "Failed")
+    assert (line["Identity"], line["Repository"]) == ("jo", "team/app")
+
+
+def test_no_record_tells_where_storage_was_asked(written: Any) -> None:
+    (line,) = written(Journal(asked=PULL), 200)
+    assert "s3cret" not in json.dumps(line)

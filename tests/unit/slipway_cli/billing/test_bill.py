@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_cli import main
-from slipway_cli.billing import bill
+from slipway_cli.billing import bill, log_volume
 from slipway_cli.billing.prices import FILE, Prices, PricesError
-from slipway_cli.billing.workload import WORKLOADS, Workload, requests_of_pull
+from slipway_cli.billing.workload import WORKLOADS, Workload
 
 PRICES = Prices.read()
 
@@ -71,9 +71,9 @@ def test_keeping_warm_is_billed_beyond_what_is_free() -> None:
 
 
 def test_a_health_check_is_logged_by_the_host_alone() -> None:
-    assert line(Workload(keep_warm=500_000), "logs").quantity == pytest.approx(1.1)
+    assert line(Workload(keep_warm=500_000), "logs").quantity == pytest.approx(1.08)
     pulls = Workload(pulls=1000)
-    assert line(pulls, "logs").quantity == pytest.approx(0.00425 * requests_of_pull(pulls))
+    assert line(pulls, "logs").quantity == pytest.approx(log_volume.of_pull(pulls) / 1000)
 
 
 def test_probes_of_several_regions_are_billed_and_can_be_left_out() -> None:
@@ -86,8 +86,19 @@ def test_probes_of_several_regions_are_billed_and_can_be_left_out() -> None:
 def test_a_pull_costs_at_least_the_second_that_is_billed() -> None:
     one = Workload(pulls=1_000_000)
     assert line(one, "execution time").quantity == pytest.approx(2_000_000, rel=0.01)
-    shared = replace(one, overlap=10)
+    shared = replace(one, overlap=10, concurrency=16)
     assert line(shared, "execution time").quantity == pytest.approx(200_000, rel=0.01)
+
+
+def test_an_instance_serves_no_more_requests_at_once_than_its_concurrency() -> None:
+    """Nine requests of 50 ms each are 0.45 s of one request at a time."""
+    one = Workload(pulls=1_000_000, overlap=10, concurrency=1)
+    assert line(one, "execution time").quantity == pytest.approx(2 * 450_000, rel=0.01)
+    two = replace(one, concurrency=2)
+    assert line(two, "execution time").quantity == pytest.approx(450_000, rel=0.01)
+    # One pull alone is billed for a second, whatever else the instance could have served.
+    alone = replace(one, overlap=1)
+    assert line(alone, "execution time") == line(replace(alone, concurrency=2), "execution time")
 
 
 def test_what_runs_on_an_instance_kept_ready_is_cheaper_and_never_free() -> None:
@@ -157,6 +168,28 @@ def test_every_number_of_a_workload_can_be_given(capsys: pytest.CaptureFixture[s
     renamed = {"memory_gb": "--instance-memory", "probes": "--no-probes"}
     for field in fields(Workload):
         assert renamed.get(field.name, "--" + field.name.replace("_", "-")) in told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "2,048 MB that serves 2 requests at once holds bodies of up to 133 MiB."),
+        (
+            ["--concurrency", "1"],
+            "2,048 MB that serves 1 request at once holds bodies of up to 267 ",
+        ),
+        (
+            ["--instance-memory", "512"],
+            "512 MB that serves 2 requests at once holds bodies of up to ",
+        ),
+        (["--instance-memory", "512", "--concurrency", "50"], "50 requests at once holds none."),
+    ],
+)
+def test_beside_the_price_stands_the_largest_body_that_such_instances_hold(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["cost", *options]) == 0
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from slipway_cli.billing import bill
+from slipway_cli.billing import bill, log_volume, workload
+from slipway_cli.billing.instance import Instance
 from slipway_cli.billing.prices import Prices
-from slipway_cli.billing.workload import WORKLOADS, Workload
+from slipway_cli.billing.workload import WORKLOADS, Workload, requests_of_pull, requests_of_push
 
 ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs/cost.md").read_text()
@@ -54,6 +55,30 @@ def tables() -> str:
     return "\n".join(rows)
 
 
+# Instances of docs/limits.md.
+INSTANCES = ((512, 1), (2048, 4), (2048, 2), (2048, 1), (4096, 4), (4096, 1))
+
+
+def million_pulls(memory_mb: int, concurrency: int, overlap: float) -> float:
+    """The execution time of a million pulls of `busy`, without what is free."""
+    work = replace(
+        WORKLOADS["busy"], memory_gb=memory_mb / 1024, concurrency=concurrency, overlap=overlap
+    )
+    gb_seconds = 1_000_000 * workload.seconds_of_pull(work) * work.memory_gb
+    return gb_seconds * PRICES["execution_gb_second"]
+
+
+def layers() -> str:
+    """What such instances mean for the largest layer, and for the price of pulls."""
+    head = "| `instanceMemoryMB` | `perInstanceConcurrency` | largest body, MiB | each pull alone |"
+    rows = [f"{head} on instances that are never idle |", "|---|---|---|---|---|"]
+    for memory, concurrency in INSTANCES:
+        alone, never_idle = (million_pulls(memory, concurrency, over) for over in (1, 1e9))
+        largest = Instance(memory, concurrency).largest_body_mib
+        rows.append(f"| {memory} | {concurrency} | {largest} | {alone:.2f} | {never_idle:.2f} |")
+    return "\n".join(rows)
+
+
 def break_even(name: str, tier: int) -> int:
     """At how many pulls a month a workload costs what a tier of ACR does, to a thousand."""
     work = WORKLOADS[name]
@@ -64,6 +89,18 @@ def break_even(name: str, tier: int) -> int:
 
 def test_the_tables_are_those_that_the_code_computes() -> None:
     assert tables() in PAGE, tables()
+
+
+def test_what_a_larger_layer_costs_is_computed_too() -> None:
+    assert layers() in PAGE, layers()
+    flowing = re.sub(r"\s+", " ", PAGE)
+    more = million_pulls(2048, 2, 1e9) - million_pulls(2048, 4, 1e9)
+    assert f"costs up to {more:,.2f} USD more for a million pulls than 4 at once" in flowing, more
+    busy = WORKLOADS["busy"]
+    of_busy = total(busy) - total(replace(busy, concurrency=4))
+    assert f"In `busy`, this is {of_busy:,.2f} USD of {total(busy):,.2f}." in flowing, of_busy
+    limit = Instance().body_limit_mib
+    assert f"layers of {limit} MiB instead of {Instance(2048, 4).largest_body_mib}" in flowing
 
 
 def test_the_other_figures_are_those_too() -> None:
@@ -85,13 +122,30 @@ def test_the_other_figures_are_those_too() -> None:
     assert f"it costs {executed:,.2f} USD a month around the clock" in flowing, executed
     (logs,) = (each for each in bill.bill(WORKLOADS["busy"], PRICES) if each.what == "logs")
     assert f"cost of `busy`: {logs.quantity * 12 / 365:,.1f} GB a day" in flowing, logs
-    assert 0.6 < logs.cost / total(WORKLOADS["busy"]) < 0.7
+    assert 0.4 < logs.cost / total(WORKLOADS["busy"]) < 0.5
+    whole = log_volume.of_pull(replace(WORKLOADS["team"], pulled_layers=1))
+    assert f"a pull of all of 8 layers leaves {whole:.0f} kB" in flowing, whole
+    assert f"{1e6 / whole / 1000:.0f},000 such pulls a day" in flowing, whole
     for name, tier in (("team", 1), ("small", 0)):
         pulls = break_even(name, tier)
         assert f"At {pulls:,} pulls a month of the workload `{name}`" in PAGE, pulls
     standard = bill.alternatives(idle, PRICES)[1].cost
     assert standard
     assert 0.9 < ready / standard < 1.3
+
+
+def test_what_audit_records_would_cost_in_storage_is_computed() -> None:
+    busy, flowing = WORKLOADS["busy"], re.sub(r"\s+", " ", PAGE)
+    records = busy.pulls * log_volume.records_of_pull(busy)
+    records += busy.pushes * log_volume.records_of_push(busy)
+    kilobytes = busy.pulls * log_volume.of_pull(busy) + busy.pushes * log_volume.of_push(busy)
+    requests = busy.pulls * requests_of_pull(busy) + busy.pushes * requests_of_push(busy)
+    gigabytes = (kilobytes - requests * log_volume.REQUEST_BYTES / 1000) / 1e6
+    insights, appends = gigabytes * PRICES["log_gb"], records * PRICES["blob_write"]
+    assert f"{records / 1e6:.1f} million audit records" in flowing, records
+    assert f"{gigabytes:.1f} GB in Application Insights, {insights:,.2f} USD" in flowing, insights
+    assert f"its own append: {appends:,.2f} USD" in flowing, appends
+    assert f"one append for twenty: {appends / 20:,.2f} USD" in flowing, appends
 
 
 def test_the_commands_on_the_page_work_as_printed() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from registry_core.model.requests import RequestKind
 from registry_core.settings import RateLimits
-from slipway_cli.billing import bill
+from slipway_cli.billing import log_volume
 from slipway_cli.billing.prices import Prices
 from slipway_cli.billing.workload import Workload
 from tests.worst_hour import DEAREST
@@ -62,7 +62,7 @@ def lines() -> list[tuple[str, float]]:
 
 def logs(instances: int) -> float:
     """What they cost: a day takes in no more than the cap."""
-    gigabytes = instances * sum(map(requests, EXECUTED)) * bill.LOG_KB_A_REQUEST / 1e6
+    gigabytes = instances * sum(map(requests, EXECUTED)) * log_volume.DEAREST_REQUEST_KB / 1e6
     return min(gigabytes, LOG_CAP_GB) * PRICES["log_gb"]
 
 

@@ -1,0 +1,89 @@
+"""A request with its answer, and what it took: what the lines of the logs are written from."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from registry_core.http import addresses, bodies
+from registry_core.http.journal import Journal
+from registry_core.settings import Settings
+from registry_core.storage.calls import CallTrace
+
+
+@dataclass(slots=True)
+class Answered:
+    """A request whose answer is known. What its streamed body will take is not, and not told."""
+
+    settings: Settings
+    request: Request
+    response: Response
+    journal: Journal
+    correlation_id: str
+    trace: CallTrace
+    duration_ms: float
+
+    @classmethod
+    def now(
+        cls,
+        settings: Settings,
+        request: Request,
+        response: Response,
+        journal: Journal,
+        correlation_id: str,
+        trace: CallTrace,
+        started: float,
+    ) -> Answered:
+        """One that began at `started`, by the monotonic clock, and is answered now."""
+        duration = (time.monotonic() - started) * 1000
+        return cls(settings, request, response, journal, correlation_id, trace, duration)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status_code
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the answer is an error."""
+        return self.response.status_code >= 400
+
+    @property
+    def level(self) -> int:
+        """How much the line that tells of the request matters."""
+        return logging.WARNING if self.response.status_code >= 500 else logging.INFO
+
+    def outcome(self, *, has_failed: bool) -> dict[str, object]:
+        """The columns that every line has: who asked, and how it ended."""
+        request, settings, status = self.request, self.settings, str(self.response.status_code)
+        return {
+            "CallerIpAddress": addresses.caller_address(request, settings.trusted_proxies),
+            "LoginServer": addresses.login_server(request, settings.login_servers),
+            "UserAgent": request.headers.get("user-agent", "")[:256],
+            "ResultType": "Failed" if has_failed else "Succeeded",
+            "ResultDescription": status,
+            "DurationMs": str(round(self.duration_ms)),
+            "CorrelationId": self.correlation_id,
+            "Region": settings.region,
+        }
+
+    def route(self) -> dict[str, object]:
+        """The columns that tell where a request led to, where nothing else does."""
+        return {"Method": self.request.method, "Kind": self.journal.kind}
+
+    def figures(self) -> dict[str, object]:
+        """The columns that one line of each request has: what it took; where, if it has failed."""
+        trace, response = self.trace, self.response
+        is_whole = not isinstance(response, StreamingResponse)
+        return {
+            **(self.route() if self.has_failed else {}),
+            "StorageCalls": trace.count,
+            "StorageRounds": trace.rounds,
+            "StorageMs": round(trace.busy_seconds * 1000, 1),
+            "BytesIn": bodies.received(self.request),
+            "BytesOut": len(response.body) if is_whole else 0,
+        }
