@@ -87,8 +87,7 @@ def _is_wanted(manifest: dict[str, Any], arguments: argparse.Namespace) -> bool:
 def row_of(manifest: dict[str, Any], now: datetime, *, is_detailed: bool) -> Row:
     """A manifest as a row of a table."""
     kind = kind_of(manifest)
-    created = {"created": Time(manifest["createdTime"], now)} if is_detailed else {}
-    media_type = {"mediaType": manifest["mediaType"]} if is_detailed else {}
+    detail = {"created": Time(manifest["createdTime"], now), "mediaType": manifest["mediaType"]}
     return {
         "digest": DigestCell(manifest["digest"]),
         "tags": Names(manifest.get("tags") or []),
@@ -97,9 +96,8 @@ def row_of(manifest: dict[str, Any], now: datetime, *, is_detailed: bool) -> Row
         # Nobody downloads all that an index names.
         "size": Size(None if kind == "index" else manifest.get("imageSize")),
         "updated": Time(manifest["lastUpdateTime"], now),
-        **created,
-        **media_type,
         "locked": locks.locked(manifest["changeableAttributes"]),
+        **(detail if is_detailed else {}),
     }
 
 

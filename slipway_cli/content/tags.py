@@ -64,8 +64,8 @@ def _row(tag: dict[str, Any], now: datetime, *, is_detailed: bool) -> Row:
         "name": Name(tag["name"]),
         "digest": DigestCell(tag["digest"]),
         "updated": Time(tag["lastUpdateTime"], now),
-        **detail,
         "locked": locks.locked(tag["changeableAttributes"]),
+        **detail,
     }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import os
 import urllib.parse
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -67,9 +69,20 @@ class Server:
         return f"{self.scheme}://{self.netloc}"
 
     def connect(self, timeout: float = TIMEOUT_SECONDS) -> http.client.HTTPConnection:
-        """A connection, which opens itself at the first request."""
-        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        return kind(self.netloc, timeout=timeout)
+        """A connection, which opens itself at the first request.
+
+        Through the proxy in HTTPS_PROXY, if there is one for this server. Raises `UsageError`.
+        """
+        if self.scheme == "http":
+            return http.client.HTTPConnection(self.netloc, timeout=timeout)
+        proxy = _proxy(self.netloc)
+        if proxy is None:
+            return http.client.HTTPSConnection(self.netloc, timeout=timeout)
+        connection = http.client.HTTPSConnection(
+            proxy.hostname or "", proxy.port or 80, timeout=timeout
+        )
+        connection.set_tunnel(self.netloc, headers=_proxy_authorization(proxy))
+        return connection
 
     def send(
         self,
@@ -109,6 +122,34 @@ def exchange(
     answer = connection.getresponse()
     received = {name.lower(): value for name, value in answer.getheaders()}
     return Answer(answer.status, received, answer.read())
+
+
+def _proxy(netloc: str) -> urllib.parse.SplitResult | None:
+    """The proxy by which a server is reached; never for this machine. Raises `UsageError`."""
+    if not (os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")):
+        return None
+    # Imported here: it is slow to import, and most have no proxy.
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    address = getproxies().get("https", "")
+    host = urllib.parse.urlsplit(f"//{netloc}").hostname or ""
+    if not address or is_loopback(host) or proxy_bypass(netloc):
+        return None
+    try:
+        proxy = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+        if proxy.scheme == "http" and proxy.hostname and proxy.port != 0:
+            return proxy
+    except ValueError:
+        pass
+    raise UsageError("HTTPS_PROXY: use an address such as http://proxy.example.com:3128")
+
+
+def _proxy_authorization(proxy: urllib.parse.SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{proxy.username}:{proxy.password or ''}"
+    encoded = b64encode(urllib.parse.unquote(pair).encode()).decode()
+    return {"Proxy-Authorization": f"Basic {encoded}"}
 
 
 def _no_name(flag: str) -> UsageError:

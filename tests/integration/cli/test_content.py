@@ -413,6 +413,20 @@ def test_what_is_not_there_is_said_in_the_words_of_the_registry_and_where_to_loo
     assert err.count("\n") == 1
 
 
+def test_of_what_is_asked_at_once_the_first_failure_is_all_that_is_said(
+    shelf: Shelf, admin: Path, name: str
+) -> None:
+    """Nothing of what is still under way beside it, when the command ends."""
+    at(shelf, name)
+    several = [f"{name}:none-{number}" for number in range(12)]
+    for words in (("manifest", "delete", *several, "--yes"), ("tag", "list", name, "--top", "1")):
+        ended = subprocess.run(
+            [ROOT / "slipway", *words], capture_output=True, text=True, check=False
+        )
+        assert "Task" not in ended.stderr
+        assert ended.stderr.count("\n") == ended.returncode
+
+
 # At a terminal.
 
 
