@@ -31,7 +31,7 @@ SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test test-quick test-all e2e package release bench format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e package release bench completion format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -84,6 +84,9 @@ release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it pu
 
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu or coldstart
 	@$(BIN)/python -m bench $(or $(BENCH),upload)
+
+completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed
+	@$(BIN)/python infra/completions.py
 
 format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .

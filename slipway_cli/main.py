@@ -45,6 +45,7 @@ _COMMANDS = {
         "arguments.check_health",
         "check the way to a registry, and that it works: from DNS to a push and a pull",
     ),
+    "completion": ("completion", "print what makes a shell complete this command line"),
     "cost": ("cost", "estimate what a registry costs in a month"),
 }
 """Each first word with the module that has the rest, and what it is for."""

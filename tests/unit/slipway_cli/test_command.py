@@ -64,6 +64,7 @@ def imported(*arguments: str) -> set[str]:
         ("role-assignment", "list", "--help"),
         ("key", "rotate", "--help"),
         ("check-health", "--help"),
+        ("completion", "--help"),
         ("repository", "--help"),
         ("tag", "list", "--help"),
         ("manifest", "delete", "--help"),
