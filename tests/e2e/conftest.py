@@ -21,7 +21,7 @@ from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skope
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
 from tests.e2e.process import run
-from tests.e2e.registry import Registry
+from tests.e2e.registry import ROOT, Registry
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.tool import Tool
 from tests.e2e.world import CACHE_TTL_SECONDS, World
@@ -43,6 +43,12 @@ def built_from(program: Path, module: str) -> str:
     return noted[1].decode() if noted else "unknown"
 
 
+def _find(program: str, environment: Mapping[str, str]) -> str | None:
+    if "/" in program:
+        return shutil.which(ROOT / program)
+    return shutil.which(program, path=environment["PATH"])
+
+
 @dataclass
 class Inventory:
     """The clients of clients.toml: those that are here, and why others are not."""
@@ -59,7 +65,7 @@ class Inventory:
             if "package" in entry:
                 found._take_package(name)
                 continue
-            program = shutil.which(entry["version"][0], path=environment["PATH"])
+            program = _find(entry["version"][0], environment)
             if program is not None and "module" in entry:
                 found.versions[name] = built_from(Path(program), entry["module"])
             elif program is not None:
@@ -168,6 +174,9 @@ def world(workspace: Path, environment: dict[str, str], inventory: Inventory) ->
                 "REGISTRY_ENTRA_AUTHORITY": issuer.url,
                 "REGISTRY_ANONYMOUS_PULL": "public/*",
                 "REGISTRY_CACHE_TTL": f"{CACHE_TTL_SECONDS}s",
+                # A test pushes thousands of images at once. Deletions are limited as ever.
+                "REGISTRY_RATE_LIMIT_WRITE": "0",
+                "REGISTRY_RATE_LIMIT_WRITE_TOTAL": "0",
             },
         )
         trusting = {**environment, "SSL_CERT_FILE": str(issuer.ca_file)}
