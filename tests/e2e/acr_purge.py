@@ -47,11 +47,16 @@ class Purged:
     sent: Counter[str] = field(default_factory=Counter)
 
 
+def loopback(world: World) -> str:
+    """The registry's address for this command, to which only a name with a dot is a host."""
+    return world.registry.address.replace("localhost", "127.0.0.1")
+
+
 class AcrCli:
     """One run of the command, signed in by user name and password, or by a refresh token."""
 
     def __init__(self, world: World, username: str, password: str) -> None:
-        self._address = world.registry.address
+        self._address = loopback(world)
         self._by_refresh_token = username == ""
         self._secret = password
         self._authorization = aiohttp.encode_basic_auth(username, password) if username else ""
