@@ -63,7 +63,7 @@ test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests, with m
 	$(call test_engine)
 
 e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
-	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
+	@if [ -f tests/e2e/setup.sh ]; then PYTHON=$(PYTHON) bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "tests/e2e does not exist."; fi
 
 # $(call test_engine,OPTIONS): the tests of the production engine.
@@ -96,7 +96,7 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the require
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
 	compile() { "$$tools/bin/uv" pip compile --generate-hashes $(UPGRADE) --quiet --custom-compile-command "make lock" "$$@"; }; \
-	for name in dev node infra; do \
+	for name in dev node infra azure-cli; do \
 		compile --universal --python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in; \
 	done; \
 	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
@@ -105,7 +105,7 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the require
 	$(BIN)/python -m devhost.processes.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove installed and cached files; .data and .certs stay
-	rm -rf .venv .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-azure-cli .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):
