@@ -47,7 +47,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.delete_enabled is True
     assert settings.gc_grace == timedelta(hours=24)
     assert settings.upload_expiry == timedelta(days=7)
-    assert settings.cache_ttl == timedelta(seconds=60)
+    assert settings.cache_ttl == timedelta(seconds=5)
     assert settings.keep_warm is None
     assert settings.rate_limits == RateLimits()
     assert settings.region == "local"
@@ -459,6 +459,8 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_ANONYMOUS_PULL", "a*"),
         ("REGISTRY_TRUSTED_PROXIES", "-1"),
         ("REGISTRY_TRUSTED_PROXIES", "many"),
+        ("REGISTRY_CLIENT_ADDRESS_HEADER", "X-Azure-ClientIP: 192.0.2.1"),
+        ("REGISTRY_CLIENT_ADDRESS_HEADER", "two headers"),
         ("REGISTRY_CORS_ORIGINS", "*"),
         ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
         ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
