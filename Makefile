@@ -31,7 +31,7 @@ SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test test-quick test-all e2e package release bench format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e package release bench completion format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -63,7 +63,7 @@ test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests, with m
 	$(call test_engine)
 
 e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
-	@if [ -f tests/e2e/setup.sh ]; then bash tests/e2e/setup.sh; fi
+	@if [ -f tests/e2e/setup.sh ]; then PYTHON=$(PYTHON) bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "tests/e2e does not exist."; fi
 
 # $(call test_engine,OPTIONS): the tests of the production engine.
@@ -85,6 +85,9 @@ release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it pu
 bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu or coldstart
 	@$(BIN)/python -m bench $(or $(BENCH),upload)
 
+completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed
+	@$(BIN)/python infra/completions.py
+
 format: $(PYTHON_READY) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -93,7 +96,7 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the require
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
 	compile() { "$$tools/bin/uv" pip compile --generate-hashes $(UPGRADE) --quiet --custom-compile-command "make lock" "$$@"; }; \
-	for name in dev node infra; do \
+	for name in dev node infra azure-cli; do \
 		compile --universal --python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in; \
 	done; \
 	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
@@ -102,7 +105,7 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the require
 	$(BIN)/python -m devhost.processes.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove installed and cached files; .data and .certs stay
-	rm -rf .venv .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-azure-cli .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):

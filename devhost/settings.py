@@ -160,6 +160,11 @@ def password_file(data_dir: Path) -> Path:
     return data_dir / "admin-password"
 
 
+def _random_password() -> str:
+    # One that begins with a dash would be taken for an option, as after `az --password`.
+    return secrets.token_urlsafe(32).lstrip("-")
+
+
 def admin_password(data_dir: Path) -> str:
     """Return the admin password of this data directory, making one the first time.
 
@@ -172,7 +177,7 @@ def admin_password(data_dir: Path) -> str:
         draft = data_dir / f".admin-password-{secrets.token_hex(8)}"
         draft.touch(mode=0o600)
         try:
-            draft.write_text(secrets.token_urlsafe(32) + "\n")
+            draft.write_text(_random_password() + "\n")
             # A link is made in one step and never over another: hosts that start together agree on
             # one password.
             file.hardlink_to(draft)

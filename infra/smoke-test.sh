@@ -2,8 +2,8 @@
 # Sees that regions work, after a deployment:  sh infra/smoke-test.sh <login server>...
 #
 # With SLIPWAY_USERNAME and SLIPWAY_PASSWORD, of somebody who may push there, it signs in, pushes and
-# pulls; without them it asks for the health alone. Every region is tried; those that failed are
-# named, and the exit status is 1.
+# pulls; without them it checks the way to the region, and its health. Every region is tried; those
+# that failed are named, and the exit status is 1.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,19 +11,11 @@ if [ "$#" -eq 0 ]; then
     echo "usage: sh infra/smoke-test.sh <login server>..." >&2
     exit 2
 fi
-if [ -n "${SLIPWAY_PASSWORD:-}" ]; then
-    how=
-else
-    how=--health-only
-fi
 failed=
 for server in "$@"; do
     echo "Testing $server"
     # The roles of a new app take minutes to count, and it answers 503 until then.
-    if ! curl --fail --silent --show-error --output /dev/null --retry 20 --retry-delay 15 --retry-all-errors "https://$server/healthz" ||
-        ! ./slipway smoke --server "$server" $how; then
-        failed="$failed $server"
-    fi
+    ./slipway check-health "$server" --wait 300 || failed="$failed $server"
 done
 if [ -n "$failed" ]; then
     echo "These do not work:$failed" >&2

@@ -505,7 +505,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _checked_password(name: str, password: str) -> str:
-    hint = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    hint = "make one with: ./slipway admin-password generate"
     if password.startswith("@Microsoft.KeyVault"):
         raise SettingsError(
             f"{name}: the Key Vault reference was not resolved. The app's settings in Azure say why"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 
+from registry_core.model.passwords import random_password
 from slipway_cli.command import Row, add, say
 
 
@@ -32,4 +32,4 @@ async def _generate(arguments: argparse.Namespace) -> Row:
         "  az functionapp config appsettings set --name <app> --resource-group <group> --settings "
         f'REGISTRY_ADMIN_USER_ENABLED=on REGISTRY_ADMIN_USERNAME=admin "{name}=$PASSWORD"'
     )
-    return {"name": name, "value": secrets.token_urlsafe(32)}
+    return {"name": name, "value": random_password()}

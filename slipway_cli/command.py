@@ -31,6 +31,8 @@ class Shaped:
     """What `json` prints."""
     text: str | None = None
     """What `table` prints, where that is not a table of the rows."""
+    status: int = 0
+    """The exit status of the command."""
 
 
 Result = Sequence[Row] | Row | Shaped | None
@@ -111,6 +113,14 @@ def say(text: str) -> None:
     """Tells people something beside the result, if there is anything to tell it on."""
     with suppress(OSError, AttributeError):  # It is full, or was closed before the start.
         sys.stderr.write(f"{text}\n")
+
+
+def write(text: str) -> None:
+    """Writes to standard output, all of it. Raises `OSError`."""
+    if sys.stdout is None:
+        raise OSError(9, "standard output is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def confirm(arguments: argparse.Namespace, question: str) -> None:

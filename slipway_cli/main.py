@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from registry_core import __version__
-from slipway_cli.command import CommandError, PartlyDone, Result, Shaped, render, say
+from slipway_cli.command import CommandError, PartlyDone, Result, Shaped, render, say, write
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 _EPILOG = """\
-`repository`, `tag` and `manifest` speak to the registry itself, with the credentials that docker,
-podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to leave it out.
+`repository`, `tag`, `manifest` and `check-health` speak to the registry itself, with the
+credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
+leave it out.
 
 `token`, `scope-map`, `role-assignment` and `key` read and write the registry's storage. Set
 RegistryStorage to a connection string, or set RegistryStorage__accountName and sign in with `az
@@ -40,7 +41,11 @@ _COMMANDS = {
     "key": ("arguments.keys", "the keys that sign tokens"),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
-    "smoke": ("smoke", "check that a registry works: health, sign-in, a push, a pull"),
+    "check-health": (
+        "arguments.check_health",
+        "check the way to a registry, and that it works: from DNS to a push and a pull",
+    ),
+    "completion": ("completion", "print what makes a shell complete this command line"),
     "cost": ("cost", "estimate what a registry costs in a month"),
 }
 """Each first word with the module that has the rest, and what it is for."""
@@ -109,7 +114,7 @@ def _answer(result: Result, output: str) -> int:
     except OSError as error:
         say(f"slipway: it is done, but the answer could not be written: {error.strerror}")
         return 1
-    return 0
+    return result.status if isinstance(result, Shaped) else 0
 
 
 def _run(parsed: argparse.Namespace) -> Result:
@@ -136,11 +141,3 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
     if tasks:
         loop.run_until_complete(asyncio.wait(tasks))
     loop.close()
-
-
-def write(text: str) -> None:
-    """Writes to standard output, all of it. Raises `OSError`."""
-    if sys.stdout is None:
-        raise OSError(9, "standard output is closed")
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from registry_core.model.passwords import random_password
 from registry_core.storage import tables
 from registry_core.storage.tables import Row
 
@@ -99,7 +100,7 @@ def new_password(name: str, expiry: datetime | None, now: datetime) -> tuple[Sto
 
     A salted SHA-256: what is random over its whole length gains nothing from a slow hash.
     """
-    password, salt = secrets.token_urlsafe(32), secrets.token_hex(8)
+    password, salt = random_password(), secrets.token_hex(8)
     stored = f"{salt}${_digest(salt, password)}"
     return StoredPassword(name, secrets.token_hex(4), now, expiry, stored), password
 

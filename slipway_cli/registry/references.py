@@ -124,6 +124,11 @@ def prefix(arguments: argparse.Namespace) -> tuple[Server, str]:
     return (Server.parse(address, _IN_TEXT), rest) if address else (_default(os.environ), text)
 
 
+def registry(name: str | None, flag: str) -> Server:
+    """The registry of that name, or the default without one. Raises `UsageError`."""
+    return _named_server(Named([], name, flag)) if name else _default(os.environ)
+
+
 def _one(arguments: argparse.Namespace) -> Reference:
     found = _several(arguments)
     if len(found) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import os
+import ssl
 import urllib.parse
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -68,18 +69,20 @@ class Server:
         """The address with its scheme."""
         return f"{self.scheme}://{self.netloc}"
 
-    def connect(self, timeout: float = TIMEOUT_SECONDS) -> http.client.HTTPConnection:
-        """A connection, which opens itself at the first request.
+    def connect(
+        self, timeout: float = TIMEOUT_SECONDS, context: ssl.SSLContext | None = None
+    ) -> http.client.HTTPConnection:
+        """A connection, which opens itself at the first request; by TLS as `context` says.
 
         Through the proxy in HTTPS_PROXY, if there is one for this server. Raises `UsageError`.
         """
         if self.scheme == "http":
             return http.client.HTTPConnection(self.netloc, timeout=timeout)
-        proxy = _proxy(self.netloc)
+        proxy = proxy_of(self.netloc)
         if proxy is None:
-            return http.client.HTTPSConnection(self.netloc, timeout=timeout)
+            return http.client.HTTPSConnection(self.netloc, timeout=timeout, context=context)
         connection = http.client.HTTPSConnection(
-            proxy.hostname or "", proxy.port or 80, timeout=timeout
+            proxy.hostname or "", proxy.port or 80, timeout=timeout, context=context
         )
         connection.set_tunnel(self.netloc, headers=_proxy_authorization(proxy))
         return connection
@@ -124,7 +127,7 @@ def exchange(
     return Answer(answer.status, received, answer.read())
 
 
-def _proxy(netloc: str) -> urllib.parse.SplitResult | None:
+def proxy_of(netloc: str) -> urllib.parse.SplitResult | None:
     """The proxy by which a server is reached; never for this machine. Raises `UsageError`."""
     if not (os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")):
         return None

@@ -9,19 +9,23 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Cosign, Helm, Notation, Oras, Regctl
 from tests.e2e.artefacts import Subject
 from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
 from tests.e2e.process import run
-from tests.e2e.registry import Registry
+from tests.e2e.registry import ROOT, Registry
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.tool import Tool
+from tests.e2e.world import CACHE_TTL_SECONDS, World
+from tests.entra_issuer import EntraIssuer
 
 HERE = Path(__file__).parent
 MIB = 1024 * 1024
@@ -39,6 +43,12 @@ def built_from(program: Path, module: str) -> str:
     return noted[1].decode() if noted else "unknown"
 
 
+def _find(program: str, environment: Mapping[str, str]) -> str | None:
+    if "/" in program:
+        return shutil.which(ROOT / program)
+    return shutil.which(program, path=environment["PATH"])
+
+
 @dataclass
 class Inventory:
     """The clients of clients.toml: those that are here, and why others are not."""
@@ -52,7 +62,10 @@ class Inventory:
         """Ask every client for its version."""
         found = cls()
         for name, entry in tomllib.loads((HERE / "clients.toml").read_text()).items():
-            program = shutil.which(entry["version"][0], path=environment["PATH"])
+            if "package" in entry:
+                found._take_package(name)
+                continue
+            program = _find(entry["version"][0], environment)
             if program is not None and "module" in entry:
                 found.versions[name] = built_from(Path(program), entry["module"])
             elif program is not None:
@@ -67,6 +80,12 @@ class Inventory:
                 found.missing.append(name)
         return found
 
+    def _take_package(self, name: str) -> None:
+        try:
+            self.versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            self.missing.append(name)
+
     def require(self, *names: str) -> None:
         """Skip the test that needs a client which cannot be had."""
         for name in names:
@@ -75,11 +94,11 @@ class Inventory:
 
     def report(self) -> Iterator[str]:
         for name, version in self.versions.items():
-            yield f"{name:>12}  {version}"
+            yield f"{name:>24}  {version}"
         for name, reason in self.unavailable.items():
-            yield f"{name:>12}  unavailable: {reason}"
+            yield f"{name:>24}  unavailable: {reason}"
         for name in self.missing:
-            yield f"{name:>12}  MISSING"
+            yield f"{name:>24}  MISSING"
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +158,32 @@ def registry(workspace: Path, inventory: Inventory) -> Iterator[Registry]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture(scope="session")
+def world(workspace: Path, environment: dict[str, str], inventory: Inventory) -> Iterator[World]:
+    folder = _folder(workspace, "world")
+    certificates = CertificateDirectory(folder / "certificates")
+    certificates.ensure()
+    with EntraIssuer(certificates.path) as issuer:
+        registry = Registry(
+            folder / "registry",
+            certificates=certificates,
+            settings={
+                "REGISTRY_ENTRA_TENANT_ID": issuer.tenant,
+                "REGISTRY_ENTRA_AUTHORITY": issuer.url,
+                "REGISTRY_ANONYMOUS_PULL": "public/*",
+                "REGISTRY_CACHE_TTL": f"{CACHE_TTL_SECONDS}s",
+                # A test pushes thousands of images at once. Deletions are limited as ever.
+                "REGISTRY_RATE_LIMIT_WRITE": "0",
+                "REGISTRY_RATE_LIMIT_WRITE_TOTAL": "0",
+            },
+        )
+        trusting = {**environment, "SSL_CERT_FILE": str(issuer.ca_file)}
+        try:
+            yield World(registry, issuer, trusting)
+        finally:
+            registry.stop()
 
 
 @pytest.fixture(scope="session")

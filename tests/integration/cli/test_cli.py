@@ -539,14 +539,15 @@ def test_the_command_says_which_packages_it_lacks(tmp_path: Path) -> None:
         "role-assignment create",
         "key",
         "whoami",
-        "smoke",
+        "check-health",
+        "completion",
     ],
 )
 def test_everything_explains_itself(command: str) -> None:
     words = [sys.executable, "-m", "slipway_cli", *command.split(), "--help"]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.startswith("usage: slipway")
-    if " " in command or command in ("whoami", "smoke"):
+    if " " in command or command in ("whoami", "check-health", "completion"):
         assert "example:\n  slipway " in said
 
 

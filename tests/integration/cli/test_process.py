@@ -88,11 +88,14 @@ def on(silent: socket.socket) -> str:
     return f"AccountName=a;AccountKey=a2V5;BlobEndpoint={where};TableEndpoint={where}"
 
 
-def assert_interrupted(process: subprocess.Popen[str], said_before: str = "") -> None:
+def assert_interrupted(
+    process: subprocess.Popen[str], said_before: str = "", done: tuple[str, ...] = ()
+) -> None:
+    """`done` are the checks whose lines were printed before."""
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
-    assert out == ""
+    assert tuple(line.split()[0] for line in out.splitlines()) == done
     assert (said_before + err).strip().splitlines()[-1] == "slipway: interrupted"
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
@@ -114,7 +117,7 @@ def test_ctrl_c_at_a_question_ends_at_once_and_changes_nothing(start: Start) -> 
     assert start("token", "show", "--name", name).wait() == 0
 
 
-@pytest.mark.parametrize("command", ["token list", "whoami", "smoke", "tag list"])
+@pytest.mark.parametrize("command", ["token list", "whoami", "check-health", "tag list"])
 def test_ctrl_c_ends_at_once_while_storage_or_a_registry_hangs(
     start: Start, silent: socket.socket, tmp_path: Path, command: str
 ) -> None:
@@ -124,13 +127,16 @@ def test_ctrl_c_ends_at_once_while_storage_or_a_registry_hangs(
     if command == "tag list":
         arguments += [f"{address(silent)}/team/web"]
     elif command != "token list":
-        arguments += ["--server", address(silent), "-u", "somebody", "--password-stdin"]
+        arguments += ["--registry", address(silent), "-u", "somebody", "--password-stdin"]
     with password.open() as stdin:
         process = start(*arguments, storage=on(silent), stdin=stdin.fileno())
     connection, _ = silent.accept()
+    while not connection.recv(1):  # One connection is only to see whether it is accepted.
+        connection.close()
+        connection, _ = silent.accept()
     with connection:
-        assert connection.recv(1)
-        assert_interrupted(process)
+        done = ("dns", "tcp", "tls") if command == "check-health" else ()
+        assert_interrupted(process, done=done)
 
 
 def test_storage_and_a_registry_that_do_not_answer_are_told_of_in_time(
@@ -156,6 +162,21 @@ def test_storage_and_a_registry_that_do_not_answer_are_told_of_in_time(
         assert (process.returncode, out) == (1, ""), err
         assert re.search("not answer|cannot be reached", err)
         assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("scheme", "silent_check"), [("http", "health"), ("https", "tls")])
+def test_a_registry_that_accepts_and_never_answers_is_told_of(
+    start: Start, silent: socket.socket, scheme: str, silent_check: str
+) -> None:
+    where = address(silent).replace("http", scheme)
+    process = start("check-health", where, "-o", "json", storage="")
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    checks = {each["check"]: each for each in json.loads(out)}
+    assert process.returncode == 1, err
+    assert {name for name, each in checks.items() if each["status"] == "failed"} == {silent_check}
+    assert checks[silent_check]["reason"] == "no-answer"
+    assert checks["tcp"]["status"] == "ok"
+    assert checks["sign-in"]["reason"] == f"{silent_check}-failed"
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def proxy(
         "REGISTRY_ADMIN_USERNAME": "admin",
         "REGISTRY_ADMIN_PASSWORD": shelf.password,
         "REGISTRY_LOGIN_SERVERS": NAME,
+        "REGISTRY_BLOB_REDIRECT": "off",  # The storage of the tests has no TLS.
         "TLS_CERT": str(certificates.certificate),
         "TLS_KEY": str(certificates.key),
     }
@@ -116,3 +117,24 @@ def test_a_registry_is_reached_through_the_proxy_that_the_environment_names(
     assert status == 2
     assert err.startswith("slipway: HTTPS_PROXY: use an address such as")
     assert "hidden-word" not in err
+
+
+def test_check_health_goes_the_same_way_and_tells_the_proxy_from_the_registry(
+    proxy: Proxy, slipway: Slipway, admin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(
+        "HTTPS_PROXY", f"http://some%20body:hidden-word@127.0.0.1:{proxy.server_port}"
+    )
+    status, out, err = slipway(f"check-health {NAME} --wait 0")
+    assert (status, err) == (0, ""), out
+    assert f"127.0.0.1 accepts connections at port {proxy.server_port} (HTTPS_PROXY)" in out
+    assert "hidden-word" not in out
+
+    proxy.is_open = False
+    status, out, _ = slipway(f"check-health {NAME}")
+    assert status == 1
+    (failed,) = [line for line in out.splitlines() if " failed " in line]
+    assert failed.startswith("tls")
+    assert "Tunnel connection failed: 403" in failed

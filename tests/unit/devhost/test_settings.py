@@ -126,6 +126,13 @@ def test_the_password_is_made_once_is_long_and_is_the_owners(tmp_path: Path) -> 
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["admin-password"]
 
 
+def test_a_password_is_never_taken_for_an_option(tmp_path: Path) -> None:
+    """Of those that the system draws, one in 64 begins with a dash."""
+    made = {settings.admin_password(tmp_path / str(number)) for number in range(2000)}
+    assert len(made) == 2000
+    assert not any(each.startswith("-") for each in made)
+
+
 def test_no_password_is_made_when_one_is_given(tmp_path: Path) -> None:
     environment = {"REGISTRY_ADMIN_PASSWORD": "given"}
     settings.apply_defaults(environment, options(tmp_path), 7071)

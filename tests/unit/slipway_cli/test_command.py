@@ -63,6 +63,8 @@ def imported(*arguments: str) -> set[str]:
         ("scope-map", "--help"),
         ("role-assignment", "list", "--help"),
         ("key", "rotate", "--help"),
+        ("check-health", "--help"),
+        ("completion", "--help"),
         ("repository", "--help"),
         ("tag", "list", "--help"),
         ("manifest", "delete", "--help"),
@@ -72,9 +74,13 @@ def test_help_imports_nothing_that_is_slow_to_import(arguments: tuple[str, ...])
     assert imported(*arguments) == set()
 
 
-@pytest.mark.parametrize("command", ["whoami", "smoke", "admin-password"])
+@pytest.mark.parametrize("command", ["whoami", "admin-password"])
 def test_what_needs_no_storage_imports_nothing_of_it(command: str) -> None:
     assert imported(command, "--help") <= {"email", "http", "urllib.request"}
+
+
+def test_a_check_without_storage_imports_nothing_of_it() -> None:
+    assert imported("check-health", "localhost:1") <= {"email", "http", "urllib.request"}
 
 
 def test_commands_on_content_import_nothing_of_storage_when_they_run() -> None:

@@ -1,0 +1,1 @@
+"""What `slipway check-health` checks: each kind in a module, and `checks` runs them in order."""
