@@ -28,11 +28,20 @@ class Wire:
         self._tell = tell
         self._idle: list[http.client.HTTPConnection] = []
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._is_closed = False
 
     def close(self) -> None:
-        """Ends the connections that are kept."""
-        for connection in self._idle:
+        """Ends the connections that are kept, and keeps no more."""
+        self._is_closed = True
+        while connection := self._kept():
             connection.close()
+
+    def _kept(self) -> http.client.HTTPConnection | None:
+        """A connection that was kept; several threads ask for one at once."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
@@ -70,8 +79,7 @@ class Wire:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Answer:
         sent = {"User-Agent": "slipway", **headers}
-        while self._idle:
-            connection = self._idle.pop()
+        while connection := self._kept():
             # The server may have closed it meanwhile.
             with suppress(ConnectionError, http.client.HTTPException):
                 return self._send_on(connection, method, path, sent, body, seconds)
@@ -99,6 +107,8 @@ class Wire:
             raise
         if connection.sock is not None:
             self._idle.append(connection)
+        if self._is_closed:  # Its answer came when nobody waited for it any more.
+            self.close()
         return answer
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pty
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -414,17 +416,19 @@ def test_what_is_not_there_is_said_in_the_words_of_the_registry_and_where_to_loo
 
 
 def test_of_what_is_asked_at_once_the_first_failure_is_all_that_is_said(
-    shelf: Shelf, admin: Path, name: str
+    shelf: Shelf, slipway: Slipway, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     """Nothing of what is still under way beside it, when the command ends."""
     at(shelf, name)
-    several = [f"{name}:none-{number}" for number in range(12)]
-    for words in (("manifest", "delete", *several, "--yes"), ("tag", "list", name, "--top", "1")):
-        ended = subprocess.run(
-            [ROOT / "slipway", *words], capture_output=True, text=True, check=False
-        )
-        assert "Task" not in ended.stderr
-        assert ended.stderr.count("\n") == ended.returncode
+    several = " ".join(f"{name}:none-{number}" for number in range(12))
+    for words, status in ((f"manifest delete {several} --yes", 1), (f"tag list {name} --top 1", 0)):
+        ended, _, err = slipway(words)
+        for thread in threading.enumerate():
+            if thread.name.startswith("asyncio"):
+                thread.join()
+        gc.collect()  # When asyncio tells of what was left.
+        assert (ended, err.count("\n")) == (status, status)
+    assert caplog.text == ""
 
 
 # At a terminal.

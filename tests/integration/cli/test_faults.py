@@ -155,6 +155,17 @@ def test_what_went_although_its_deletion_was_answered_503_is_deleted(
     assert slipway(f"{words.format(name)} --yes")[0] == 1
 
 
+def test_an_index_goes_before_what_it_names_however_they_are_ordered(
+    between: Between, shelf: Shelf, slipway: Slipway, name: str
+) -> None:
+    """A command that is interrupted leaves no index without its manifests."""
+    image = shelf.image(name, "amd")
+    index = shelf.index(name, "v1", [image])
+    assert slipway(f"manifest delete {name}:amd {name}:v1 --yes")[0] == 0
+    deleted = [path.rpartition("/")[2] for method, path, _ in between.asked if method == "DELETE"]
+    assert deleted == [each["digest"].replace(":", "%3A") for each in (index, image)]
+
+
 # Lists.
 
 
