@@ -267,9 +267,13 @@ def subject_of(key: str) -> Digest:
 # Columns.
 
 
-def tombstone(now: datetime, stamp: str) -> dict[str, Any]:
-    """What a deletion leaves of a row."""
-    return {GONE: tables.time_value(now), "Stamp": stamp}
+def tombstone(now: datetime, stamp: str, updated: datetime | None = None) -> dict[str, Any]:
+    """What a deletion leaves of a row.
+
+    Of a manifest and a tag also when it was updated last: a listing by time goes on from there.
+    """
+    left = {GONE: tables.time_value(now), "Stamp": stamp}
+    return left | {"Updated": tables.time_value(updated)} if updated else left
 
 
 @dataclass(frozen=True)

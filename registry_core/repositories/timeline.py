@@ -2,7 +2,8 @@
 
 A client names the place where a page begins by the last entry that it has. In the `Link` of a page
 this has the entry's time as well, as in `v1@2026-11-28T12:00:00.123456Z`: so it stays where it was,
-even if the entry has gone or was updated since.
+even if the entry has gone or was updated since. A name alone stands where its row says, or its
+tombstone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows
 from registry_core.repositories.listing import is_listed, read_page
-from registry_core.repositories.rows import live
 from registry_core.storage import tables
 from registry_core.storage.tables import Row, Table
 
@@ -73,9 +73,9 @@ class Timeline:
 
     async def _updated(self, repository: RepositoryName, name: Tag | Digest) -> datetime | None:
         key = rows.tag_key(name) if isinstance(name, Tag) else rows.manifest_key(name)
-        columns = (rows.LIVE, rows.GONE, "Updated")
-        row = live(await self._table.get(rows.partition(repository), key, columns))
-        return row.time("Updated") if row else None
+        row = await self._table.get(rows.partition(repository), key, ("Updated",))
+        # A tombstone tells it as well, unless a release before this one has written it.
+        return row.time("Updated") if row and row.text("Updated") else None
 
 
 def place_of(name: str, updated: datetime) -> str:
