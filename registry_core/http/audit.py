@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from registry_core.http import log_lines
 from registry_core.http.answered import Answered
+from registry_core.model.attributes import field_of
 from registry_core.model.change import Event, Operation
 
 LOGGER = logging.getLogger("slipway.audit")
