@@ -4,8 +4,10 @@ The rows are those of the registry's own plans of pushes; only that many go in o
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from registry_core.model.change import Push
@@ -13,19 +15,20 @@ from registry_core.model.manifest import Manifest, Platform
 from registry_core.model.media_types import OCI_MANIFEST
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import catalog, plan, rows
-from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.plan import MAX_TAGS, Found, Moment
 from registry_core.repositories.rows import Described
 from registry_core.storage import tables
+from registry_core.storage.budget import Budget, attempts, budgeted
 from registry_core.storage.connection import Connection
+from registry_core.storage.faults import Ambiguous
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, RowChange
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _APART = timedelta(seconds=7)
 """The time between two pushes."""
+_PATIENCE = 600.0
 _DIGEST = "sha256:" + "0" * 64
-_OF_THE_REPOSITORY = {rows.REPOSITORY, *rows.GUARDS, rows.LAST_UPDATE}
 _KINDS = (rows.MANIFESTS, rows.MANIFEST_TIMES, rows.TAGS, rows.TAG_TIMES, rows.MANIFEST_TAGS)
 
 
@@ -52,34 +55,47 @@ async def fill(connection: Connection, name: str, manifests: int, tags: int) -> 
     No manifest may have more than a push can set.
     """
     crowd = Crowd(RepositoryName(name), [], [])
-    if not manifests <= tags <= manifests * MAX_TAGS:
+    if tags > manifests * MAX_TAGS:
         raise ValueError(f"{tags} tags are not to be had by pushes of {manifests} manifests")
-    await Catalog(connection.table(catalog.TABLE)).enter(crowd.name)
-    changes = _pushes(crowd, manifests, tags)
-    await _write(connection, crowd.name, changes)
+    await _enter(connection, [crowd.name])
+    await _write(connection, rows.TABLE, rows.partition(crowd.name), pushes(crowd, manifests, tags))
     return crowd
 
 
-async def enter(connection: Connection, names: Iterable[str]) -> None:
-    """Makes repositories that hold one manifest with one tag each, and enters them."""
-    entries = Catalog(connection.table(catalog.TABLE))
+async def make(connection: Connection, names: Sequence[str]) -> None:
+    """Writes the rows of repositories that hold one manifest each, without a tag."""
+    crowds = [Crowd(RepositoryName(name), [], []) for name in names]
+    await _enter(connection, [crowd.name for crowd in crowds])
+    await together(
+        _write(connection, rows.TABLE, rows.partition(crowd.name), pushes(crowd, 1, 0))
+        for crowd in crowds
+    )
 
-    async def make(name: str) -> None:
-        crowd = Crowd(RepositoryName(name), [], [])
-        await entries.enter(crowd.name)
-        await _write(connection, crowd.name, _pushes(crowd, 1, 1))
 
-    await together(make(name) for name in names)
+async def _enter(connection: Connection, names: Iterable[RepositoryName]) -> None:
+    entries = (catalog.entry(name, BEGIN) for name in names)
+    await _write(connection, catalog.TABLE, catalog.PARTITION, entries)
 
 
 async def _write(
-    connection: Connection, name: RepositoryName, changes: Iterable[RowChange]
+    connection: Connection, table: str, partition: str, changes: Iterable[RowChange]
 ) -> None:
-    table, partition = connection.table(rows.TABLE), rows.partition(name)
-    await together(table.transact(partition, part) for part in _batches(changes))
+    """As many rows a transaction as it takes; an emulator may need minutes for the answer."""
+
+    async def write(part: Sequence[RowChange]) -> None:
+        # Upserts, so that what had no answer can be written again.
+        again = [replace(each, kind="upsert") if each.kind == "create" else each for each in part]
+        async for _ in attempts():
+            with suppress(Ambiguous):
+                await connection.table(table).transact(partition, again)
+                return
+
+    with budgeted(Budget(math.inf, call_seconds=_PATIENCE)):
+        await together(write(part) for part in batches(changes))
 
 
-def _batches(changes: Iterable[RowChange]) -> Iterator[Sequence[RowChange]]:
+def batches(changes: Iterable[RowChange]) -> Iterator[Sequence[RowChange]]:
+    """Parts of as many rows as a transaction takes."""
     part: list[RowChange] = []
     for change in changes:
         part.append(change)
@@ -90,7 +106,7 @@ def _batches(changes: Iterable[RowChange]) -> Iterator[Sequence[RowChange]]:
         yield part
 
 
-def _pushes(crowd: Crowd, manifests: int, tags: int) -> Iterator[RowChange]:
+def pushes(crowd: Crowd, manifests: int, tags: int) -> Iterator[RowChange]:
     """The rows of all pushes; those of the repository itself once, from the first of them."""
     for number in range(manifests):
         moment = Moment(BEGIN + number * _APART, f"{number:012x}-0000-bench")

@@ -87,7 +87,6 @@ def measure(stage: Stage, sizes: Sequence[Size], say: Callable[[str], None]) -> 
     for size in sizes:
         say(f"writing the rows of {size.label}")
         filled = asyncio.run(_fill(stage, size, repositories))
-        repositories += [str(filled.name)]
         for listing in LISTINGS:
             found.setdefault(listing.name, {})[size] = asked.pages_of(filled, listing)
         names = [Listed(name, crowd.BEGIN) for name in sorted(repositories)]
@@ -98,13 +97,14 @@ def measure(stage: Stage, sizes: Sequence[Size], say: Callable[[str], None]) -> 
 async def _fill(stage: Stage, size: Size, repositories: list[str]) -> Crowd:
     connection = Connection(StorageSettings(stage.azurite.connection_string), CallHook())
     try:
+        filled = await crowd.fill(
+            connection, f"team/with-{size.tags}-tags", size.manifests, size.tags
+        )
         missing = size.repositories - len(repositories) - 1
-        # As names come: none of them stands at the end of the catalog, nor at its beginning.
         names = [f"team/app-{len(repositories) + n:05}" for n in range(missing)]
-        await crowd.enter(connection, names)
-        repositories += names
-        name = f"team/with-{size.tags}-tags"
-        return await crowd.fill(connection, name, size.manifests, size.tags)
+        await crowd.make(connection, names)
+        repositories += [*names, str(filled.name)]
+        return filled
     finally:
         await connection.close()
 
