@@ -53,6 +53,8 @@ def _lines(answered: Answered) -> Iterator[dict[str, object]]:
             "Category": _REPOSITORY,
             "OperationName": event.operation.value,
             **_content(answered, event),
+            # What a lock or its removal has set.
+            "Attributes": {field_of(column): is_on for column, is_on in event.attributes.items()},
             "Identity": event.origin.actor,
             "UserTenantId": journal.identity.tenant if journal.identity else "",
             # That region has the record of the sign-in.
