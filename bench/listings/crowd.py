@@ -6,8 +6,7 @@ The rows are those of the registry's own plans of pushes; only that many go in o
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from registry_core.model.change import Push
@@ -20,7 +19,7 @@ from registry_core.repositories.rows import Described
 from registry_core.storage import tables
 from registry_core.storage.budget import Budget, attempts, budgeted
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import Ambiguous
+from registry_core.storage.faults import Ambiguous, RowExists
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, RowChange
 
@@ -83,12 +82,16 @@ async def _write(
     """As many rows a transaction as it takes; an emulator may need minutes for the answer."""
 
     async def write(part: Sequence[RowChange]) -> None:
-        # Upserts, so that what had no answer can be written again.
-        again = [replace(each, kind="upsert") if each.kind == "create" else each for each in part]
+        # None of them is there. To insert them is what an emulator is quickest at.
+        inserts = [tables.insert(each.key, **each.values) for each in part]
         async for _ in attempts():
-            with suppress(Ambiguous):
-                await connection.table(table).transact(partition, again)
-                return
+            try:
+                await connection.table(table).transact(partition, inserts)
+            except Ambiguous:
+                continue
+            except RowExists:
+                pass  # By the try before, whose answer was lost.
+            return
 
     with budgeted(Budget(math.inf, call_seconds=_PATIENCE)):
         await together(write(part) for part in batches(changes))
