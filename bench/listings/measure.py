@@ -1,6 +1,9 @@
 """Asks for the first page of each listing, one in the middle and the last, and counts."""
 
+from __future__ import annotations
+
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +84,13 @@ Costs = Mapping[str, Mapping[Size, Sequence[PageCost]]]
 
 def measure(stage: Stage, sizes: Sequence[Size], say: Callable[[str], None]) -> Costs:
     """Fills storage more and more, and measures after each size."""
-    asked = _Asked(stage)
+    with contextlib.closing(HttpConnection(stage.committing.base_url)) as connection:
+        return _measure(stage, _Asked(stage, connection), sizes, say)
+
+
+def _measure(
+    stage: Stage, asked: _Asked, sizes: Sequence[Size], say: Callable[[str], None]
+) -> Costs:
     found: dict[str, dict[Size, Sequence[PageCost]]] = {}
     repositories: list[str] = []
     for size in sizes:
@@ -112,8 +121,8 @@ async def _fill(stage: Stage, size: Size, repositories: list[str]) -> Crowd:
 class _Asked:
     """An instance of the registry that is asked for pages."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._http = HttpConnection(stage.committing.base_url)
+    def __init__(self, stage: Stage, connection: HttpConnection) -> None:
+        self._http = connection
         self._headers = stage.receiver.headers
         self._log = RequestLog(stage.committing)
         self._stage = stage

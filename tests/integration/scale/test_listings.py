@@ -25,7 +25,7 @@ COSTS = {
     "repositories by name": (1, 1),
 }
 """Calls and rounds of each page."""
-FEW_MORE = 3
+FEW_MORE = 2
 """The calls by which a page from the oldest on is found where more than 1,000 are later."""
 
 
