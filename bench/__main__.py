@@ -11,6 +11,7 @@ from bench.client import UnexpectedAnswerError
 from bench.cpu import report as cpu_report
 from bench.cpu.measure import measure as measure_cpu
 from bench.cpu.operations import OPERATIONS
+from bench.listings import measure as listings
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
 from devhost.errors import DevhostError
@@ -56,6 +57,14 @@ def main() -> int:
         help="imports against the required libraries alone, and the first requests of a process",
     )
     cold.set_defaults(run=_cold_start)
+    pages = nouns.add_parser(
+        "listings",
+        help="storage calls of a page in repositories of 10, 1,000 and 100,000 tags",
+        description="Write the rows of 10, 1,000 and 100,000 tags, of 20,000 manifests and of "
+        "10,000 repositories, and count the storage calls and rounds of the first page, one in the "
+        "middle and the last, in each order.",
+    )
+    pages.set_defaults(run=_listings)
     arguments = parser.parse_args()
     try:
         sys.stdout.write(arguments.run(arguments) + "\n")
@@ -112,6 +121,11 @@ def _cpu(arguments: argparse.Namespace) -> str:
     results = measure_cpu(chosen, arguments.requests, _say, memory=memory)
     told = cpu_report.as_json if arguments.output == "json" else cpu_report.as_table
     return told(results)
+
+
+def _listings(_: argparse.Namespace) -> str:
+    with staged() as stage:
+        return listings.as_table(listings.measure(stage, listings.SIZES, _say))
 
 
 def _cold_start(_: argparse.Namespace) -> str:

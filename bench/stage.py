@@ -83,6 +83,11 @@ class Stage:
     def _busy(self) -> float:
         return processor_seconds((self.committing.pid, self.azurite.pid))
 
+    @property
+    def blob_bytes(self) -> int:
+        """All that has passed between `committing` and blob storage, in both directions."""
+        return self._meters[0].bytes
+
     def _metered(self) -> int:
         return sum(meter.bytes for meter in self._meters)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from registry_core.http import log_lines
 from registry_core.http.answered import Answered
+from registry_core.model.attributes import field_of
 from registry_core.model.change import Event, Operation
 
 LOGGER = logging.getLogger("slipway.audit")
@@ -52,6 +53,8 @@ def _lines(answered: Answered) -> Iterator[dict[str, object]]:
             "Category": _REPOSITORY,
             "OperationName": event.operation.value,
             **_content(answered, event),
+            # What a lock or its removal has set.
+            "Attributes": {field_of(column): is_on for column, is_on in event.attributes.items()},
             "Identity": event.origin.actor,
             "UserTenantId": journal.identity.tenant if journal.identity else "",
             # That region has the record of the sign-in.

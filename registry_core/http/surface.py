@@ -123,6 +123,8 @@ class Surface:
     """How its clients write queries."""
     for_pages: str = cors.READING
     """The methods that pages of other origins may use."""
+    name: str = ".+"
+    """The regular expression of what stands for ``<name>`` in patterns."""
 
     def find(self, path: str) -> Found:
         """What a path below the prefix leads to. Raises `UnknownRoute`.
@@ -137,17 +139,17 @@ class Surface:
 
     @cached_property
     def _families(self) -> tuple[_Family, ...]:
-        return tuple(_grouped(self.routes))
+        return tuple(_grouped(self.routes, self.name))
 
 
 _Family = tuple[str, re.Pattern[str], Mapping[str, Route]]
 """The word after a name, to pass over what cannot match; the pattern; the routes by method."""
 
 
-def _grouped(routes: tuple[Route, ...]) -> Iterator[_Family]:
+def _grouped(routes: tuple[Route, ...], name: str) -> Iterator[_Family]:
     for pattern in dict.fromkeys(route.pattern for route in routes):
         family = {route.method: route for route in routes if route.pattern == pattern}
-        expression = pattern.replace("<name>", "(?P<name>.+)")
+        expression = pattern.replace("<name>", f"(?P<name>{name})")
         expression = re.sub(r"(?<!\?P)<(\w+)>", r"(?P<\1>[^/]+)", expression)
         # A dot is any character: a name with a line break is an invalid name, not an unknown route.
         word = re.match("/<name>(/[a-z]+)/", pattern)

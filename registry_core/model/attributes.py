@@ -17,6 +17,11 @@ COLUMNS = ("DeleteEnabled", "WriteEnabled", "ReadEnabled", "ListEnabled")
 """The columns, in the order of the fields of `Attributes`."""
 
 
+def field_of(column: str) -> str:
+    """What clients call the attribute of a column: `readEnabled` and so on."""
+    return column[0].lower() + column[1:]
+
+
 class Target(Enum):
     """What has attributes."""
 
@@ -89,7 +94,7 @@ class Attributes:
         """Raises `DisallowedOperation` if a `target` of that name may not be used so."""
         column = self.forbidding(target, use)
         if column:
-            attribute = column[0].lower() + column[1:]
+            attribute = field_of(column)
             raise DisallowedOperation(
                 f"{target.value} {name} is locked: {attribute} is false",
                 detail={"target": target.value, "name": str(name), "attribute": attribute},

@@ -14,7 +14,7 @@ from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
 from registry_core.storage import keys, tables
 from registry_core.storage.budget import attempts
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
-from registry_core.storage.tables import Page, Table
+from registry_core.storage.tables import Page, RowChange, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
@@ -26,6 +26,12 @@ _ATTEMPTS = 8
 def entry_key(name: RepositoryName) -> str:
     """The key of a repository's entry."""
     return keys.encode(name.text)
+
+
+def entry(name: RepositoryName, now: datetime) -> RowChange:
+    """Enters a repository: one that is left of an earlier repository may have been hidden."""
+    shown = {HIDDEN_BY: True, "Pushed": tables.time_value(now)}
+    return tables.merge_or_insert(entry_key(name), **shown)
 
 
 class Catalog:
@@ -40,12 +46,8 @@ class Catalog:
     async def enter(self, repository: RepositoryName) -> None:
         """Has the repository listed. Changes the version of an entry that is there."""
         async for _ in attempts(most=_ATTEMPTS):
-            entered = tables.time_value(self._now())
-            # One that is left of an earlier repository may have been hidden.
-            shown = {HIDDEN_BY: True, "Pushed": entered}
-            entry = tables.merge_or_insert(entry_key(repository), **shown)
             try:
-                await self._table.transact(PARTITION, [entry])
+                await self._table.transact(PARTITION, [entry(repository, self._now())])
                 return
             except Ambiguous:
                 continue
@@ -64,8 +66,8 @@ class Catalog:
                 return
             shown = {HIDDEN_BY: await is_shown()}
             try:
-                entry = tables.merge(entry_key(repository), version, **shown)
-                await self._table.transact(PARTITION, [entry])
+                changed = tables.merge(entry_key(repository), version, **shown)
+                await self._table.transact(PARTITION, [changed])
                 return
             except (ConditionFailed, RowMissing, Ambiguous):
                 continue
@@ -82,10 +84,10 @@ class Catalog:
         """
         if version is None:
             return
-        entry = tables.delete(entry_key(repository), version)
+        removed = tables.delete(entry_key(repository), version)
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                await self._table.transact(PARTITION, [entry])
+                await self._table.transact(PARTITION, [removed])
                 return
             except (ConditionFailed, RowMissing):
                 return

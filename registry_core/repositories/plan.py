@@ -8,8 +8,8 @@ rules it follows are those of `docs/pushing.md` and `docs/deleting.md`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
@@ -35,6 +35,8 @@ MAX_TAGS = 15
 """The most tags that one push can set: with all that belongs to them they fit one transaction."""
 TAGS_A_TRANSACTION = 30
 """How many tags one transaction takes away, three rows each."""
+_APART = timedelta(microseconds=1)
+"""How much later each tag of a push is than the one before: the least that rows can tell."""
 _CHILDREN_A_TRANSACTION = tables.MAX_TRANSACTION_ROWS // 2
 """Two rows each."""
 
@@ -53,6 +55,10 @@ class Moment:
     def text(self) -> str:
         """The time as rows have it."""
         return tables.time_value(self.now)
+
+    def later(self, steps: int) -> Moment:
+        """The same change, at a time that is as many steps later."""
+        return replace(self, now=self.now + steps * _APART)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def stamps(found: Found) -> Iterable[str]:
 def push(
     name: RepositoryName, found: Found, change: Push, described: Described, moment: Moment
 ) -> Plan:
-    """Stores a manifest and points tags at it.
+    """Stores a manifest and points tags at it, each a little later than the one before it.
 
     `found` has `h`, the manifest's `m:`, the `t:` of each tag, and the `m:` of each child.
     Raises `DisallowedOperation`, and `Unavailable` for a repository that is being deleted.
@@ -100,8 +106,8 @@ def push(
         _check(known, Target.MANIFEST, Use.PUSH, manifest.digest)
     changes = _repository_is_pushed_to(found, moment)
     changes += _manifest_is_pushed(found, manifest, described, moment)
-    for tag in change.tags:
-        changes += _tag_is_pushed(found, manifest, tag, moment)
+    for number, tag in enumerate(change.tags):
+        changes += _tag_is_pushed(found, manifest, tag, moment.later(number))
     changes += _left_untagged(found, moves, moment)
     if manifest.subject:
         key = rows.referrer(manifest.subject.digest, manifest.digest)
@@ -296,7 +302,7 @@ def _repository_is_deleted_from(found: Found, moment: Moment) -> list[RowChange]
 def _tags_go(found: Found, tags: Iterable[StoredTag], moment: Moment) -> list[RowChange]:
     changes = []
     for stored in tags:
-        buried = rows.tombstone(moment.now, moment.stamp)
+        buried = rows.tombstone(moment.now, moment.stamp, stored.updated)
         changes.append(tables.replace(rows.tag_key(stored.tag), stored.etag, **buried))
         changes += _drop(found, rows.manifest_tag(stored.digest, stored.tag))
         changes += _drop(found, rows.tag_time(stored.updated, stored.tag))
@@ -386,7 +392,7 @@ def delete_manifests(
 
 def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChange]:
     manifest = doomed.manifest
-    buried = rows.tombstone(moment.now, moment.stamp)
+    buried = rows.tombstone(moment.now, moment.stamp, manifest.updated)
     changes = [tables.replace(rows.manifest_key(manifest.digest), manifest.etag, **buried)]
     changes += _drop(found, rows.manifest_time(manifest.updated, manifest.digest))
     if manifest.subject:

@@ -50,7 +50,8 @@ _PROPERTY_BYTES = 64 * 1024
 _MAX_BLOBS_BYTES = 384 * 1024
 """Room for the blobs of a manifest, which names 2,000 at most. A row holds 1 MiB in all."""
 _ANNOTATION_CHARACTERS = 8 * 1024
-_LATEST = (1 << 63) - 1
+LATEST = (1 << 63) - 1
+"""The inverted time of 1970: no time is older."""
 
 LIVE = "Live"
 """True in the rows `h`, `m:` and `t:` of what exists, and in no other."""
@@ -197,7 +198,7 @@ def manifest_tag(digest: Digest, tag: Tag) -> str:
 
 def inverted(time: datetime) -> str:
     """A time as 19 digits that sort the latest first: 2^63 - 1 - microseconds since 1970."""
-    return f"{_LATEST - microseconds(time):019d}"
+    return f"{LATEST - microseconds(time):019d}"
 
 
 def microseconds(time: datetime) -> int:
@@ -219,7 +220,7 @@ def manifest_time(time: datetime, digest: Digest) -> str:
 def time_in(key: str) -> datetime:
     """The time in a key `T:` or `M:`."""
     _, digits, _ = key.split(":", 2)
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=_LATEST - int(digits))
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=LATEST - int(digits))
 
 
 def name_in(key: str) -> str:
@@ -267,9 +268,13 @@ def subject_of(key: str) -> Digest:
 # Columns.
 
 
-def tombstone(now: datetime, stamp: str) -> dict[str, Any]:
-    """What a deletion leaves of a row."""
-    return {GONE: tables.time_value(now), "Stamp": stamp}
+def tombstone(now: datetime, stamp: str, updated: datetime | None = None) -> dict[str, Any]:
+    """What a deletion leaves of a row.
+
+    Of a manifest and a tag also when it was updated last: a listing by time goes on from there.
+    """
+    left = {GONE: tables.time_value(now), "Stamp": stamp}
+    return left | {"Updated": tables.time_value(updated)} if updated else left
 
 
 @dataclass(frozen=True)

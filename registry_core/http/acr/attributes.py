@@ -7,13 +7,13 @@ import json
 from registry_core.errors import RequestInvalid
 from registry_core.http import bodies
 from registry_core.http.context import Context
-from registry_core.model.attributes import COLUMNS, Attributes
+from registry_core.model.attributes import COLUMNS, Attributes, field_of
 from registry_core.model.change import SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import Tag
 
 _MAX_BYTES = 64 * 1024
-_FIELDS = {column[0].lower() + column[1:]: column for column in COLUMNS}
+_FIELDS = {field_of(column): column for column in COLUMNS}
 """The columns of rows, by the fields of ACR."""
 
 

@@ -11,6 +11,8 @@ _READ, _WRITE, _DELETE = Action.METADATA_READ, Action.METADATA_WRITE, Action.DEL
 _TAGS, _TAG = "/<name>/_tags", "/<name>/_tags/<reference>"
 _MANIFESTS, _MANIFEST = "/<name>/_manifests", "/<name>/_manifests/<reference>"
 _REPOSITORY, _ONE = "/<name>", "acr-repository"
+_NAME = "[^_/][^/]*(?:/[^_/][^/]*)*"
+"""No part of a name begins with `_`: so ACR's other families of paths are unknown, not names."""
 
 SURFACE = Surface(
     "/acr/v1",
@@ -29,4 +31,5 @@ SURFACE = Surface(
         Route("DELETE", _REPOSITORY, _ONE, _DELETE, repositories.delete, Operation.DELETE),
     ),
     is_private=True,
+    name=_NAME,
 )

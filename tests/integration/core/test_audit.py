@@ -182,6 +182,7 @@ async def test_what_acrs_own_api_changes_is_recorded(
     url, lock = f"/acr/v1/{repository}", {"readEnabled": False}
     for path in ("", "/_tags/v1", f"/_manifests/{image.digest}"):
         assert (await client.send("PATCH", f"{url}{path}", json=lock)).status_code == 200
+        lock |= {"listEnabled": True}
     assert (await client.send("PATCH", url, json={})).status_code == 200
     assert (await client.send("PATCH", url, json={"readEnabled": 1})).status_code == 400
     assert (await client.send("DELETE", f"{url}/_tags/v2")).status_code == 202
@@ -196,6 +197,10 @@ async def test_what_acrs_own_api_changes_is_recorded(
         ("Untag", "v2", image.digest, "Succeeded"),
         ("Delete", "", image.digest, "Succeeded"),
     ]
+    # What was set is told where something was set.
+    told = [line.get("Attributes") for line in records(REPOSITORY)]
+    both = {"readEnabled": False, "listEnabled": True}
+    assert told == [*[None] * 4, {"readEnabled": False}, both, both, *[None] * 3]
 
 
 async def test_a_push_that_its_content_refuses_is_recorded_as_failed(

@@ -177,7 +177,7 @@ class World:
     def _changed_tombstones(self) -> Iterable[str]:
         """Nothing may be merged into a tombstone: who did took it for what is live."""
         for key, row in self.rows.items():
-            if row.values.get(rows.GONE) and set(row.values) != {rows.GONE, "Stamp"}:
+            if row.values.get(rows.GONE) and set(row.values) - {"Updated"} != {rows.GONE, "Stamp"}:
                 yield f"{key} is a tombstone that was written to: {sorted(row.values)}"
 
     def _stored_wrong(self, artifacts: Iterable[Artifact]) -> Iterable[str]:

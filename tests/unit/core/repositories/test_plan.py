@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -59,8 +59,13 @@ ticks = st.sampled_from([timedelta(0), timedelta(microseconds=1), timedelta(seco
 """Several changes may be within one microsecond, of which the rows by time know nothing less."""
 
 
-def after(taken: Sequence[Step]) -> Repository:
-    repository = Repository()
+def times(repository: Repository) -> dict[str, datetime]:
+    """When each tag was updated last."""
+    return {rows.TAGS.rest(key): row.time("Updated") for key, row in repository.live(rows.TAGS)}
+
+
+def after(taken: Sequence[Step], tick: timedelta = timedelta(seconds=1)) -> Repository:
+    repository = Repository(tick=tick)
     for each in taken:
         with contextlib.suppress(*REFUSED):
             each(repository)
@@ -92,10 +97,10 @@ def test_a_plan_that_is_applied_twice_changes_nothing_the_second_time(
     except REFUSED:
         return
     assert isinstance(made, plan.Plan)
-    seen = repository.visible()
+    seen = repository.visible(), times(repository)
     with contextlib.suppress(*CONFLICTS):
         repository.apply(made)
-    assert repository.visible() == seen
+    assert (repository.visible(), times(repository)) == seen
     assert [f for f in repository.findings() if f.is_broken] == []
 
 
@@ -183,10 +188,12 @@ def test_a_tombstone_keeps_a_stamp_and_passes_nothing_on() -> None:
     repository.push(B)
     repository.set(Tag("v1"), ListEnabled=False)
     for key in (rows.tag_key(Tag("v1")), rows.manifest_key(A.digest)):
-        created = repository.table.rows[key].text("Created")
+        known = repository.table.rows[key]
+        created = known.text("Created")
         repository.delete(A)
         row = repository.table.rows[key]
-        assert (state_of(row), set(row.values)) == (State.GONE, {rows.GONE, "Stamp"})
+        assert (state_of(row), set(row.values)) == (State.GONE, {rows.GONE, "Stamp", "Updated"})
+        assert row.text("Updated") == known.text("Updated")
         repository.push(A, "v1")
         row = repository.table.rows[key]
         assert state_of(row) is State.LIVE
@@ -515,6 +522,64 @@ def test_a_deletion_that_another_has_called_off_opens_no_lock() -> None:
     repository.end_deletion()  # Of somebody who met the same locked manifest.
     assert repository.findings() == []
     assert not {*rows.GUARDS} & repository.table.rows.keys()
+
+
+# Times.
+
+
+names = st.lists(
+    st.text("abAB01._-", min_size=1, max_size=3).filter(lambda text: text[0] not in ".-"),
+    min_size=1,
+    max_size=MAX_TAGS,
+    unique=True,
+)
+
+
+@given(st.lists(steps, max_size=6), names, names, ticks)
+def test_the_tags_of_a_push_are_each_later_than_the_one_before_and_share_one_stamp(
+    taken: list[Step], first: list[str], second: list[str], tick: timedelta
+) -> None:
+    repository = after(taken, tick)
+    try:
+        repository.push(NEW, *first)
+        repository.push(NEW, *second)
+    except REFUSED:
+        return
+    found = times(repository)
+    shown = [found[name] for name in second]
+    assert shown == sorted(set(shown))
+    assert shown[-1] - shown[0] < timedelta(microseconds=MAX_TAGS)
+    tags = [repository.table.rows[rows.tag_key(Tag(name))] for name in second]
+    manifest = repository.table.rows[rows.manifest_key(NEW.digest)]
+    assert {row.text("Stamp") for row in tags} == {manifest.text("Stamp")}
+    # The other rows of a tag tell the same time, and no two tags stand at one place.
+    listed = sorted(key for key in repository.table.rows if key in rows.TAG_TIMES)
+    assert {rows.name_in(key): rows.time_in(key) for key in listed} == found
+    assert len(listed) == len(found)
+    for key, row in repository.table.rows.items():
+        if key in rows.MANIFEST_TAGS:
+            assert row.time("Updated") == found[key.rpartition(":")[2]]
+    assert [f for f in repository.findings() if f.is_broken] == []
+
+
+@given(st.lists(steps, max_size=6), names, steps)
+def test_a_later_change_is_later_than_every_tag_of_the_push_before_it(
+    taken: list[Step], pushed: list[str], last: Step
+) -> None:
+    repository = after(taken)
+    with contextlib.suppress(*REFUSED):
+        repository.push(NEW, *pushed)
+    before = dict(repository.table.rows)
+    latest = max((row.text("Stamp") for row in before.values()), default="")
+    youngest = max(times(repository).values(), default=None)
+    with contextlib.suppress(*REFUSED):
+        last(repository)
+    for key, row in repository.table.rows.items():
+        stamp = row.text("Stamp")
+        if stamp and stamp != (before[key].text("Stamp") if key in before else ""):
+            assert stamp > latest
+            if youngest and key in rows.TAGS and is_live(row):
+                assert row.time("Updated") > youngest
 
 
 # What a push leaves as it is.

@@ -212,6 +212,9 @@ def test_a_tombstone_is_of_what_has_gone() -> None:
     buried = rows.tombstone(NOW, "stamp")
     assert state_of(read_back("t:v1", buried)) is State.GONE
     assert buried == {rows.GONE: tables.time_value(NOW), "Stamp": "stamp"}
+    stood = rows.tombstone(NOW, "stamp", NOW - timedelta(days=1))
+    assert state_of(read_back("t:v1", stood)) is State.GONE
+    assert stood == {**buried, "Updated": tables.time_value(NOW - timedelta(days=1))}
 
 
 # Manifests.

@@ -110,9 +110,11 @@ async def test_a_page_takes_as_many_calls_in_a_repository_of_10_as_in_one_of_100
             assert client.cost == cost, (count, path)
 
 
-async def test_the_oldest_first_takes_a_call_for_each_thousand_that_are_later(
+@pytest.mark.rule("R7")
+async def test_the_oldest_first_takes_two_calls_more_where_more_than_1000_are_later(
     client: Client, repository: str
 ) -> None:
+    """Of all the sizes that are more than that; counting takes one for each 1,000."""
     await fill(client, repository, 1_010)
     for path, field, rest in (("_tags", "tags", 0), ("_manifests", "manifests", PAGE)):
         query = {"n": str(PAGE), "orderby": "timeasc"}
@@ -120,7 +122,7 @@ async def test_the_oldest_first_takes_a_call_for_each_thousand_that_are_later(
         assert [entry["lastUpdateTime"][:19] for entry in first] == [
             f"2026-01-01T00:00:0{second}" for second in range(PAGE)
         ]
-        assert client.cost == (2 + rest, 2 + bool(rest))
+        assert client.cost == (3 + rest, 3 + bool(rest))
     assert (await get(client, repository))["tagCount"] == 1_010
     # Two for the repository, two each for what is counted: their pages need not go in step.
     assert client.trace.count == 6

@@ -131,6 +131,10 @@ async def test_a_bare_last_by_time_stands_where_the_manifest_stands(
     query = {"orderby": "timedesc"}
     found = await get(client, f"{repository}/_manifests", last=images[1].digest, **query)
     assert [entry["digest"] for entry in found["manifests"]] == [images[0].digest]
+    # And where it stood, once it has gone.
+    await client.send("DELETE", f"/v2/{repository}/manifests/{images[1].digest}")
+    found = await get(client, f"{repository}/_manifests", last=images[1].digest, **query)
+    assert [entry["digest"] for entry in found["manifests"]] == [images[0].digest]
     for last in (Image.make().digest, "v1", f"{images[1].digest}@x"):
         found = await get(client, f"{repository}/_manifests", last=last, **query)
         assert found["manifests"] is None

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry_core.errors import RequestInvalid
 from registry_core.http.acr import attributes
@@ -40,3 +42,36 @@ def test_a_value_that_is_neither_true_nor_false_is_refused_by_name(
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(RequestInvalid):
         attributes.parse(body)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+documents = st.dictionaries(st.sampled_from([*FIELDS, *COLUMNS, "imageName"]) | st.text(), values)
+
+
+@given(documents | values)
+def test_whatever_a_body_holds_only_true_and_false_set_what_they_name(document: object) -> None:
+    known = document if isinstance(document, dict) else {}
+    given_ = {field: known[field] for field in FIELDS if known.get(field) is not None}
+    body = json.dumps(document).encode()
+    if isinstance(document, dict) and all(isinstance(value, bool) for value in given_.values()):
+        expected = {field[0].upper() + field[1:]: value for field, value in given_.items()}
+        assert attributes.parse(body) == expected
+        return
+    with pytest.raises(RequestInvalid) as raised:
+        attributes.parse(body)
+    wrong = [field for field, value in given_.items() if not isinstance(value, bool)]
+    told: list[object] = [{"field": field} for field in wrong]
+    assert raised.value.detail in (told or [None])
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_refused_or_set_nothing_else(body: bytes) -> None:
+    try:
+        found = attributes.parse(body)
+    except RequestInvalid:
+        return
+    assert set(found) <= set(COLUMNS)

@@ -1,0 +1,1 @@
+"""What a page of a listing costs in small repositories and in large ones."""

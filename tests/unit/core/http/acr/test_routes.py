@@ -1,0 +1,58 @@
+"""The routes of `/acr/v1`: what a path leads to, and whoever may only read changes nothing."""
+
+import pytest
+
+from registry_core.errors import UnknownRoute
+from registry_core.http.acr.routes import SURFACE
+from registry_core.http.surface import Route
+from registry_core.model.actions import Action
+from tests.routes import DIGEST, id_of
+
+
+@pytest.mark.parametrize("route", SURFACE.routes, ids=id_of)
+def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
+    by_method = {
+        "GET": Action.METADATA_READ,
+        "PATCH": Action.METADATA_WRITE,
+        "DELETE": Action.DELETE,
+    }
+    is_catalog = route.pattern == "/_catalog"
+    assert route.action is (Action.CATALOG if is_catalog else by_method[route.method])
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "params"),
+    [
+        ("/_catalog", "acr-catalog", {}),
+        ("/a", "acr-repository", {"name": "a"}),
+        ("/a/b/c", "acr-repository", {"name": "a/b/c"}),
+        ("/a/b/_tags", "acr-tags", {"name": "a/b"}),
+        ("/a/b/_tags/v1", "acr-tag", {"name": "a/b", "reference": "v1"}),
+        ("/a/_tags/_tags", "acr-tag", {"name": "a", "reference": "_tags"}),
+        ("/a/_tags/_manifests", "acr-tag", {"name": "a", "reference": "_manifests"}),
+        ("/a/_manifests", "acr-manifests", {"name": "a"}),
+        (f"/a/_manifests/{DIGEST}", "acr-manifest", {"name": "a", "reference": DIGEST}),
+        # These are names as far as paths tell; the grammar of names refuses them.
+        ("/A", "acr-repository", {"name": "A"}),
+        ("/a\n/_tags", "acr-tags", {"name": "a\n"}),
+    ],
+)
+def test_what_follows_the_name_tells_paths_apart(
+    path: str, kind: str, params: dict[str, str]
+) -> None:
+    match = SURFACE.find(path)
+    assert (match.kind, match.params) == (kind, params)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "//", "//a", "/a/", "/a//b", "/_tags", "/_tags/v1", "/_catalog/", "/_catalog/x"),
+        *("/_deleted/_catalog", "/_deleted/a/_tags", "/_deleted/a/_manifests", "/a/_metadata"),
+        *("/a/_tags/v1/_metadata", "/a/_tags/v1/_metadata/key", "/a/_streaming/x", "/_tags/_tags"),
+        *("/a/_operations/x", "/a/_tags/", "/a/_tags/v1/", "/a/_manifests/", "/a/_manifests/x/y"),
+    ],
+)
+def test_any_other_path_is_unknown_and_so_are_acrs_previews(path: str) -> None:
+    with pytest.raises(UnknownRoute):
+        SURFACE.find(path)
