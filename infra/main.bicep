@@ -88,6 +88,9 @@ param cacheTtl string = '5s'
 @maxValue(4)
 param trustedProxies int = 1
 
+@description('The header in which a proxy of your own, such as Front Door, tells the address of the client: X-Azure-ClientIP. Empty: none.')
+param clientAddressHeader string = ''
+
 @description('Whether an instance refuses requests of a client that sends too many in a minute.')
 @allowed(['on', 'off'])
 param rateLimits string = 'on'
@@ -314,6 +317,7 @@ module regional 'modules/region.bicep' = [
       uploadExpiry: uploadExpiry
       cacheTtl: cacheTtl
       trustedProxies: trustedProxies
+      clientAddressHeader: clientAddressHeader
       rateLimits: rateLimits
       requestLog: requestLog
       limits: requestsPerMinute

@@ -44,6 +44,7 @@ ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.window
 """Azure Resource Manager's, which older ones ask for; Entra ID may put a slash at their end."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -206,6 +207,8 @@ class Settings:
     """`REGISTRY_CORS_ORIGINS`: origins whose pages may read in a browser; none is off."""
     trusted_proxies: int = 1
     """`REGISTRY_TRUSTED_PROXIES`: how many proxies in front add to `X-Forwarded-For`."""
+    client_address_header: str = ""
+    """`REGISTRY_CLIENT_ADDRESS_HEADER`: the header of a proxy that tells the client's address."""
     blob_redirect: bool = True
     """`REGISTRY_BLOB_REDIRECT`: answer a blob GET with a 307 to storage, or stream it."""
     delete_enabled: bool = True
@@ -253,6 +256,7 @@ class Settings:
             anonymous_pull=_anonymous_pull(env),
             cors_origins=_cors_origins(env),
             trusted_proxies=_trusted_proxies(env),
+            client_address_header=_client_address_header(env),
             blob_redirect=_switch(env, "REGISTRY_BLOB_REDIRECT", cls.blob_redirect),
             delete_enabled=_switch(env, "REGISTRY_DELETE_ENABLED", cls.delete_enabled),
             gc_grace=grace,
@@ -437,6 +441,18 @@ def _trusted_proxies(env: Mapping[str, str]) -> int:
     if text not in ("0", "1", "2", "3", "4"):
         raise SettingsError("REGISTRY_TRUSTED_PROXIES: use a number from 0 to 4")
     return int(text)
+
+
+def _client_address_header(env: Mapping[str, str]) -> str:
+    text = env.get("REGISTRY_CLIENT_ADDRESS_HEADER", "").strip()
+    if text.lower() in ("", "off"):
+        return ""
+    if not _HEADER.fullmatch(text):
+        raise SettingsError(
+            "REGISTRY_CLIENT_ADDRESS_HEADER: use 'off', or the name of the header in which your "
+            "proxy tells the client's address, such as X-Azure-ClientIP"
+        )
+    return text
 
 
 def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | None:

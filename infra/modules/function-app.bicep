@@ -29,6 +29,7 @@ param gcGrace string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
+param clientAddressHeader string
 param rateLimits string
 param requestLog string
 param limits requestLimits
@@ -195,6 +196,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       REGISTRY_ENTRA_AUTHORITY: entraAuthority
       REGISTRY_ANONYMOUS_PULL: anonymousPull
       REGISTRY_TRUSTED_PROXIES: string(trustedProxies)
+      REGISTRY_CLIENT_ADDRESS_HEADER: clientAddressHeader
       REGISTRY_REQUEST_LOG: requestLog
       REGISTRY_RATE_LIMITS: rateLimits
       REGISTRY_RATE_LIMIT_READ: string(limits.?read ?? '')

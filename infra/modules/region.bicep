@@ -28,6 +28,7 @@ param gcGrace string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
+param clientAddressHeader string
 param rateLimits string
 param requestLog string
 param limits requestLimits
@@ -162,6 +163,7 @@ module app 'function-app.bicep' = {
     uploadExpiry: uploadExpiry
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies
+    clientAddressHeader: clientAddressHeader
     rateLimits: rateLimits
     requestLog: requestLog
     limits: limits

@@ -6,18 +6,7 @@ for `/v2/` no comma within quotes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-
-
-def login_server(host: str | None, login_servers: Sequence[str]) -> str:
-    """The host name to tell the client: the one it used if it is ours, else our first.
-
-    What the client sends is compared, never echoed.
-    """
-    asked = (host or "").lower()
-    return next((server for server in login_servers if server == asked), login_servers[0])
 
 
 def host_of(server: str) -> str:

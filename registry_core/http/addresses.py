@@ -1,16 +1,31 @@
-"""Where a request comes from and went to, as the proxies in front of the app tell it."""
+"""Who called, and by which name, as the platform in front of the app tells it.
+
+The Functions host forwards a request in one of two ways, and an app cannot choose. Either `Host`
+and `X-Forwarded-For` reach the function as they reached the host. Or `Host` is the address of the
+worker's own server, `X-Forwarded-Host` the name that the client called, and `X-Forwarded-For` the
+address of whatever called the host. What is found here is right for both.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from registry_core.auth import challenge
+from registry_core.settings import Settings
 
 _CALLER = "slipway.caller"
 """Where in its scope a request keeps the address that was found: several ask for it."""
+_FORWARDED_FOR = "X-Forwarded-For"
+_OF_THE_FRONT_END = ("CLIENT-IP", "X-Client-IP")
+"""Where Azure's front end tells the client's address besides."""
+_LONGEST = 64
+"""More characters than an address has, with its zone and port."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def scheme(request: Request) -> str:
@@ -20,56 +35,120 @@ def scheme(request: Request) -> str:
 
 
 def login_server(request: Request, login_servers: Sequence[str]) -> str:
-    """The registry's name that the client used, if it is one of its names; else the first."""
-    return challenge.login_server(request.headers.get("host"), login_servers)
+    """The registry's name that the client used, if it is one of its names; else the first.
+
+    What the client sends is compared, never echoed.
+    """
+    return next((name for name in _names(request) if name in login_servers), login_servers[0])
 
 
 def called(request: Request, login_servers: Sequence[str]) -> str:
     """The host by which the client called, if it is one of ours or this machine's; else empty."""
-    server = request.headers.get("host", "").lower()
-    host = challenge.host_of(server)
-    return host if server in login_servers or host in challenge.LOOPBACK else ""
+    names = list(_names(request))
+    ours = [name for name in names if name in login_servers]
+    # The other way round: `Host` may be the worker's, which is on this machine always.
+    local = [name for name in reversed(names) if challenge.host_of(name) in challenge.LOOPBACK]
+    return next(map(challenge.host_of, ours + local), "")
 
 
-def caller_address(request: Request, trusted_proxies: int) -> str:
-    """The caller's address: the entry of `X-Forwarded-For` that the outermost trusted proxy added.
+def _names(request: Request) -> Iterator[str]:
+    """The names by which the client may have called, the one that counts first."""
+    for header in ("host", "x-forwarded-host"):
+        yield _only(request, header).lower()
 
-    Each proxy adds the address that it was called from at the end; what stands before is the
-    client's own word. Without such a header, the peer of the connection.
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a request comes from."""
+
+    address: str
+    """An IPv4 or IPv6 address; empty if nothing tells one."""
+    header: str = ""
+    """The header that told it, where it was not `X-Forwarded-For`; empty for the peer as well."""
+
+
+def caller(request: Request, settings: Settings) -> Caller:
+    """Where the request comes from.
+
+    With `client_address_header`, what that header says. Else the entry of `X-Forwarded-For` that
+    the outermost trusted proxy added: each adds the address that it was called from at the end, and
+    what stands before is the client's own word. Unless that is an address of the platform's inside,
+    and the front end tells another. Else the peer of the connection.
     """
-    known: str | None = request.scope.get(_CALLER)
+    known: Caller | None = request.scope.get(_CALLER)
     if known is None:
-        known = request.scope[_CALLER] = _found(request, trusted_proxies)
+        known = request.scope[_CALLER] = _found(request, settings)
     return known
 
 
-def _found(request: Request, trusted_proxies: int) -> str:
-    entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+def _found(request: Request, settings: Settings) -> Caller:
+    chosen = settings.client_address_header
+    if chosen and (told := _parse(_only(request, chosen))):
+        return Caller(str(told), chosen)
+    peer = _parse(request.client.host) if request.client else None
+    if not settings.trusted_proxies:
+        return Caller(str(peer or ""))
+    forwarded = _forwarded(request, settings.trusted_proxies)
+    names_worker = _names_worker(request, settings.login_servers)
+    if forwarded is None or _is_inside(forwarded) or names_worker:
+        for header in _OF_THE_FRONT_END:
+            told = _parse(_only(request, header))
+            if told is not None and told != forwarded and not _is_inside(told):
+                return Caller(str(told), header)
+    return Caller(str(forwarded or peer or ""))
+
+
+def _forwarded(request: Request, trusted_proxies: int) -> Address | None:
+    """What `X-Forwarded-For` says; None if that is no address."""
+    entries = ",".join(request.headers.getlist(_FORWARDED_FOR)).split(",")
     entries = [entry.strip() for entry in entries if entry.strip()]
-    if trusted_proxies and entries:
-        return _without_port(entries[-min(trusted_proxies, len(entries))])
-    return request.client.host if request.client else ""
+    return _parse(entries[-min(trusted_proxies, len(entries))]) if entries else None
 
 
-def source(request: Request, trusted_proxies: int) -> str:
+def _is_inside(address: Address) -> bool:
+    """Whether only the platform itself can have it, and no client."""
+    return address.is_loopback or address.is_link_local
+
+
+def _names_worker(request: Request, login_servers: Sequence[str]) -> bool:
+    """Whether `Host` is the worker's own server: then `X-Forwarded-For` has the host's peer.
+
+    That peer is not to be told from the request itself: the worker's server puts what
+    `X-Forwarded-For` says in the place of whoever it was called by.
+    """
+    address, port = request.scope.get("server") or ("", None)
+    host = _only(request, "host")
+    return host == f"{address}:{port}" and host not in login_servers
+
+
+def _only(request: Request, header: str) -> str:
+    """The value of a header; empty where there are several, as one of them is the client's."""
+    values = request.headers.getlist(header)
+    return values[0].strip() if len(values) == 1 else ""
+
+
+def _parse(text: str) -> Address | None:
+    """An address, with a port or without; None if it is none."""
+    if len(text) > _LONGEST:
+        return None
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def source(request: Request, settings: Settings) -> str:
     """Where what is counted by address is counted: the caller's address.
 
     Of IPv6, its network of 64 bits: whoever has one address of it has all of them (RFC 6177).
     """
-    address = caller_address(request, trusted_proxies)
+    address = caller(request, settings).address
     if ":" not in address:
         return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
-
-
-def _without_port(address: str) -> str:
-    if address.startswith("["):
-        return address[1:].partition("]")[0][:64]
-    host, colon, _ = address.rpartition(":")
-    return (host if colon and ":" not in host else address)[:64]
+    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) >> 64 << 64))

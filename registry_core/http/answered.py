@@ -60,8 +60,10 @@ class Answered:
     def outcome(self, *, has_failed: bool) -> dict[str, object]:
         """The columns that every line has: who asked, and how it ended."""
         request, settings, status = self.request, self.settings, str(self.response.status_code)
+        caller = addresses.caller(request, settings)
         return {
-            "CallerIpAddress": addresses.caller_address(request, settings.trusted_proxies),
+            "CallerIpAddress": caller.address,
+            "CallerIpAddressHeader": caller.header,
             "LoginServer": addresses.login_server(request, settings.login_servers),
             "UserAgent": request.headers.get("user-agent", "")[:256],
             "ResultType": "Failed" if has_failed else "Succeeded",

@@ -43,7 +43,7 @@ async def authenticate(registry: Registry, request: Request) -> Caller | None:
         return await sign_in(await registry.open(), request, *found, fresh=False)
     admin = admin_caller(settings, *found)
     if admin is None:
-        await registry.throttle.failed(addresses.source(request, settings.trusted_proxies))
+        await registry.throttle.failed(addresses.source(request, settings))
     return admin
 
 
@@ -52,7 +52,7 @@ async def sign_in(
 ) -> Caller | None:
     """Who has this user name and password; None, after a while, if they are wrong."""
     settings, throttle = services.settings, services.throttle
-    source = addresses.source(request, settings.trusted_proxies)
+    source = addresses.source(request, settings)
     caller = admin_caller(settings, username, password)
     if caller is None and not _is_admin(settings, username):
         held_off = throttle.held_off(source)

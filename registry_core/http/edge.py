@@ -177,9 +177,9 @@ class _Passage:
         somebody without a password could use up what those with one are to share. Who has not
         signed in yet, because that is what they come for, is counted by address.
         """
-        proxies, who = self.registry.settings.trusted_proxies, caller.identity.key
+        settings, who = self.registry.settings, caller.identity.key
         kinds = route.counts_as
-        source = who if self.surface.is_private else addresses.source(self.request, proxies)
+        source = who if self.surface.is_private else addresses.source(self.request, settings)
         left = self.registry.rate_limiter.take(kinds, source)
         if left is not None and kinds[0] in _SHOWN_OF:
             self.shown["X-Ms-Ratelimit-Remaining-Calls-Per-Second"] = f"{left / MINUTE:.2f}"

@@ -98,6 +98,18 @@ async def test_what_is_done_to_a_repository_is_recorded(
     assert found[-1]["Digest"] == image.digest
 
 
+async def test_a_record_names_the_header_of_an_address_that_is_not_the_usual_ones(
+    client: Client, records: Any
+) -> None:
+    usual = {"X-Forwarded-For": "203.0.113.7:4711"}
+    moved = {"X-Forwarded-For": "127.0.0.1", "CLIENT-IP": "203.0.113.7:4711"}
+    for headers in (usual, moved, {**usual, "CLIENT-IP": "192.0.2.1"}):
+        await client.send("GET", "/v2/", headers=headers)
+    found = records(LOGIN)
+    assert [line["CallerIpAddress"] for line in found] == ["203.0.113.7"] * 3
+    assert [line.get("CallerIpAddressHeader") for line in found] == [None, "CLIENT-IP", None]
+
+
 async def test_whatever_way_a_blob_comes_it_is_recorded_once_and_what_only_begins_is_not(
     client: Client, repository: str, records: Any
 ) -> None:

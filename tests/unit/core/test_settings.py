@@ -459,6 +459,8 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_ANONYMOUS_PULL", "a*"),
         ("REGISTRY_TRUSTED_PROXIES", "-1"),
         ("REGISTRY_TRUSTED_PROXIES", "many"),
+        ("REGISTRY_CLIENT_ADDRESS_HEADER", "X-Azure-ClientIP: 192.0.2.1"),
+        ("REGISTRY_CLIENT_ADDRESS_HEADER", "two headers"),
         ("REGISTRY_CORS_ORIGINS", "*"),
         ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
         ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),

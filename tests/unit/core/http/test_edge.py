@@ -130,6 +130,44 @@ async def test_the_challenge_names_a_login_server_and_echoes_no_other(
     assert response.headers["WWW-Authenticate"] == expected
 
 
+_WORDS_OF_PROXIES = (
+    *("Host", "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded"),
+    *("CLIENT-IP", "X-Client-IP", "X-Azure-ClientIP", "DISGUISED-HOST", "X-Original-Host"),
+)
+
+
+@pytest.mark.parametrize("header", _WORDS_OF_PROXIES)
+@pytest.mark.parametrize("surface", [surfaces.V2, surfaces.ACR, surfaces.OAUTH2, surfaces.NOTHING])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "evil.example",
+        "evil.example\r\nX-Evil: 1",
+        "\n[evil]",
+        "\xff\x00evil",
+        "evil, evil",
+        "e" * 9000,
+    ],
+)
+async def test_what_proxies_say_is_never_echoed_fails_nothing_and_is_one_line_in_a_log(
+    surface: Surface, header: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = replace(SETTINGS, client_address_header="X-Azure-ClientIP")
+    for signed_in in ({}, {"Authorization": "Basic YWRtaW46d3Jvbmc="}, SIGNED_IN):
+        asked = request("GET", "/NO", {**signed_in, header: value})
+        response = await edge.handle(registry(settings=settings), surface, asked, "/NO")
+        assert response.status_code in (400, 401, 404)
+        told = str(response.headers) + bytes(response.body).decode()
+        assert "evil" not in told.lower()
+        assert "eeee" not in told
+        realm = response.headers.get("WWW-Authenticate", 'realm="https://registry.example.com/')
+        assert 'realm="https://registry.example.com/' in realm
+    assert caplog.records
+    for record in caplog.records:
+        assert len(record.getMessage().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status", "code"),
     [
