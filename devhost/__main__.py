@@ -23,6 +23,9 @@ environment:
   REGISTRY_*                  settings of the registry; they win over local.settings.json
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
                               largest request body in bytes (2 GiB)
+  FORWARDED_HEADERS           how functions are told who called: own (the default) writes Host and
+                              X-Forwarded-* as newer releases of the host do, kept leaves them
+  AzureWebJobsDisableHomepage true leaves / to the app; false shows the host's page (true)
   LOG_FORMAT                  text or json (text at a terminal, otherwise json)
   LOG_LEVEL                   DEBUG, INFO, WARNING or ERROR
   others                      settings that a trigger names, such as %SCHEDULE% or a connection

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from devhost.errors import DevhostError
-from devhost.host.asgi import ConnectionAbortedByHost
+from devhost.host.exchange import ConnectionAbortedByHost
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _FORMATS = ("text", "json")

@@ -23,7 +23,7 @@ from devhost.processes.azurite import Azurite
 from devhost.processes.preflight import check_settings
 from devhost.processes.stopping import LastResort, stop_when_orphaned
 from devhost.settings import Options
-from devhost.sockets import bind, is_free
+from devhost.sockets import bind, is_free, reserve
 from devhost.triggers.worker import Worker
 
 _log = logging.getLogger("devhost")
@@ -70,7 +70,9 @@ def run(options: Options, environment: MutableMapping[str, str]) -> None:
             password_in_environment=given_password,
             storage=_noted(azurite, environment, options.data_dir) if azurite else None,
         )
-        _serve(options, environment, app, listener, text, azurite)
+        # Functions see it as the address at which the host has called them.
+        worker_socket = stack.enter_context(reserve())
+        _serve(options, environment, app, listener, text, azurite, worker_socket)
         if azurite is not None and not azurite.is_running:
             raise AzuriteError(f"Azurite stopped by itself; its last messages are in {azurite.log}")
 
@@ -94,6 +96,7 @@ def _serve(
     listener: socket.socket,
     text: str,
     azurite: Azurite | None,
+    worker_socket: socket.socket,
 ) -> None:
     last_resort = LastResort(azurite.stop if azurite else lambda: None)
 
@@ -104,8 +107,9 @@ def _serve(
         return True
 
     worker = Worker()
+    worker_port: int = worker_socket.getsockname()[1]
     server = HostServer(
-        FunctionsHost(app, worker, body_limit=settings.body_limit(environment)),
+        FunctionsHost(app, worker, settings.manners(environment, worker_port)),
         Listeners(create_listeners(app, worker, options.data_dir)),
         certificate=options.certificate,
         key=options.key,

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devhost.errors import CertificateError, DevhostError
-from devhost.host.asgi import DEFAULT_BODY_LIMIT
+from devhost.host.exchange import DEFAULT_BODY_LIMIT, Manners
 
 DEFAULT_PORT = 7071
 STORAGE = "RegistryStorage"
 HOST_STORAGE = "AzureWebJobsStorage"
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+_FORWARDINGS = frozenset({"own", "kept"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -81,13 +82,22 @@ class Options:
         return self.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 
-def body_limit(environment: Mapping[str, str]) -> int:
-    """Return the largest request body in octets.
+def manners(environment: Mapping[str, str], worker_port: int) -> Manners:
+    """Return how requests are treated.
 
     Raises:
-        DevhostError: the setting is not a number.
+        DevhostError: a setting is wrong.
     """
-    return _integer(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", DEFAULT_BODY_LIMIT)
+    forwarding = environment.get("FORWARDED_HEADERS") or "own"
+    if forwarding not in _FORWARDINGS:
+        raise DevhostError(f"FORWARDED_HEADERS must be own or kept, not {forwarding!r}")
+    without_page = environment.get("AzureWebJobsDisableHomepage") or "false"
+    return Manners(
+        body_limit=_integer(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", DEFAULT_BODY_LIMIT),
+        keeps_headers=forwarding == "kept",
+        worker_port=worker_port,
+        has_home_page=without_page.lower() not in {"true", "1"},
+    )
 
 
 def apply_local_settings(environment: MutableMapping[str, str], local: Mapping[str, str]) -> None:
@@ -141,6 +151,8 @@ def apply_defaults(environment: MutableMapping[str, str], options: Options, port
     environment.setdefault("REGISTRY_LOGIN_SERVERS", ",".join(f"{name}:{port}" for name in names))
     # Here logs cost nothing, and somebody may be looking on.
     environment.setdefault("REGISTRY_REQUEST_LOG", "all")
+    # As the templates do: `/` is the registry's then.
+    environment.setdefault("AzureWebJobsDisableHomepage", "true")
     if not options.is_local:
         # Azurite stays on the loopback interface, where a redirect could not lead anyone else.
         environment.setdefault("REGISTRY_BLOB_REDIRECT", "off")

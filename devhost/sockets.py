@@ -39,6 +39,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def reserve() -> socket.socket:
+    """Return a socket with a port of this machine that nobody else can have, or connect to."""
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:

@@ -14,42 +14,24 @@ from starlette.types import Message, Receive, Scope, Send
 from devhost.host import headers
 from devhost.host.app import FunctionApp
 from devhost.host.bodies import ClientGoneError, SpooledBody
+from devhost.host.exchange import Exchange, Manners
 from devhost.host.paths import BadPathError, decode_path, encode_path
 from devhost.triggers.worker import Function, Worker
 
-DEFAULT_BODY_LIMIT = 2 * 1024**3
-# Azure's load balancer drops a connection on which nothing moved for this long.
-IDLE_TIMEOUT = 230.0
+_WORKER = "127.0.0.1"
+_HOME_PAGE = "<html><body>Your Functions host is up and running.</body></html>"
+_OF_THE_HOST = ("/admin/", "/runtime/")
 
 _log = logging.getLogger("devhost")
 
 
-class ConnectionAbortedByHost(BaseException):
-    """Raised into the server to make it drop the connection.
-
-    Not an Exception, so that nothing on the way handles it.
-    """
-
-
 class FunctionsHost:
-    """Routes requests to the functions of one app.
+    """Routes requests to the functions of one app."""
 
-    `body_limit` is in octets and bounds every request body; `idle_timeout` is in seconds and ends a
-    request during which nothing was sent or received for that long.
-    """
-
-    def __init__(
-        self,
-        app: FunctionApp,
-        worker: Worker,
-        *,
-        body_limit: int = DEFAULT_BODY_LIMIT,
-        idle_timeout: float = IDLE_TIMEOUT,
-    ) -> None:
+    def __init__(self, app: FunctionApp, worker: Worker, manners: Manners | None = None) -> None:
         self._app = app
         self._worker = worker
-        self._body_limit = body_limit
-        self._idle_timeout = idle_timeout
+        self._manners = manners or Manners()
         # Functions that run on after their request was given up. The event loop itself holds tasks
         # only weakly.
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -57,14 +39,11 @@ class FunctionsHost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         began = time.monotonic()
-        exchange = _Exchange(
-            receive,
-            send,
-            self._body_limit,
-            expects_continue=headers.expects_continue(scope["headers"]),
-        )
+        fields = headers.fields_of(scope["headers"])
+        connection = scope.get("devhost.connection")
+        exchange = Exchange(fields, connection, receive, send, self._manners)
         try:
-            await self._serve(scope, exchange)
+            await self._serve(scope, fields, exchange)
         finally:
             milliseconds = round((time.monotonic() - began) * 1000)
             raw_path = scope["raw_path"].decode("latin-1")
@@ -79,35 +58,74 @@ class FunctionsHost:
                 milliseconds,
             )
 
-    async def _serve(self, scope: Scope, exchange: "_Exchange") -> None:
+    async def _serve(self, scope: Scope, fields: headers.Fields, exchange: Exchange) -> None:
         try:
             path = decode_path(scope["raw_path"])
         except BadPathError:
             await exchange.answer(400)
             return
-        found = self._app.routes.find(scope["method"], path)
-        if found is None:
-            await exchange.answer(404)
+        if not headers.called(fields):
+            await exchange.answer(500, close=True)
             return
+        found = None if self._is_its_own(path) else self._app.routes.find(scope["method"], path)
+        if found is None:
+            await self._answer_itself(path, exchange)
+            return
+        if headers.is_websocket(fields):
+            await exchange.leave_unanswered()
         route, parameters = found
         function = self._app.http_functions[route.function_name]
-        incoming: headers.Headers = list(scope["headers"])
-        spool = not headers.is_chunked(incoming) and _content_length(incoming) > 0
-        if spool and _content_length(incoming) > self._body_limit:
+        length = headers.content_length(fields)
+        if length > self._manners.body_limit:
             # The host meets the limit while it binds the request to the function's argument, hence
             # no 413.
             text = f"Exception binding parameter '{function.parameter}'. Request body too large."
             await exchange.answer(
-                500, f"{text} The max request body size is {self._body_limit} bytes.", close=True
+                500,
+                f"{text} The max request body size is {self._manners.body_limit} bytes.",
+                close=True,
             )
             return
-        inner = _function_scope(scope, path, parameters, incoming)
-        task = asyncio.create_task(_invoke(self._worker, function, inner, exchange, spool=spool))
+        inner = _function_scope(scope, path, parameters, self._forwarded(scope, fields))
+        task = asyncio.create_task(
+            _invoke(self._worker, function, inner, exchange, spool=length > 0)
+        )
         await self._supervise(task, exchange)
 
-    async def _supervise(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
+    def _is_its_own(self, path: str) -> bool:
+        """Whether no function is asked for this path."""
+        if path == "/":
+            return self._manners.has_home_page
+        return path.lower().startswith(_OF_THE_HOST)
+
+    async def _answer_itself(self, path: str, exchange: Exchange) -> None:
+        if path != "/":
+            await exchange.answer(401 if self._is_its_own(path) else 404)
+        elif self._manners.has_home_page:
+            await exchange.answer(200, _HOME_PAGE, media_type="text/html")
+        else:
+            await exchange.answer(204)
+
+    def _forwarded(self, scope: Scope, fields: headers.Fields) -> dict[str, Any]:
+        """Return what the function's scope has of the way to it."""
+        port = self._manners.worker_port
+        scheme = headers.scheme(fields, scope["scheme"])
+        if self._manners.keeps_headers:
+            hop, peer = None, headers.peer(fields)
+        else:
+            peer = (scope.get("client") or ("127.0.0.1",))[0]
+            hop = headers.Hop(f"{_WORKER}:{port}", peer, scheme)
+        invocation_id = str(uuid.uuid4())
+        return {
+            "scheme": scheme,
+            "server": (_WORKER, port),
+            "client": (peer, 0),
+            "headers": headers.to_function(fields, invocation_id, method=scope["method"], hop=hop),
+        }
+
+    async def _supervise(self, task: asyncio.Task[None], exchange: Exchange) -> None:
         """Wait for the function, or until the request has to be given up without it."""
-        watch = asyncio.create_task(exchange.watch(self._idle_timeout))
+        watch = asyncio.create_task(exchange.watch())
         try:
             await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -124,7 +142,7 @@ class FunctionsHost:
         self._abandoned.add(task)
         task.add_done_callback(self._forget)
         if exchange.status is not None:
-            raise ConnectionAbortedByHost
+            exchange.break_off()
         await exchange.answer(exchange.given_up, close=True)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -133,87 +151,8 @@ class FunctionsHost:
             task.exception()
 
 
-class _Exchange:
-    """One request and its response, as the host sees them pass by."""
-
-    def __init__(
-        self, receive: Receive, send: Send, body_limit: int, *, expects_continue: bool
-    ) -> None:
-        self._receive = receive
-        self._send = send
-        self._body_limit = body_limit
-        # The client has been told nothing yet, and to receive would tell it to send.
-        self._is_unanswered = expects_continue
-        self._received = 0
-        self._too_large = asyncio.Event()
-        self._last_activity = time.monotonic()
-        self.status: int | None = None
-        # Whether that is a function's answer and not the host's own.
-        self.is_functions = False
-        # The status with which the host ends the request, whatever the function says from then on.
-        self.given_up: int | None = None
-
-    async def receive(self) -> Message:
-        """Receive from the client; what was given up or is too large looks like a disconnect."""
-        if self.given_up is not None:
-            return {"type": "http.disconnect"}
-        self._is_unanswered = False
-        message = await self._receive()
-        self._last_activity = time.monotonic()
-        if message["type"] == "http.request":
-            self._received += len(message.get("body", b""))
-            if self._received > self._body_limit:
-                self.give_up(413)
-                self._too_large.set()
-                return {"type": "http.disconnect"}
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Send to the client what the function answers."""
-        if self.given_up is not None:
-            return
-        if message["type"] == "http.response.start":
-            self.status, self.is_functions = message["status"], True
-            fields = headers.to_client(message.get("headers", ()))
-            if self._is_unanswered:
-                # The body is not going to come, and the next request not to be told from it.
-                fields.append((b"connection", b"close"))
-            message = {**message, "headers": fields}
-        await self._send(message)
-        self._last_activity = time.monotonic()
-
-    async def answer(self, status: int, text: str = "", *, close: bool = False) -> None:
-        """Answer in the host's own name."""
-        self.status = status
-        body = text.encode()
-        fields: headers.Headers = [(b"content-length", str(len(body)).encode())]
-        if body:
-            fields.append((b"content-type", b"text/plain; charset=utf-8"))
-        if close:
-            fields.append((b"connection", b"close"))
-        await self._send({"type": "http.response.start", "status": status, "headers": fields})
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
-
-    async def watch(self, idle_timeout: float) -> int:
-        """Return the status to give up with, once there is reason to."""
-        while True:
-            remaining = self._last_activity + idle_timeout - time.monotonic()
-            if remaining <= 0:
-                return 504
-            try:
-                async with asyncio.timeout(remaining):
-                    await self._too_large.wait()
-            except TimeoutError:
-                continue
-            return 413
-
-    def give_up(self, status: int) -> None:
-        """From now on, receive nothing for the function and send nothing from it."""
-        self.given_up = status
-
-
 async def _invoke(
-    worker: Worker, function: Function, scope: Scope, exchange: _Exchange, *, spool: bool
+    worker: Worker, function: Function, scope: Scope, exchange: Exchange, *, spool: bool
 ) -> None:
     """Bind the request, call the function and send what it returns."""
     with SpooledBody() as body:
@@ -239,7 +178,7 @@ async def _invoke(
     if exchange.given_up is not None:
         return
     if exchange.status is not None:
-        raise ConnectionAbortedByHost
+        exchange.break_off()
     await exchange.answer(500, "Internal Server Error")
 
 
@@ -254,7 +193,7 @@ async def _call(
     await response(scope, receive, send)
 
 
-def _replay(body: SpooledBody, exchange: _Exchange) -> Receive:
+def _replay(body: SpooledBody, exchange: Exchange) -> Receive:
     ended = False
 
     async def receive() -> Message:
@@ -269,19 +208,13 @@ def _replay(body: SpooledBody, exchange: _Exchange) -> Receive:
 
 
 def _function_scope(
-    scope: Scope, path: str, parameters: Mapping[str, str], incoming: headers.Headers
+    scope: Scope, path: str, parameters: Mapping[str, str], forwarded: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {
         **scope,
-        "scheme": headers.scheme(incoming, scope["scheme"]),
+        **forwarded,
         "path": path,
         "raw_path": encode_path(path),
         "root_path": "",
-        "headers": headers.to_function(incoming, str(uuid.uuid4())),
         "path_params": dict(parameters),
     }
-
-
-def _content_length(incoming: headers.Headers) -> int:
-    lengths = headers.values(incoming, b"content-length")
-    return int(lengths[0]) if lengths else 0

@@ -4,7 +4,11 @@ What it refuses, it answers with an empty response and a closed connection, and 
 """
 
 import asyncio
+import re
+import socket
+import struct
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,7 +18,19 @@ REQUEST_LINE_LIMIT = 8 * 1024
 HEADERS_LIMIT = 32 * 1024
 HEADER_COUNT_LIMIT = 100
 
+# How long what is left of a body is let in after its request was answered, in seconds.
+DRAIN_SECONDS = 5.0
+
 _SERVED_VERSIONS = frozenset({"1.0", "1.1"})
+# HttpUtilities.IsHostHeaderValid and HttpCharacters of https://github.com/dotnet/aspnetcore.
+_HOST = re.compile(rb"(?:(?:[A-Za-z0-9!$&'()._~-]+|\[[0-9A-Fa-f:.]{3,}\])(?::[0-9]+)?)?")
+# More than any method has.
+_METHOD_LIMIT = 32
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FOLD = re.compile(rb"\r\n[ \t]")
+_END_OF_HEAD = b"\r\n\r\n"
+# Of SO_LINGER: to close without a word, which resets the connection.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class _RefusedError(Exception):
@@ -27,6 +43,7 @@ class HostProtocol(HttpToolsProtocol):
     # How long a client may take to send the head of a request, in seconds: for the first one from
     # the start of the connection, for others from their first octet.
     head_timeout = 30.0
+    drain_timeout = DRAIN_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Prepare to wait for the first request."""
@@ -37,21 +54,38 @@ class HostProtocol(HttpToolsProtocol):
         # Octets since the parser last had something whole, or a part of a body: what it keeps.
         self._kept_by_parser = 0
         self._refusal = HTTPStatus.BAD_REQUEST
+        # Whether the parser takes control characters in headers, and then folded headers as well.
+        self._is_lenient = False
+        self._last_octets = b""
+        # Whether what is left of a body is let in before the connection is closed.
+        self._drains = True
+        self._drain_timer: asyncio.TimerHandle | None = None
+        # The length beside the coding is for on_headers_complete to put aside.
+        self.parser.set_dangerous_leniencies(lenient_chunked_length=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Limit the time of the first head."""
         super().connection_made(transport)
+        self._for_responses: Any = SimpleNamespace(
+            write=transport.write, is_closing=transport.is_closing, close=self._close
+        )
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave no timer behind."""
         self._stop_head_timer()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; refuse a head, a trailer or a chunk's extension that does not end."""
         if self._awaits_head:
             self._start_head_timer()
+            data = self._prepared(data)
+            if self._is_lenient and self._has_fold(data):
+                self.send_400_response(self._refusal.phrase)
+                return
         self._kept_by_parser += len(data)
         super().data_received(data)
         is_too_much = self._kept_by_parser > REQUEST_LINE_LIMIT + HEADERS_LIMIT
@@ -83,9 +117,14 @@ class HostProtocol(HttpToolsProtocol):
             self._refusal = refusal
             raise _RefusedError
         self._awaits_head = False
+        if self._is_lenient:
+            self._set_lenient(on=False)
         # To the host, a target has no fragment (RFC 9112, 3.2).
         self.url = self.url.replace(b"#", b"%23")
+        self.scope["devhost.connection"] = self  # type: ignore[typeddict-unknown-key]
+        self._put_length_aside()
         super().on_headers_complete()
+        self.cycle.transport = self._for_responses
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -96,7 +135,21 @@ class HostProtocol(HttpToolsProtocol):
         """Wait for the next request."""
         self._kept_by_parser = 0
         self._awaits_head = True
+        # Until another has begun, which tells that the method has been read.
+        self.url = b""
         super().on_message_complete()
+        if self._drain_timer is not None:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """Break off: what has not gone out is dropped, and the client is told of no end."""
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
+
+    def let_no_more_in(self) -> None:
+        """What is left of the body is not read before the connection is closed."""
+        self._drains = False
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the host's answer is empty
         """Refuse what came, and let nothing come after it.
@@ -112,6 +165,9 @@ class HostProtocol(HttpToolsProtocol):
             # A second response would pass for a part of the first.
             self.transport.close()
             return
+        if not self._awaits_head and self._refusal is HTTPStatus.BAD_REQUEST:
+            # The host meets it while it reads the body for a function.
+            self._refusal = HTTPStatus.INTERNAL_SERVER_ERROR
         self.transport.write(
             f"HTTP/1.1 {self._refusal.value} {self._refusal.phrase}\r\n"
             "content-length: 0\r\nconnection: close\r\n\r\n".encode("ascii")
@@ -125,16 +181,67 @@ class HostProtocol(HttpToolsProtocol):
         line = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n")
         # A colon, a space, and the end of the line, each; and the empty line.
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers) + 2
-        hosts = sum(name == b"host" for name, _ in self.headers)
         if line > REQUEST_LINE_LIMIT:
             return HTTPStatus.REQUEST_URI_TOO_LONG
         if version not in _SERVED_VERSIONS:
             return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         if fields > HEADERS_LIMIT or len(self.headers) > HEADER_COUNT_LIMIT:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        if hosts > 1 or (hosts == 0 and version == "1.1"):
-            return HTTPStatus.BAD_REQUEST
-        return None
+        is_plain = all(value.isascii() and b"\0" not in value for _, value in self.headers)
+        return None if is_plain and self._names_one_host(version) else HTTPStatus.BAD_REQUEST
+
+    def _names_one_host(self, version: str) -> bool:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts:
+            return version == "1.0"
+        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+
+    def _prepared(self, data: bytes) -> bytes:
+        """Return a part of a head as the parser takes it."""
+        if not self.url:
+            end = data.find(b" ", 0, _METHOD_LIMIT)
+            method = data[: _METHOD_LIMIT if end < 0 else end]
+            if method != method.upper():
+                data = method.upper() + data[len(method) :]
+        if not self._is_lenient and _CONTROL.search(data, 0, _end_of_head(data)):
+            self._set_lenient(on=True)
+        return data
+
+    def _set_lenient(self, *, on: bool) -> None:
+        self.parser.set_dangerous_leniencies(lenient_headers=on)
+        self._is_lenient, self._last_octets = on, b""
+
+    def _has_fold(self, data: bytes) -> bool:
+        """Whether a header of this part of a head goes on in the next line."""
+        part = self._last_octets + data[: _end_of_head(data)]
+        self._last_octets = part[-2:]
+        return _FOLD.search(part) is not None
+
+    def _put_length_aside(self) -> None:
+        """Disregard a length beside a coding (RFC 9112, 6.3); the function is told it as another.
+
+        https://github.com/dotnet/aspnetcore: Http1MessageBody.cs.
+        """
+        names = [name for name, _ in self.headers]
+        if b"transfer-encoding" in names and b"content-length" in names:
+            at = names.index(b"content-length")
+            self.headers[at] = (b"x-content-length", self.headers[at][1])
+
+    def _close(self) -> None:
+        """Close the connection after a response: what is left of the body is let in before.
+
+        Otherwise the client, which is still sending, would see a reset and not the response.
+        """
+        is_whole = self._awaits_head or self.transport.is_closing()
+        if is_whole or not self._drains or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._drain_timer = self.loop.call_later(self.drain_timeout, self.transport.close)
+        self.flow.resume_reading()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing of it."""
 
     def _start_head_timer(self) -> None:
         """Limit the time of the head, from now on unless it is limited already."""
@@ -156,3 +263,9 @@ class HostProtocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return bool(self.cycle) and not self.cycle.response_complete
+
+
+def _end_of_head(data: bytes) -> int:
+    """Where the head ends in a part of it, or the part itself."""
+    end = data.find(_END_OF_HEAD)
+    return len(data) if end < 0 else end

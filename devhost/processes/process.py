@@ -27,7 +27,9 @@ _NOT_INHERITED_PREFIXES = (
     "TLS_",
     "FUNCTIONS_",
 )
-_NOT_INHERITED = frozenset({"PORT", "HOST", "DATA_DIR", "LOG_FORMAT", "LOG_LEVEL"})
+_NOT_INHERITED = frozenset(
+    {"PORT", "HOST", "DATA_DIR", "LOG_FORMAT", "LOG_LEVEL", "FORWARDED_HEADERS"}
+)
 
 
 class HostProcess:

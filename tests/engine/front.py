@@ -58,13 +58,16 @@ class Front:
             return
         route, parameters = found
         # A body of known length is read whole before anything else happens.
-        chunked = headers.is_chunked(scope["headers"])
+        sent = headers.fields_of(scope["headers"])
+        chunked = headers.is_chunked(sent)
         body = _chunks(receive) if chunked else b"".join([part async for part in _chunks(receive)])
         invocation_id = str(uuid.uuid4())
         function = self._engine.functions[route.function_name]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._invoke(function, parameters, invocation_id))
-            await self._forward(scope, path, _headers(scope, invocation_id), body or None, send)
+            await self._forward(
+                scope, path, self._headers(scope, sent, invocation_id), body or None, send
+            )
 
     async def _invoke(
         self, function: Function, parameters: Mapping[str, str], invocation_id: str
@@ -99,19 +102,23 @@ class Front:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body"})
 
+    def _headers(
+        self, scope: Scope, sent: headers.Fields, invocation_id: str
+    ) -> list[tuple[str, str]]:
+        """The headers the engine sees: no hop-by-hop ones, and those that the host writes."""
+        worker = yarl.URL(self._engine.http_uri).authority
+        hop = headers.Hop(worker, scope["client"][0], headers.scheme(sent, scope["scheme"]))
+        seen = headers.to_function(sent, invocation_id, method=scope["method"], hop=hop)
+        return [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in seen
+            # The session sees by the kind of body whether it is to be chunked.
+            if name != b"transfer-encoding"
+        ]
+
     async def close(self) -> None:
         """Closes the connections to the engine."""
         await self._session.close()
-
-
-def _headers(scope: Scope, invocation_id: str) -> list[tuple[str, str]]:
-    """The headers the engine sees: no hop-by-hop ones, and the host's invocation id, not theirs."""
-    return [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in headers.to_function(scope["headers"], invocation_id)
-        # The session sees by the kind of body whether it is to be chunked.
-        if name != b"transfer-encoding"
-    ]
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

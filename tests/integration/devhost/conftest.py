@@ -1,13 +1,16 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from devhost.processes.azurite import Azurite
 from devhost.processes.process import HostProcess
+from tests.integration.devhost.octets import exchange
 
 APP = Path(__file__).parent / "app"
 BODY_LIMIT = 4 * 1024 * 1024
+Talk = Callable[..., tuple[int, bytes]]
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     with Azurite(tmp_path_factory.mktemp("azurite")) as running:
         yield running
+
+
+@pytest.fixture
+def talk(host: HostProcess) -> Talk:
+    """Send octets on a connection of their own; return the status and the body of the answer."""
+    return partial(exchange, host.base_url)

@@ -147,10 +147,25 @@ def test_an_empty_password_file_is_not_taken_for_a_password(tmp_path: Path) -> N
 
 
 def test_the_body_limit_must_be_a_number() -> None:
-    assert settings.body_limit({}) == 2 * 1024**3
-    assert settings.body_limit({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "5"}) == 5
+    assert settings.manners({}, 1).body_limit == 2 * 1024**3
+    assert settings.manners({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "5"}, 1).body_limit == 5
     with pytest.raises(DevhostError, match="FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"):
-        settings.body_limit({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "5MB"})
+        settings.manners({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "5MB"}, 1)
+
+
+def test_the_hosts_own_headers_are_what_functions_see_unless_they_are_to_be_kept() -> None:
+    assert not settings.manners({}, 1).keeps_headers
+    assert settings.manners({"FORWARDED_HEADERS": "kept"}, 1).keeps_headers
+    with pytest.raises(DevhostError, match="FORWARDED_HEADERS must be own or kept"):
+        settings.manners({"FORWARDED_HEADERS": "both"}, 1)
+
+
+def test_the_home_page_is_the_hosts_where_it_is_not_disabled_as_for_the_registry() -> None:
+    assert settings.manners({}, 1).has_home_page
+    assert settings.manners({"AzureWebJobsDisableHomepage": "false"}, 1).has_home_page
+    environment: dict[str, str] = {"REGISTRY_ADMIN_PASSWORD": "x"}
+    settings.apply_defaults(environment, Options(Path()), 7071)
+    assert not settings.manners(environment, 1).has_home_page
 
 
 @pytest.mark.parametrize("given", [True, False])

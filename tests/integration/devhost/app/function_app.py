@@ -29,6 +29,8 @@ async def echo(req: Request) -> Response:
             "url_path": req.url.path,
             "scheme": req.url.scheme,
             "query": req.url.query,
+            "client": req.client.host if req.client else None,
+            "server": ":".join(map(str, req.scope["server"])),
             "headers": [[name.decode(), value.decode()] for name, value in req.headers.raw],
             "size": len(body),
             "sha256": hashlib.sha256(body).hexdigest(),
@@ -73,6 +75,12 @@ async def response_headers(req: Request) -> Response:
     response.headers.append("set-cookie", "a=1")
     response.headers.append("set-cookie", "b=2")
     return response
+
+
+@app.route(route="headers/wide", methods=["GET"])
+async def wide_header(req: Request) -> Response:
+    """Answer with a header that has an octet above 127."""
+    return Response("x", headers={"x-name": "caf\u00e9"})
 
 
 @app.route(route="started", methods=["PUT", "PATCH"])

@@ -8,27 +8,31 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from devhost.host.app import FunctionApp
-from devhost.host.asgi import ConnectionAbortedByHost, FunctionsHost
+from devhost.host.asgi import FunctionsHost
+from devhost.host.exchange import ConnectionAbortedByHost, Manners
 from devhost.host.routing import Route, RouteTable
 from devhost.triggers.worker import Function, Worker
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def host(function: Handler, *, idle_timeout: float = 60) -> FunctionsHost:
+def host(function: Handler, *, idle_timeout: float = 60, **manners: Any) -> FunctionsHost:
     table = RouteTable([Route.parse("f", "f", None)])
     app = FunctionApp({"f": Function("f", function, "req")}, table)
-    return FunctionsHost(app, Worker(), body_limit=100, idle_timeout=idle_timeout)
+    given = Manners(body_limit=100, idle_timeout=idle_timeout, **manners)
+    return FunctionsHost(app, Worker(), given)
 
 
 def scope(**overrides: Any) -> dict[str, Any]:
-    defaults = {"type": "http", "method": "GET", "raw_path": b"/f", "scheme": "http", "headers": []}
+    defaults = {"type": "http", "method": "GET", "raw_path": b"/f", "scheme": "http"}
     return {
         **defaults,
         "query_string": b"",
         "path": "/f",
         "asgi": {"spec_version": "2.3"},
+        "client": ("192.0.2.1", 1),
         **overrides,
+        "headers": [(b"host", b"x"), *overrides.get("headers", ())],
     }
 
 
