@@ -13,17 +13,32 @@ HTTP:
 * catch-all parameters, empty segments, letter case, reserved prefixes; `%2F` stays encoded; dot
   segments are resolved;
 * a body with `Content-Length` is read completely before the function starts, a chunked one streams;
-* both are bounded by `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` (2 GiB here), each refused in the host's
-  way;
-* a request line above 8 KiB is 414; headers above 32 KiB, or more than 100, are 431; HTTP/1.1
-  without `Host`, or with two, is 400; other versions than 1.0 and 1.1 are 505;
+* both are bounded by `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` (2 GiB here) and refused with 500: the one
+  before the function starts, the other once the function has had as much as the limit;
+* a body that comes with fewer than 240 octets a second, after the first five seconds, is 500;
+* `Host` is the address of the worker, and `X-Forwarded-Host`, `-For` and `-Proto` are the host's
+  own, as of newer releases; with `FORWARDED_HEADERS=kept` they are the client's, as of older ones;
+* a request line above 8 KiB is 414; headers above 32 KiB, or more than 100, are 431; other versions
+  than 1.0 and 1.1 are 505;
+* no `Host` in HTTP/1.1, two, or a malformed one is 400, as folded headers, spaces before the
+  colon and octets above 127 in headers are; an empty `Host`, or none in HTTP/1.0, is 500;
+* methods in lower case are served in upper case, and control characters in headers are served;
+* `Content-Length` beside `Transfer-Encoding` is disregarded, and reaches the function as
+  `x-content-length`; a bad chunk is 500; to `POST` and the like without a body, `Content-Length: 0`
+  is added;
 * a connection ends if a head is not complete 30 s after its first octet, or the first head 30 s
   after the start of the connection;
 * the trailers of a chunked body are dropped; a header sent several times reaches the function as
   one, its values joined by `, `; a `#` in the target is part of it;
 * hop-by-hop headers, `x-ms-invocation-id`, `X-Forwarded-Proto`, `DISGUISED-HOST`;
-* a function that fails gives 500 before its response has begun, and a dropped connection after
-  that;
+* a function that fails gives 500 before its response has begun, and a reset connection after that;
+  what it streamed in the hundredth of a second before does not get out. A response header with
+  octets above 127 is such a failure;
+* what is left of a body whose request was answered is let in for five seconds, so that the answer
+  is not lost;
+* `Upgrade: websocket` is never answered;
+* `/` is the host's own page with every method, unless `AzureWebJobsDisableHomepage` is `true`, as
+  the templates set it, and so does this host; `/admin/…` and `/runtime/…` are 401;
 * a request on which nothing moves for 230 s is given up, while its function runs on.
 
 Timers:
@@ -41,7 +56,10 @@ Queues:
   `messageEncoding`;
 * a message is invisible for ten minutes, renewed at half of them for as long as its function runs;
   if this host dies, or is stopped before the function is done, that is when the message comes back;
-* a message that fails too often, or is not base64, goes to `<queue>-poison` unchanged.
+* a message that fails too often, or is not base64, goes to `<queue>-poison` unchanged. One that is
+  not base64 stays there: a function on that queue does not see it;
+* without `extensionBundle` in host.json, an app with a queue trigger is refused, in the words that
+  the real host writes to its log while it leaves the function out.
 
 For all of them, `%SETTING%` is resolved, functions that are not `async` run in a bounded number of
 threads, and a function that calls `sys.exit` has failed, without this host's ending.
@@ -61,14 +79,14 @@ It does not imitate:
 * a queue that is not there: it is made, where the real host waits until somebody makes it;
 * retry policies (`@app.retry`), and dynamic concurrency;
 * route constraints, defaults and optional parameters, which are refused at the start;
-* keys, `admin/*` and webhooks: authorization levels are not enforced, every function is anonymous;
-* the home page: `/` without a function is 404;
+* keys and what they open: authorization levels are not enforced, every function is anonymous;
 * everything else in host.json, as `functionTimeout`, throttles, custom headers and logging;
-* the memory the host spends on a body with `Content-Length`, and its limit on slow uploads;
-* the host's parser in the rest: methods in lower case, and control characters in headers, are 400
-  here and served there; folded headers, spaces before the colon, octets above 127 and a malformed
-  `Host` are served here and 400 there; `Content-Length` beside `Transfer-Encoding` is 400, where
-  the host disregards the length, and a bad chunk 400, where it answers 500;
+* the memory the host spends on a body with `Content-Length`, and its limit on clients that take
+  responses slowly;
+* releases that let a client choose `x-ms-invocation-id`, and then never answer it;
+* the host's parser in the rest: methods that httptools does not know are 400 here, and any
+  function's there. If a request comes in one piece with the end of a body in chunks, lower-case
+  methods and control characters are 400 in it;
 * restarts when a file changes.
 
 Told to stop, it takes on nothing new, and gives what is in progress three seconds. It stops as well

@@ -77,10 +77,14 @@ class QueuesOptions:
 
 @dataclass(frozen=True)
 class HostJson:
-    """The settings that all functions of an app share; `route_prefix` has no slash at its ends."""
+    """The settings that all functions of an app share; `route_prefix` has no slash at its ends.
+
+    `has_extensions` is whether triggers that the host has not built in are installed with it.
+    """
 
     route_prefix: str = "api"
     queues: QueuesOptions = QueuesOptions()
+    has_extensions: bool = False
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
@@ -89,11 +93,16 @@ class HostJson:
         Raises:
             AppError: the file is not what the host would take.
         """
-        extensions = _section(read_json(app_dir / "host.json"), "extensions")
+        document = read_json(app_dir / "host.json")
+        extensions = _section(document, "extensions")
         prefix = _section(extensions, "http").get("routePrefix", cls.route_prefix)
         if not isinstance(prefix, str):
             raise AppError("host.json: extensions.http.routePrefix must be a string")
-        return cls(prefix.strip("/"), QueuesOptions.parse(_section(extensions, "queues")))
+        bundle = _section(document, "extensionBundle")
+        if bundle and not all(isinstance(bundle.get(name), str) for name in ("id", "version")):
+            raise AppError("host.json: extensionBundle must have an id and a version")
+        queues = QueuesOptions.parse(_section(extensions, "queues"))
+        return cls(prefix.strip("/"), queues, has_extensions=bool(bundle))
 
 
 def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ FOLDERS = ("functions", "registry_core")
 VERSION_FILE = "registry_core/__init__.py"
 KINDS = (".py", ".json")
 """Code, and data that it reads."""
+BUILT_IN_TRIGGERS = ("timer_trigger",)
+"""Those of the programming model that need no extension, beside `route`."""
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can tell: a file's own would make every build another."""
@@ -62,6 +64,7 @@ def contents(root: Path) -> Iterator[str]:
 
 def check(root: Path) -> None:
     """Raises `PackageError` if a file is missing, or is not what its name says."""
+    triggers: set[str] = set()
     for name in contents(root):
         path = root / name
         if not path.is_file():
@@ -70,9 +73,28 @@ def check(root: Path) -> None:
             if path.suffix == ".json":
                 json.loads(path.read_bytes())
             elif path.suffix == ".py":
-                ast.parse(path.read_bytes())
+                triggers |= extension_triggers(path.read_bytes())
         except (ValueError, SyntaxError) as error:
             raise PackageError(f"{name}: {error}") from error
+    if triggers and "extensionBundle" not in json.loads((root / "host.json").read_bytes()):
+        raise PackageError(
+            f"host.json: {', '.join(sorted(triggers))} needs an extensionBundle. Without it, the "
+            "functions would never run in Azure, and nothing would say so"
+        )
+
+
+def extension_triggers(source: bytes | str) -> set[str]:
+    """The triggers in a source that the Functions host has only with an extension bundle.
+
+    Raises `SyntaxError` if it is not Python.
+    """
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr.endswith("_trigger")
+        and node.attr not in BUILT_IN_TRIGGERS
+    }
 
 
 def build(root: Path, target: Path) -> int:

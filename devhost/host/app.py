@@ -17,6 +17,11 @@ from devhost.triggers.queues import QueueFunction
 from devhost.triggers.timers import TimerFunction
 from devhost.triggers.worker import Function
 
+_BUNDLE = (
+    '"extensionBundle": {"id": "Microsoft.Azure.Functions.ExtensionBundle", '
+    '"version": "[4.*, 5.0.0)"}'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionApp:
@@ -57,7 +62,7 @@ def load_app(app_dir: Path) -> FunctionApp:
         AppError: there is no app, it cannot be imported, or a trigger cannot be used.
     """
     host = HostJson.read(app_dir)
-    index = _Index(host.route_prefix)
+    index = _Index(host.route_prefix, has_extensions=host.has_extensions)
     for function in _import_app(app_dir).get_functions():
         index.add(function)
     _reject_conflicts(index.routes)
@@ -85,8 +90,9 @@ def _import_app(app_dir: Path) -> Any:
 class _Index:
     """The functions of an app, sorted by their triggers."""
 
-    def __init__(self, route_prefix: str) -> None:
+    def __init__(self, route_prefix: str, *, has_extensions: bool) -> None:
         self._route_prefix = route_prefix
+        self._has_extensions = has_extensions
         self.http_functions: dict[str, Function] = {}
         self.routes: list[Route] = []
         self.timers: list[TimerFunction] = []
@@ -107,10 +113,23 @@ class _Index:
                 _reject_other_bindings(declared, function.name)
                 self.timers.append(TimerFunction.parse(function, trigger, os.environ))
             case "queueTrigger":
+                self._check_registered(function.name, "queueTrigger")
                 _reject_other_bindings(declared, function.name)
                 self.queues.append(QueueFunction.parse(function, trigger, os.environ))
             case other:
                 self.not_run.append(f"{function.name} ({other})")
+
+    def _check_registered(self, name: str, binding_type: str) -> None:
+        """Refuse a function that the host would leave out, telling nobody but its log.
+
+        https://github.com/Azure/azure-functions-host: the message is its own.
+        """
+        if not self._has_extensions:
+            raise AppError(
+                f"function {name}: The binding type(s) '{binding_type}' are not registered. Please "
+                "ensure the type is correct and the binding extension is installed. (Give "
+                f"host.json this: {_BUNDLE})"
+            )
 
     def _route(self, name: str, trigger: Mapping[str, Any]) -> Route:
         route = trigger.get("route")

@@ -232,11 +232,12 @@ class HostProtocol(HttpToolsProtocol):
 
         Otherwise the client, which is still sending, would see a reset and not the response.
         """
-        is_whole = self._awaits_head or self.transport.is_closing()
-        if is_whole or not self._drains or not self.transport.can_write_eof():
+        if self._awaits_head or not self._drains or self.transport.is_closing():
             self.transport.close()
             return
-        self.transport.write_eof()
+        # TLS knows no end in one direction only.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self._drain_timer = self.loop.call_later(self.drain_timeout, self.transport.close)
         self.flow.resume_reading()
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from infra.package import extension_triggers
 from tests.infra.bicep import walk
 from tests.infra.templates import Templates
 
@@ -104,14 +105,12 @@ def _levels(templates: Templates, logging: dict[str, Any]) -> Iterator[str]:
 
 
 def _triggers(templates: Templates, document: dict[str, object]) -> Iterator[str]:
-    """Queue triggers need their extension, and their roles."""
-    code = ast.parse(templates.texts["function_app.py"])
-    names = {node.attr for node in ast.walk(code) if isinstance(node, ast.Attribute)}
-    if "queue_trigger" in names:
-        if "extensionBundle" not in document:
-            yield "host.json: queue triggers come with an extensionBundle"
-        if "queueServiceUri" not in templates.texts[_APP]:
-            yield f"{_APP}: queue triggers need AzureWebJobsStorage__queueServiceUri"
+    """Triggers need their extension, and those of queues their address."""
+    names = extension_triggers(templates.texts["function_app.py"])
+    if names and "extensionBundle" not in document:
+        yield f"host.json: {', '.join(sorted(names))}: comes with an extensionBundle"
+    if "queue_trigger" in names and "queueServiceUri" not in templates.texts[_APP]:
+        yield f"{_APP}: queue triggers need AzureWebJobsStorage__queueServiceUri"
 
 
 def keys(templates: Templates) -> set[str]:

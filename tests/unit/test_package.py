@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pathspec
 import pytest
@@ -96,6 +99,28 @@ def test_sources_without_a_version_are_not_packed(copy: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("registry_core/__init__.py: ")
+
+
+TRIGGER = """
+
+@app.queue_trigger(queue_name="q", connection="c", arg_name="m")
+async def collect(m: func.QueueMessage) -> None: ...
+"""
+
+
+def test_a_trigger_without_its_extension_is_not_packed(copy: Path, tmp_path: Path) -> None:
+    app, host = copy / "function_app.py", copy / "host.json"
+    app.write_text(app.read_text() + TRIGGER)
+    document = json.loads(host.read_text())
+    with_bundle = {"extensionBundle": {"id": "x", "version": "[4.*, 5.0.0)"}, **document}
+    for given, is_packed in ((document, "extensionBundle" in document), (with_bundle, True)):
+        host.write_text(json.dumps(given))
+        told: Any = (
+            nullcontext() if is_packed else pytest.raises(package.PackageError, match="queue_trig")
+        )
+        with told:
+            package.build(copy, tmp_path / "app.zip")
+        assert (tmp_path / "app.zip").exists() is is_packed
 
 
 def test_a_broken_host_json_is_told(copy: Path) -> None:

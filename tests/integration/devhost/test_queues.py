@@ -430,6 +430,25 @@ async def test_a_poison_queue_has_no_poison_queue(azurite: Azurite) -> None:
     assert [call.dequeue_count for call in bench.calls] == [1, 2]
 
 
+async def test_what_is_not_base64_stays_in_a_poison_queue_unseen_by_a_function_on_it(
+    bench: Bench, azurite: Azurite
+) -> None:
+    await bench.send("not base64!")
+    settings = options(base64=True)
+    async with bench.listener(settings=settings):
+        await bench.until(lambda: _is(bench.buried(), ["not base64!"]))
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        poisoned = Bench(azurite, service)
+        poisoned.queue, poisoned.name = bench.poison, bench.poison.queue_name
+        await poisoned.send(base64.b64encode(b"good").decode())
+        async with poisoned.listener(settings=settings, lease=timedelta(seconds=1)):
+            # It was taken up with the other, or before it.
+            await poisoned.until_called()
+        assert poisoned.bodies == ["good"]
+        await bench.until(lambda: _is(bench.buried(), ["not base64!"]))
+    assert bench.calls == []
+
+
 async def test_trouble_with_the_service_is_logged_and_outlived(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

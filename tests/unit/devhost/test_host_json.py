@@ -17,6 +17,14 @@ def queues(directory: Path, section: object) -> QueuesOptions:
     return read(directory, {"extensions": {"queues": section}}).queues
 
 
+@pytest.mark.parametrize(
+    "bundle", [{"id": "x"}, {"version": "[4.*, 5.0.0)"}, {"id": 1, "version": 2}]
+)
+def test_an_extension_bundle_has_an_id_and_a_version(tmp_path: Path, bundle: object) -> None:
+    with pytest.raises(AppError, match="extensionBundle must have an id and a version"):
+        read(tmp_path, {"extensionBundle": bundle})
+
+
 def test_everything_has_a_default(tmp_path: Path) -> None:
     host = HostJson.read(tmp_path)
     assert host.route_prefix == "api"

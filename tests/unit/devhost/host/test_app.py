@@ -38,10 +38,13 @@ def _restore_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AzureWebJobsScriptRoot", "")
 
 
-def write(directory: Path, source: str, host: object = None) -> Path:
+BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
+
+
+def write(directory: Path, source: str, host: dict[str, object] | None = None) -> Path:
     (directory / "function_app.py").write_text(_IMPORTS + source)
-    if host is not None:
-        (directory / "host.json").write_text(json.dumps(host))
+    document = {"extensionBundle": BUNDLE, **(host or {})}
+    (directory / "host.json").write_text(json.dumps(document))
     return directory
 
 
@@ -103,6 +106,31 @@ def test_a_timer_with_an_unusable_schedule_is_named_with_what_is_wrong(
 ) -> None:
     with pytest.raises(AppError, match=f"function tick: .*{complaint}"):
         load_app(write(tmp_path, timer(schedule)))
+
+
+def test_a_queue_trigger_without_an_extension_bundle_is_refused_in_the_hosts_words(
+    tmp_path: Path,
+) -> None:
+    app_dir = write(tmp_path, queue("jobs", "Work"))
+    (app_dir / "host.json").write_text(json.dumps({"version": "2.0"}))
+    words = (
+        r"The binding type\(s\) 'queueTrigger' are not registered. Please ensure the type is "
+        "correct and the binding extension is installed."
+    )
+    with pytest.raises(AppError, match=f"^function work: {words}") as refused:
+        load_app(app_dir)
+    assert json.loads(
+        str(refused.value).partition("this: ")[2][len('"extensionBundle": ') : -1]
+    ) == (BUNDLE)
+
+
+@pytest.mark.parametrize("built_in", [route("one", ""), timer('"0 0 0 * * *"')])
+def test_the_triggers_that_are_built_in_need_no_extension_bundle(
+    tmp_path: Path, built_in: str
+) -> None:
+    app_dir = write(tmp_path, built_in)
+    (app_dir / "host.json").write_text(json.dumps({"version": "2.0"}))
+    load_app(app_dir)
 
 
 def test_a_queue_has_a_name_and_a_connection(
