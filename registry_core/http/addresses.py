@@ -22,6 +22,7 @@ _CALLER = "slipway.caller"
 _FORWARDED_FOR = "X-Forwarded-For"
 _OF_THE_FRONT_END = ("CLIENT-IP", "X-Client-IP")
 """Where Azure's front end tells the client's address besides."""
+_BLANK = " \t"
 _LONGEST = 64
 """More characters than an address has, with its zone and port."""
 
@@ -101,7 +102,7 @@ def _found(request: Request, settings: Settings) -> Caller:
 def _forwarded(request: Request, trusted_proxies: int) -> Address | None:
     """What `X-Forwarded-For` says; None if that is no address."""
     entries = ",".join(request.headers.getlist(_FORWARDED_FOR)).split(",")
-    entries = [entry.strip() for entry in entries if entry.strip()]
+    entries = [entry for each in entries if (entry := each.strip(_BLANK))]
     return _parse(entries[-min(trusted_proxies, len(entries))]) if entries else None
 
 
@@ -124,7 +125,7 @@ def _names_worker(request: Request, login_servers: Sequence[str]) -> bool:
 def _only(request: Request, header: str) -> str:
     """The value of a header; empty where there are several, as one of them is the client's."""
     values = request.headers.getlist(header)
-    return values[0].strip() if len(values) == 1 else ""
+    return values[0].strip(_BLANK) if len(values) == 1 else ""
 
 
 def _parse(text: str) -> Address | None:
