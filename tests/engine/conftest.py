@@ -23,6 +23,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     with Azurite(tmp_path_factory.mktemp("azurite")) as azurite:
         yield {
             "RegistryStorage": azurite.connection_string,
+            "REGISTRY_LOGIN_SERVERS": "registry.test,we.registry.test",
             "REGISTRY_ADMIN_USER_ENABLED": "on",
             "REGISTRY_ADMIN_USERNAME": "admin",
             "REGISTRY_ADMIN_PASSWORD": PASSWORD,

@@ -93,6 +93,35 @@ def test_not_signed_in_it_asks_for_that(client: httpx.Client) -> None:
     assert answer.json()["errors"][0]["code"] == "UNAUTHORIZED"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("registry.test", "registry.test"),
+        ("we.registry.test", "we.registry.test"),
+        ("evil.test", "registry.test"),
+    ],
+)
+def test_it_is_called_by_the_name_that_the_client_used_though_host_is_the_workers(
+    client: httpx.Client, name: str, told: str
+) -> None:
+    answer = client.get("/v2/", headers={"Host": name}, auth=None)
+    assert f'realm="https://{told}/oauth2/token"' in answer.headers["www-authenticate"]
+
+
+def test_it_is_called_from_the_address_that_the_front_end_tells(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    """The worker's own server has put the platform's address in the place of its peer's."""
+    counted = settings | {"REGISTRY_RATE_LIMIT_SIGN_IN": "1"}
+    with EngineHost(ROOT, counted, tmp_path / "engine.log") as host:
+        url = f"{host.base_url}/oauth2/token"
+        seen = [
+            httpx.get(url, headers={"CLIENT-IP": f"{address}:51234"}).status_code
+            for address in ("203.0.113.7", "203.0.113.8", "203.0.113.7")
+        ]
+    assert seen == [401, 401, 429]
+
+
 def test_a_token_is_had_and_signs_in(client: httpx.Client, registry: EngineHost) -> None:
     scope = "repository:team/app:pull"
     answer = client.get("/oauth2/token", params={"scope": scope})
