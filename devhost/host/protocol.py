@@ -56,7 +56,8 @@ class HostProtocol(HttpToolsProtocol):
         self._refusal = HTTPStatus.BAD_REQUEST
         # Whether the parser takes control characters in headers, and then folded headers as well.
         self._is_lenient = False
-        self._last_octets = b""
+        # The last octets of the part of a head before, in which the end of a line may begin.
+        self._tail = b""
         # Whether what is left of a body is let in before the connection is closed.
         self._drains = True
         self._drain_timer: asyncio.TimerHandle | None = None
@@ -82,8 +83,8 @@ class HostProtocol(HttpToolsProtocol):
         """Parse what came; refuse a head, a trailer or a chunk's extension that does not end."""
         if self._awaits_head:
             self._start_head_timer()
-            data = self._prepared(data)
-            if self._is_lenient and self._has_fold(data):
+            data = self._in_upper_case(data)
+            if self._has_fold(data):
                 self.send_400_response(self._refusal.phrase)
                 return
         self._kept_by_parser += len(data)
@@ -136,7 +137,7 @@ class HostProtocol(HttpToolsProtocol):
         self._kept_by_parser = 0
         self._awaits_head = True
         # Until another has begun, which tells that the method has been read.
-        self.url = b""
+        self.url = self._tail = b""
         super().on_message_complete()
         if self._drain_timer is not None:
             self.transport.close()
@@ -196,26 +197,31 @@ class HostProtocol(HttpToolsProtocol):
             return version == "1.0"
         return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
-    def _prepared(self, data: bytes) -> bytes:
-        """Return a part of a head as the parser takes it."""
-        if not self.url:
-            end = data.find(b" ", 0, _METHOD_LIMIT)
-            method = data[: _METHOD_LIMIT if end < 0 else end]
-            if method != method.upper():
-                data = method.upper() + data[len(method) :]
-        if not self._is_lenient and _CONTROL.search(data, 0, _end_of_head(data)):
+    def _in_upper_case(self, data: bytes) -> bytes:
+        """Return a part of a head with its method as the parser takes it."""
+        if self.url:
+            return data
+        end = data.find(b" ", 0, _METHOD_LIMIT)
+        method = data[: _METHOD_LIMIT if end < 0 else end]
+        upper = method.upper()
+        return data if method == upper else upper + data[len(method) :]
+
+    def _has_fold(self, data: bytes) -> bool:
+        """Whether a header of this part of a head goes on in the next line.
+
+        The parser sees to that itself, until it has to take control characters.
+        """
+        part = self._tail + data if self._tail else data
+        self._tail = part[1 - len(_END_OF_HEAD) :]
+        end = part.find(_END_OF_HEAD)
+        end = len(part) if end < 0 else end
+        if not self._is_lenient and _CONTROL.search(part, 0, end):
             self._set_lenient(on=True)
-        return data
+        return self._is_lenient and _FOLD.search(part, 0, end) is not None
 
     def _set_lenient(self, *, on: bool) -> None:
         self.parser.set_dangerous_leniencies(lenient_headers=on)
-        self._is_lenient, self._last_octets = on, b""
-
-    def _has_fold(self, data: bytes) -> bool:
-        """Whether a header of this part of a head goes on in the next line."""
-        part = self._last_octets + data[: _end_of_head(data)]
-        self._last_octets = part[-2:]
-        return _FOLD.search(part) is not None
+        self._is_lenient = on
 
     def _put_length_aside(self) -> None:
         """Disregard a length beside a coding (RFC 9112, 6.3); the function is told it as another.
@@ -264,9 +270,3 @@ class HostProtocol(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return bool(self.cycle) and not self.cycle.response_complete
-
-
-def _end_of_head(data: bytes) -> int:
-    """Where the head ends in a part of it, or the part itself."""
-    end = data.find(_END_OF_HEAD)
-    return len(data) if end < 0 else end
