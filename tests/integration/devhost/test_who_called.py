@@ -49,7 +49,7 @@ class Asked:
         sent = request(
             *fields, BASIC, f"user-agent: {agent}", line="GET /v2/ HTTP/1.1", named=named
         )
-        sent_without = sent.replace(BASIC.encode(), b"x: y")
+        sent_without = sent.replace(BASIC.encode(), b"x: y").replace(agent.encode(), b"test")
         self.challenge = self._answer(where, int(port), sent_without)
         self.answer = self._answer(where, int(port), sent)
         self.status = int(self.answer.split(" ")[1])
