@@ -47,7 +47,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.delete_enabled is True
     assert settings.gc_grace == timedelta(hours=24)
     assert settings.upload_expiry == timedelta(days=7)
-    assert settings.cache_ttl == timedelta(seconds=60)
+    assert settings.cache_ttl == timedelta(seconds=5)
     assert settings.keep_warm is None
     assert settings.rate_limits == RateLimits()
     assert settings.region == "local"
