@@ -77,7 +77,7 @@ async def test_the_first_line_that_an_instance_logs_tells_its_version(
         async with connect(settings):
             pass
     first = json.loads(caplog.messages[0])
-    assert (first["kind"], first["version"]) == ("open", __version__)
+    assert (first["Category"], first["Version"]) == ("Opening", __version__)
 
 
 async def test_opening_storage_that_exists_takes_one_round(settings: Settings) -> None:

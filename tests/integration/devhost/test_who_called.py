@@ -157,6 +157,7 @@ def test_without_a_front_end_no_header_is_echoed_fails_or_is_more_than_a_line_in
     assert "evil" not in json.dumps(asked.record)
     # Where the headers are kept, the worker takes what is no address for that of its peer.
     assert asked.record["CallerIpAddress"] in ("127.0.0.1", "")
+    assert asked.record.get("CallerIpAddress", "") in ("127.0.0.1", "")
 
 
 def test_a_host_that_is_none_of_ours_does_not_hide_one_that_the_platform_has_moved(
