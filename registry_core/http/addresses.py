@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -128,6 +129,7 @@ def _only(request: Request, header: str) -> str:
     return values[0].strip(_BLANK) if len(values) == 1 else ""
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> Address | None:
     """An address, with a port or without; None if it is none."""
     if len(text) > _LONGEST:
