@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from registry_core.http import addresses, bodies
 from registry_core.http.journal import Journal
-from registry_core.settings import Settings
+from registry_core.settings import RequestLog, Settings
 from registry_core.storage.calls import CallTrace
 
 
@@ -78,11 +78,15 @@ class Answered:
         return {"Method": self.request.method, "Kind": self.journal.kind}
 
     def figures(self) -> dict[str, object]:
-        """The columns that one line of each request has: what it took; where, if it has failed."""
+        """The columns that one line of each request has: what it took.
+
+        Also where it led, if it has failed, or if whoever reads the log wants to see each request.
+        """
         trace, response = self.trace, self.response
         is_whole = not isinstance(response, StreamingResponse)
+        is_shown = self.has_failed or self.settings.request_log.requests is RequestLog.ALL
         return {
-            **(self.route() if self.has_failed else {}),
+            **(self.route() if is_shown else {}),
             "StorageCalls": trace.count,
             "StorageRounds": trace.rounds,
             "StorageMs": round(trace.busy_seconds * 1000, 1),

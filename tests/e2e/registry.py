@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import http.client
 import json
 import os
@@ -35,8 +34,9 @@ ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 90.0
 REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
-LOG_LINE = re.compile(r'\{"method": .*\}')
-OPEN_LINE = re.compile(r'\{"kind": "open".*\}')
+LOG_LINE = re.compile(r'\{"Category":".*\}')
+#: As this version writes it, or one before.
+OPEN_LINE = re.compile(r'"(?:Category":"Opening|kind": "open)".*"[vV]ersion": ?"([^"]+)"')
 READY = "devhost ready "
 
 
@@ -87,7 +87,10 @@ class LoggedRequest:
         if found is None:
             return None
         entry = json.loads(found[0])
-        return cls(**{field.name: entry[field.name] for field in dataclasses.fields(cls)})
+        if "Method" not in entry:
+            return None
+        status, bytes_in = int(entry["ResultDescription"]), entry.get("BytesIn", 0)
+        return cls(entry["Method"], entry["Kind"], entry.get("Repository", ""), status, bytes_in)
 
     @property
     def is_mount(self) -> bool:
@@ -222,13 +225,11 @@ class Registry:
         self._port = int(line.rpartition(":")[2])
         return daemon
 
-    def opening(self) -> dict[str, Any]:
-        """Return the line that it logs first of all."""
-        self.request("GET", "/v2/")
-        found = OPEN_LINE.search(self._daemon.wait_for('"kind": "open"', REQUEST_TIMEOUT))
-        assert found is not None
-        line: dict[str, Any] = json.loads(found[0])
-        return line
+    def version(self) -> str:
+        """Return the version that it tells of itself first of all."""
+        self._catch_up()
+        found = next(filter(None, map(OPEN_LINE.search, self._daemon.lines())))
+        return found[1]
 
     # What the registry holds, asked directly.
 
@@ -329,6 +330,13 @@ class Registry:
         self._catch_up()
         requests = map(LoggedRequest.parse, self._daemon.lines(position))
         return Traffic([r for r in requests if r and r.repository == repository])
+
+    def audit_since(self, position: int, operation: str) -> list[dict[str, Any]]:
+        """Return the audit records of an operation, of all that was answered since `position`."""
+        self._catch_up()
+        found = map(LOG_LINE.search, self._daemon.lines(position))
+        records = [json.loads(line[0]) for line in found if line]
+        return [record for record in records if record.get("OperationName") == operation]
 
     def _catch_up(self) -> None:
         """Wait until the log has all that was answered before this call.

@@ -194,9 +194,9 @@ def first(request: pytest.FixtureRequest) -> str:
 
 def test_each_of_the_two_runs_the_package_that_it_is_given(deployment: Deployment) -> None:
     """Else nothing here would be proved."""
-    new = deployment.registries["new"].opening()
-    old = deployment.registries["old"].opening()
-    assert (old["version"], new["version"]) == ("the release before", package.version(ROOT))
+    new = deployment.registries["new"].version()
+    old = deployment.registries["old"].version()
+    assert (old, new) == ("the release before", package.version(ROOT))
 
 
 def test_a_push_and_a_pull_whose_requests_alternate(deployment: Deployment, first: str) -> None:

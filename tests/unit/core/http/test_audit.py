@@ -3,6 +3,7 @@
 import json
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from registry_core.http import audit
 from registry_core.http.answered import Answered
 from registry_core.http.journal import Journal
 from registry_core.model.change import Event, Operation, Origin
-from registry_core.settings import Settings, StorageSettings
+from registry_core.settings import RequestLog, RequestLogSettings, Settings, StorageSettings
 from registry_core.storage.calls import CallTrace
 from tests.unit.core.http.requests import request
 
@@ -39,11 +40,17 @@ def written(caplog: pytest.LogCaptureFixture) -> Any:
     """Writes the records of a request and gives them."""
     caplog.set_level(logging.INFO, logger="slipway.audit")
 
-    def of(journal: Journal, status: int, headers: dict[str, str] | None = None) -> Any:
+    def of(
+        journal: Journal,
+        status: int,
+        headers: dict[str, str] | None = None,
+        log: RequestLog = RequestLog.FAILED,
+    ) -> Any:
         caplog.clear()
+        settings = replace(SETTINGS, request_log=RequestLogSettings(log))
         sent = request("PUT", headers={"Content-Type": "a/manifest"})
         response = Response(b"12345", status, headers)
-        answered = Answered(SETTINGS, sent, response, journal, "request-1", trace(), 1.0)
+        answered = Answered(settings, sent, response, journal, "request-1", trace(), 1.0)
         found = audit.write(answered)
         lines = [defaultdict(str, json.loads(r.getMessage())) for r in caplog.records]
         assert found == bool(lines)
@@ -140,6 +147,23 @@ def test_what_a_request_took_is_in_the_first_of_its_records_alone(written: Any) 
     assert (first["StorageCalls"], first["StorageRounds"], first["BytesOut"]) == (2, 2, 5)
     figures = {"StorageCalls", "StorageRounds", "StorageMs", "BytesIn", "BytesOut"}
     assert not figures & second.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "log", "is_told"),
+    [
+        (201, RequestLog.FAILED, False),
+        (201, RequestLog.OFF, False),
+        (201, RequestLog.ALL, True),
+        (404, RequestLog.FAILED, True),
+    ],
+)
+def test_a_record_tells_where_the_request_led_if_it_failed_or_each_request_is_to_be_seen(
+    written: Any, status: int, log: RequestLog, is_told: bool
+) -> None:
+    journal = Journal(kind="manifest", asked=PUSH, events=[PUSH] if status < 400 else [])
+    (line,) = written(journal, status, log=log)
+    assert (line["Method"], line["Kind"]) == (("PUT", "manifest") if is_told else ("", ""))
 
 
 @pytest.mark.parametrize(("status", "level"), [(404, "INFO"), (503, "WARNING")])
