@@ -27,6 +27,7 @@ go_tools=(
     "helm v4.3.1 helm.sh/helm/v4/cmd/helm helm.sh/helm/v4/internal/version.version"
     "cosign v3.1.3 github.com/sigstore/cosign/v3/cmd/cosign"
     "notation v1.3.2 github.com/notaryproject/notation/cmd/notation"
+    "crictl v1.37.0 sigs.k8s.io/cri-tools/cmd/crictl sigs.k8s.io/cri-tools/pkg/version.Version"
     "conformance v0.0.0-20260831232431-97274622c111 github.com/opencontainers/distribution-spec/conformance"
 )
 
@@ -56,13 +57,15 @@ install_packages() {
     done
 }
 
-# Whether a program is there and tells the version that is wanted of it. The conformance suite knows no
-# question but to run: of it, what Go noted in the program when it was built.
+# Whether a program is there and was built from the version that is wanted of a package: Go notes in a
+# program the modules that it was built from, and a package is below its module.
 is_current() {
-    local program=$1 version=${2#v}
-    [ "${program##*/}" = conformance ] && { [ -x "$program" ] && grep -aq "$version" "$program"; return; }
-    [ -x "$program" ] \
-        && grep -qE "(^|[^0-9.])${version//./\\.}([^0-9.]|\$)" <<<"$("$program" version 2>&1)"
+    local program=$1 version=$2 module=$3
+    [ -x "$program" ] || return
+    until grep -aqP "(mod|dep)\t\Q$module\E\t\Q$version\E\t" "$program"; do
+        [[ $module == */* ]] || return
+        module=${module%/*}
+    done
 }
 
 # Install one program of Go's. Where the proxy does not let `go install` look for a note on the module
@@ -88,7 +91,7 @@ install_go_tools() {
     local -a missing=() fields
     for tool in "${go_tools[@]}"; do
         read -ra fields <<<"$tool"
-        is_current "$gobin/${fields[0]}" "${fields[1]}" || missing+=("$tool")
+        is_current "$gobin/${fields[0]}" "${fields[1]}" "${fields[2]}" || missing+=("$tool")
     done
     [ ${#missing[@]} -eq 0 ] && return
     scratch=$(mktemp -d)
