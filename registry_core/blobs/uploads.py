@@ -201,7 +201,9 @@ class Uploads:
             await self._content.put(state.object_name, content, metadata)
         except RowExists:
             found = await self._content.state(state.object_name)
-            if found is None or dict(found.metadata) != metadata or found.size != len(content):
+            if found is None:  # Committed long ago, and its blob collected just now.
+                raise BlobUploadUnknown from None
+            if dict(found.metadata) != metadata or found.size != len(content):
                 raise UploadMoved(await self.status(state)) from None
             return False
         return True

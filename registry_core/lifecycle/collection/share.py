@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from registry_core.model.digest import ALGORITHMS
 from registry_core.storage import keys
@@ -32,8 +34,14 @@ class Stretch:
     first: str
     end: str
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The stretch that `str()` wrote."""
+        place, first, end = json.loads(text)
+        return cls(Place(place), first, end)
+
     def __str__(self) -> str:
-        return f"{self.place}:{self.first}~{self.end}"
+        return json.dumps([self.place, self.first, self.end])
 
     def after(self, key: str) -> Stretch:
         """What is left of it after a key."""

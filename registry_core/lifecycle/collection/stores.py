@@ -17,7 +17,7 @@ from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import MAX_TRANSACTION_ROWS, Row, RowChange, Table
 
-ATTEMPTS = 4
+ATTEMPTS = 8
 """How often a visit begins anew where others change what it read, or answers get lost."""
 
 
