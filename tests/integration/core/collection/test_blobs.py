@@ -191,8 +191,9 @@ async def test_a_manifest_that_is_pushed_later_finds_its_blob_within_the_grace_p
 
 
 @pytest.mark.rule("G1")
+@pytest.mark.parametrize("after", [1, 2])
 async def test_a_manifest_is_read_after_the_rows_that_say_what_it_needs(
-    client: Client, other: Client, repository: str
+    client: Client, other: Client, repository: str, after: int
 ) -> None:
     """However long a visit takes between the two: here a whole push comes, and all is old."""
     image = await client.push_image(repository, "v1")
@@ -205,15 +206,14 @@ async def test_a_manifest_is_read_after_the_rows_that_say_what_it_needs(
     )
 
     async def push() -> None:
-        other.hook.plan = None
         assert (await client.put_manifest(repository, "v1", image.manifest)).status_code == 201
 
-    first = [Hold(after_gate=push)]
-    other.hook.plan = lambda _: first.pop() if first else None
+    as_of = await moment(client)
     # The visit believes that all is old, that which is pushed meanwhile as well.
     collecting = Collecting(other, replace(NO_AGE, change=-timedelta(days=1)))
-    await collecting.blob(digest)
-    assert not first
+    with traced():
+        other.hook.plan_nth(after, Hold(after_gate=push))
+        await collecting.blob(digest, as_of)
     assert await is_pullable(client, repository, image)
 
 
