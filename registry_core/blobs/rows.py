@@ -31,6 +31,14 @@ BLOB = "blob"
 """The row of a digest's content."""
 LINKS = "l:"
 """What the rows of the repositories that may read a blob begin with."""
+MARKERS, NEEDS, DOOMED = "b:", "r:", "x:"
+"""What markers, the rows of manifests that need a blob, and those of doomed objects begin with."""
+FIRST, END = MARKERS, f"{DOOMED[:-1]};"
+"""The bounds of all rows. Their order is that in which collection must read them."""
+COMMITTED_AS = "digest"
+"""The metadata of an object that says which blob its upload was committed as."""
+UPLOADS = "uploads/"
+"""What the name of each object begins with: a folder for each day follows."""
 RELEASED = "Released"
 """True in a row `r:` whose manifest was deleted and has not been pushed since."""
 GOING = "Going"
@@ -94,6 +102,27 @@ def doomed(location: Location) -> str:
     return f"x:{keys.encode(str(location))}"
 
 
+def needed_by(key: str) -> tuple[RepositoryName, Digest]:
+    """The repository and the manifest of a row `r:<repo>:<manifest digest>`."""
+    _, repository, digest = key.split(":", 2)
+    return RepositoryName(keys.decode(repository)), Digest(*digest.split(":", 1))
+
+
+def doomed_location(key: str) -> Location:
+    """The location in a row `x:<location>`."""
+    return Location.parse(keys.decode(key.removeprefix(DOOMED)))
+
+
 def upload_object(day: date, upload_id: uuid.UUID) -> str:
     """`uploads/<yyyy-mm-dd>/<uuid>`: the object that an upload writes, and the blob stays in."""
-    return f"uploads/{day.isoformat()}/{upload_id}"
+    return f"{uploads_of(day)}{upload_id}"
+
+
+def uploads_of(day: date) -> str:
+    """`uploads/<yyyy-mm-dd>/`: the folder of the uploads that were begun on a day."""
+    return f"{UPLOADS}{day.isoformat()}/"
+
+
+def day_of(folder: str) -> date:
+    """The day of such a folder."""
+    return date.fromisoformat(folder.removeprefix(UPLOADS).removesuffix("/"))

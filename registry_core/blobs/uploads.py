@@ -15,6 +15,7 @@ from registry_core.blobs import hashing
 from registry_core.blobs.blocks import Buffers, Spare
 from registry_core.blobs.hashing import RunningHash
 from registry_core.blobs.links import Links
+from registry_core.blobs.rows import COMMITTED_AS
 from registry_core.blobs.upload_state import StateSealer, UploadState
 from registry_core.errors import BlobUploadUnknown, DigestInvalid, Unavailable
 from registry_core.model.digest import Digest
@@ -33,7 +34,7 @@ CATCH_UP_BYTES = 256 * 1024 * 1024
 """The most content that a request other than the commit reads back to hash it."""
 _CANCELLATIONS = 3
 """How often a cancellation is sent to an upload that goes on meanwhile."""
-_NONCE, _DIGEST, _CANCELLED = "nonce", "digest", "cancelled"
+_NONCE, _CANCELLED = "nonce", "cancelled"
 
 
 class UploadMoved(Exception):
@@ -72,7 +73,7 @@ class Uploads:
         metadata = found.metadata
         if metadata.get(_NONCE) != state.nonce.hex() or _CANCELLED in metadata:
             raise BlobUploadUnknown
-        if _DIGEST in metadata:
+        if COMMITTED_AS in metadata:
             raise BlobUploadUnknown("the upload is already committed")
         return state.at(found.size, found.etag, state.hashes)
 
@@ -200,7 +201,9 @@ class Uploads:
             await self._content.put(state.object_name, content, metadata)
         except RowExists:
             found = await self._content.state(state.object_name)
-            if found is None or dict(found.metadata) != metadata or found.size != len(content):
+            if found is None:  # Committed long ago, and its blob collected just now.
+                raise BlobUploadUnknown from None
+            if dict(found.metadata) != metadata or found.size != len(content):
                 raise UploadMoved(await self.status(state)) from None
             return False
         return True
@@ -357,7 +360,7 @@ class _Flow:
 
 def _committed(state: UploadState, digest: Digest) -> dict[str, str]:
     """The metadata that marks the object of a committed upload."""
-    return {_NONCE: state.nonce.hex(), _DIGEST: str(digest)}
+    return {_NONCE: state.nonce.hex(), COMMITTED_AS: str(digest)}
 
 
 async def _next_of(blocks: AsyncIterator[memoryview]) -> memoryview | None:

@@ -6,14 +6,18 @@ copied or renamed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import quote
 
 from registry_core.errors import SizeInvalid
 from registry_core.storage.budget import attempts, current
 from registry_core.storage.calls import Answer, Request
 from registry_core.storage.connection import Connection
+from registry_core.storage.contents import Contents
 from registry_core.storage.faults import (
     Ambiguous,
     ConditionFailed,
@@ -219,6 +223,47 @@ class Objects:
         Raises `ConditionFailed`, `RowMissing` and `Ambiguous`.
         """
         await self._put(name, "", _APPEND_BLOB | {"If-Match": etag} | _metadata(metadata))
+
+    async def remove(
+        self, name: str, *, etag: str = "", unmodified_since: datetime | None = None
+    ) -> bool:
+        """Deletes an object that is version `etag`, or as it was at a time; False if there is none.
+
+        After a lost answer it is sent again. Raises `ConditionFailed`, and `Unavailable` when
+        storage stays unreachable.
+        """
+        headers = {"If-Match": etag} if etag else {}
+        if unmodified_since is not None:
+            # Storage knows whole seconds here, and cuts off what is more.
+            seconds = math.ceil(unmodified_since.timestamp())
+            time = datetime.fromtimestamp(seconds, UTC)
+            headers["If-Unmodified-Since"] = format_datetime(time, usegmt=True)
+        async for _ in attempts(most=_ATTEMPTS):
+            try:
+                await self._blobs.write(Request("DELETE", self._url(name), dict(headers)))
+                return True
+            except RowMissing:
+                return False
+            except Ambiguous:
+                continue
+        raise AssertionError("unreachable")
+
+    async def contents(self, prefix: str, delimiter: str = "") -> AsyncIterator[Contents]:
+        """What has a name that begins so, in order, up to 5,000 a storage call.
+
+        With a delimiter, names that go on after it are told once, as folders.
+        """
+        query = f"restype=container&comp=list&include=metadata&prefix={quote(prefix, safe='')}"
+        if delimiter:
+            query += f"&delimiter={quote(delimiter, safe='')}"
+        following = ""
+        while True:
+            url = f"{self._blobs.url}/{quote(self._name)}?{query}{following}"
+            page = await self._blobs.read(Request("GET", url), Contents.parse)
+            yield page
+            if not page.following:
+                return
+            following = f"&marker={quote(page.following, safe='')}"
 
     async def read(
         self, location: Location, offset: int, length: int, if_match: str | None = None

@@ -245,8 +245,25 @@ class Table:
     ) -> AsyncIterator[Page]:
         bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
         only = f" and {having} eq true" if having else ""
-        wanted = quoted(f"PartitionKey eq {literal(partition)} and {bounds}{only}")
-        query = f"{self._name}()?$top={size}&$filter={wanted}"
+        wanted = f"PartitionKey eq {literal(partition)} and {bounds}{only}"
+        async for page in self._follow(wanted, columns, size):
+            yield page
+
+    async def scan(
+        self, first: str, end: str, columns: Sequence[str] | None = None
+    ) -> AsyncIterator[list[Row]]:
+        """All rows of the partitions from `first` to before `end`, in order, a page a storage call.
+
+        A partition may go on in the next page.
+        """
+        wanted = f"PartitionKey ge {literal(first)} and PartitionKey lt {literal(end)}"
+        async for page in self._follow(wanted, columns, MAX_PAGE):
+            yield page.rows
+
+    async def _follow(
+        self, wanted: str, columns: Sequence[str] | None, size: int
+    ) -> AsyncIterator[Page]:
+        query = f"{self._name}()?$top={size}&$filter={quoted(wanted)}"
         if columns is not None:
             query += f"&$select={_selected(columns)}"
         following = ""

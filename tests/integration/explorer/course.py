@@ -16,7 +16,7 @@ from registry_core.repositories import rows
 from tests.integration.core.support import Client, digest_of
 from tests.integration.explorer.held import Held
 from tests.integration.explorer.race import Instance, Mishap, Race
-from tests.integration.explorer.requests import LOCK, UNLOCK, Request
+from tests.integration.explorer.requests import LOCK, UNLOCK, Answer, Request
 from tests.integration.explorer.scenarios import ARTIFACTS, BLOBS, Scenario, Setup
 from tests.integration.explorer.search import Event
 from tests.integration.explorer.world import Artifact, World
@@ -139,6 +139,8 @@ class Course:
         for held in self._begun.held:
             now = self._of(held.request, worlds).seen(going=unfinished is not None)
             broken += held.overtaken(now, is_unlocked=is_unlocked)
+        if self._scenario.is_relied_on:
+            broken += [f"{answers}: it was there, and is not" for answers in self._let_down(race)]
         assert not broken, "\n".join(broken)
         told = tuple(
             _DEAD if number == unfinished else tuple((a.status, a.code) for a in answers)
@@ -157,6 +159,17 @@ class Course:
             )
             for going in (False, True)
         ]
+
+    @staticmethod
+    def _let_down(race: Race) -> Iterator[tuple[Answer, ...]]:
+        """Answers to one instance that was told that something is there, and then that it is not.
+
+        202 tells that it is not there yet.
+        """
+        for answers in race.answers:
+            is_told = bool(answers) and answers[0].status in (200, 201)
+            if is_told and any(answer.status >= 400 for answer in answers[1:]):
+                yield answers
 
     def is_explained(self, race: Race, outcomes: Sequence[Outcome]) -> bool:
         """Whether the clients could have been told and could see so had they come one by one.

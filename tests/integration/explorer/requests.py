@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from registry_core.blobs import rows as blob_rows
 from registry_core.errors import RegistryError
+from registry_core.lifecycle.collection.collector import Collector
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
-from registry_core.storage import keys, tables
-from registry_core.storage.calls import Request as StorageRequest
-from registry_core.storage.faults import ConditionFailed, RowMissing
-from registry_core.storage.objects import Location
+from tests.integration.core.collection.support import Collecting
 from tests.integration.core.support import Client
 
 
@@ -44,7 +42,7 @@ class Answer:
 
 LOCK, UNLOCK = "LOCK", "UNLOCK"
 DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
-COLLECT, SWEEP = "COLLECT", "SWEEP"
+COLLECT, COLLECT_REPOSITORY = "COLLECT", "COLLECT REPOSITORY"
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -60,7 +58,7 @@ async def answer(client: Client, request: Request) -> Answer:
         request.method, request.url, content=request.content, headers=dict(request.headers)
     )
     code = ""
-    if response.status_code >= 400:
+    if response.status_code >= 400 and response.content:  # An answer to HEAD has none.
         code = response.json()["errors"][0]["code"]
     return Answer(response.status_code, code, dict(response.headers))
 
@@ -103,40 +101,20 @@ def _ignore(_: Iterable[Event]) -> None:
     """Is told what the services have done."""
 
 
-async def _collect(client: Client, digest: str) -> None:
-    """Collection's stage for a blob: reads `blob` and `b:`, then the links; without any it goes.
-
-    It goes in one transaction with the insert of `x:`, on the versions read.
-    """
-    table = client.services.connection.table(blob_rows.TABLE)
-    blob = await table.get(digest, blob_rows.BLOB)
-    if blob is None:
-        return
-    location = Location.parse(blob.text("Location"))
-    marker = await table.get(digest, blob_rows.marker(location))
-    if marker is None or await table.query(digest, "l:", "l;", limit=1):
-        return
-    changes = [
-        tables.delete(blob.key, blob.etag),
-        tables.delete(marker.key, marker.etag),
-        tables.insert(blob_rows.doomed(location)),
-    ]
-    try:
-        await table.transact(digest, changes)
-    except (ConditionFailed, RowMissing):
-        return
+async def _collect(client: Client, digest: str, as_of: str) -> None:
+    """A visit of a blob; what was there at the moment `as_of` is old, and nothing else is."""
+    await _collector(client).visit_blob(Digest.parse(digest), datetime.fromisoformat(as_of))
 
 
-async def _sweep(client: Client, digest: str) -> None:
-    """Collection's last stage: deletes the objects of `x:` that `blob` does not name, then `x:`."""
-    table = client.services.connection.table(blob_rows.TABLE)
-    for row in await table.query(digest, "x:", "x;"):
-        blob = await table.get(digest, blob_rows.BLOB)
-        location = Location.parse(keys.decode(row.key.removeprefix("x:")))
-        if blob is None or blob.text("Location") != str(location):
-            url = client.services.content.url(location)
-            await client.services.connection.blobs.write(StorageRequest("DELETE", url))
-        await table.transact(digest, [tables.delete(row.key, row.etag)])
+async def _collect_repository(client: Client, repository: str, as_of: str) -> None:
+    """A visit of a repository and its entry in the catalog, in the same way."""
+    await _collector(client).visit_repository(
+        RepositoryName(repository), datetime.fromisoformat(as_of)
+    )
+
+
+def _collector(client: Client) -> Collector:
+    return Collecting(client).collector
 
 
 _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
@@ -145,5 +123,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     DELETE_MANIFESTS: _delete_manifests,
     DELETE_REPOSITORY: _delete_repository,
     COLLECT: _collect,
-    SWEEP: _sweep,
+    COLLECT_REPOSITORY: _collect_repository,
 }

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import rows
+from registry_core.repositories import catalog, rows
 from registry_core.storage import tables
+from registry_core.storage.objects import Location
+from registry_core.storage.tables import Table
+from tests.integration.core.collection.support import moment
 from tests.integration.core.support import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -71,7 +76,9 @@ A, B = artifact(ONE), artifact(TWO)
 A2 = artifact(ONE, subject=A)
 INDEX = index(A)
 CACHE = cache(ONE)
-ARTIFACTS = (A, B, A2, INDEX, CACHE)
+LARGE_INDEX = index(*(artifact(b"%d" % number) for number in range(100)))
+"""Its children, which need not be there, do not fit one transaction."""
+ARTIFACTS = (A, B, A2, INDEX, CACHE, LARGE_INDEX)
 BLOBS = tuple(map(digest_of, (ONE, TWO)))
 
 
@@ -155,6 +162,31 @@ class Setup:
         partition = rows.partition(RepositoryName(self.repository))
         await table.transact(partition, [tables.insert(key)])
 
+    async def enter(self) -> None:
+        """Enters the repository into the catalog, as a push does that goes no further."""
+        table = self._client.services.connection.table(catalog.TABLE)
+        key = catalog.entry_key(RepositoryName(self.repository))
+        await table.transact(catalog.PARTITION, [tables.insert(key)])
+
+    async def doom(self, blob: bytes) -> None:
+        """Dooms the object that a blob names."""
+        changes = [tables.insert(blob_rows.doomed(await self._location(blob)))]
+        await self._blobs.transact(digest_of(blob), changes)
+
+    async def drop_marker(self, blob: bytes) -> None:
+        """Loses the marker of a blob."""
+        changes = [tables.delete(blob_rows.marker(await self._location(blob)))]
+        await self._blobs.transact(digest_of(blob), changes)
+
+    @property
+    def _blobs(self) -> Table:
+        return self._client.services.connection.table(blob_rows.TABLE)
+
+    async def _location(self, blob: bytes) -> Location:
+        row = await self._blobs.get(digest_of(blob), blob_rows.BLOB)
+        assert row is not None
+        return blob_rows.Link.from_row(row).location
+
     async def session(self, *chunks: bytes, repository: str = "") -> None:
         location = await self._client.begin(repository or self.repository)
         for chunk in chunks:
@@ -203,13 +235,18 @@ class Setup:
     def delete_repository(self) -> Request:
         return Request(requests.DELETE_REPOSITORY, self.repository)
 
-    def collect(self, blob: bytes) -> Request:
-        """Takes a blob that no repository links any more, and dooms its object."""
-        return Request(requests.COLLECT, digest_of(blob))
+    async def collect(self, blob: bytes) -> Request:
+        """A visit of a blob by garbage collection, to which what is there now is old."""
+        as_of = await moment(self._client)
+        return Request(requests.COLLECT, f"{digest_of(blob)} {as_of.isoformat()}")
 
-    def sweep(self, blob: bytes) -> Request:
-        """Deletes the doomed objects of a blob."""
-        return Request(requests.SWEEP, digest_of(blob))
+    async def collect_repository(self) -> Request:
+        """A visit of the repository and its entry in the catalog, in the same way."""
+        as_of = await moment(self._client)
+        return Request(requests.COLLECT_REPOSITORY, f"{self.repository} {as_of.isoformat()}")
+
+    def head(self, blob: bytes) -> Request:
+        return Request("HEAD", f"/v2/{self.repository}/blobs/{digest_of(blob)}")
 
     def patch(self, content: bytes, session: int = 0) -> Request:
         return Request("PATCH", self.locations[session], content)
@@ -253,6 +290,8 @@ class Scenario:
     inline_bytes: int = rows.INLINE_BYTES
     remembers: bool = False
     """Whether instances keep in memory what they have read and written."""
+    is_relied_on: bool = False
+    """Whether an instance that was told that something is there may count on it from then on."""
 
     @property
     def name(self) -> str:
@@ -877,22 +916,22 @@ async def a_blob_is_committed_and_mounted_elsewhere(s: Setup) -> Sequence[Series
 @scenario("U5", "R3")
 async def a_blob_is_collected_and_mounted(s: Setup) -> Sequence[Series]:
     await s.blobs(s.own, repository=s.source)
-    return (s.delete_blob(s.own, s.source), s.collect(s.own)), s.mount(s.own)
+    return (s.delete_blob(s.own, s.source), await s.collect(s.own)), s.mount(s.own)
 
 
 @scenario("U5")
 async def a_blob_is_collected_and_committed(s: Setup) -> Sequence[Series]:
     await s.blobs(s.own)
     await s.session(s.own)
-    return (s.delete_blob(s.own), s.collect(s.own)), s.commit(s.own)
+    return (s.delete_blob(s.own), await s.collect(s.own)), s.commit(s.own)
 
 
 @scenario("U5", "U9")
 async def a_commit_is_repeated_and_its_object_swept(s: Setup) -> Sequence[Series]:
     """Whoever looks for the object before its mark ends with a blob that has no bytes."""
     await s.session(s.own)
-    await s.do(s.commit(s.own), s.delete_blob(s.own), s.collect(s.own))
-    return s.commit(s.own), s.sweep(s.own)
+    await s.do(s.commit(s.own), s.delete_blob(s.own), await s.collect(s.own))
+    return s.commit(s.own), await s.collect(s.own)
 
 
 # Indexes.
@@ -937,7 +976,7 @@ async def a_large_manifest_is_collected_as_a_blob_and_sent_again(s: Setup) -> Se
     await s.push(B)
     large = s.own_artifact()
     await s.session(large.content)
-    again = s.delete_blob(large.content), s.collect(large.content), s.commit(large.content)
+    again = s.delete_blob(large.content), await s.collect(large.content), s.commit(large.content)
     return s.put(large, "v1"), again
 
 
@@ -1015,7 +1054,7 @@ async def a_blob_is_committed_and_needed_and_sent_again_after_its_collection(
     await s.session(s.own)
     await s.session(s.own)
     needs = s.own_artifact(s.own)
-    again = s.delete_blob(s.own), s.collect(s.own), s.commit(s.own, session=1)
+    again = s.delete_blob(s.own), await s.collect(s.own), s.commit(s.own, session=1)
     return (s.commit(s.own), s.put(needs, "v1")), again
 
 
@@ -1036,8 +1075,216 @@ async def a_manifest_is_read_and_its_blob_needed_and_sent_again_after_its_collec
     read, needs = s.own_artifact(s.own), s.own_artifact(s.own)
     await s.push(read, B)
     await s.session(s.own)
-    again = s.delete(read.digest), s.delete_blob(s.own), s.collect(s.own), s.commit(s.own)
+    again = s.delete(read.digest), s.delete_blob(s.own), await s.collect(s.own), s.commit(s.own)
     return (s.get(read.digest), s.put(needs, "v1")), again
+
+
+# Garbage collection.
+
+
+async def held_elsewhere(s: Setup) -> None:
+    """Has another repository need the blob, so that its content stays."""
+    await s.blobs(s.own, repository=s.source)
+    await s.push(s.own_artifact(s.own), repository=s.source)
+
+
+@scenario("G3", mishaps=When.LONG)
+async def a_manifest_is_pushed_and_its_blob_collected(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own)
+    return s.put(s.own_artifact(s.own), "v1"), await s.collect(s.own)
+
+
+@scenario("G2", mishaps=When.LONG)
+async def a_manifest_is_pushed_and_its_link_collected(s: Setup) -> Sequence[Series]:
+    """A link that is deleted on no version goes after the push has protected it."""
+    await held_elsewhere(s)
+    await s.blobs(s.own)
+    return s.put(s.own_artifact(s.own), "v1"), await s.collect(s.own)
+
+
+@scenario("G1", mishaps=When.LONG)
+async def a_manifest_is_pushed_again_and_its_need_collected(s: Setup) -> Sequence[Series]:
+    """A need that is deleted on no version goes after the push has written it anew."""
+    await s.blobs(s.own)
+    again, other = s.own_artifact(s.own), s.own_artifact(s.own)
+    await s.push(again, other)
+    await s.do(s.delete(again.digest))
+    return s.put(again, "v1"), await s.collect(s.own)
+
+
+@scenario("G1")
+async def a_manifest_is_pushed_and_its_new_need_collected(s: Setup) -> Sequence[Series]:
+    """A need that goes while it is young goes before its manifest has come."""
+    await s.blobs(s.own)
+    await s.push(s.own_artifact(s.own))
+    return s.put(s.own_artifact(s.own), "v1"), await s.collect(s.own)
+
+
+@scenario("G1", "G2", mishaps=When.LONG)
+async def a_manifest_is_deleted_and_its_blob_collected_and_it_is_pushed_again(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own, TWO)
+    needs = s.own_artifact(s.own)
+    await s.push(needs, B)
+    return s.put(needs, "v1"), (s.delete(needs.digest), await s.collect(s.own))
+
+
+@scenario("G2", is_relied_on=True, mishaps=When.LONG)
+async def a_blob_is_asked_for_and_collected_and_needed(s: Setup) -> Sequence[Series]:
+    """Who is told that it has the blob does not send it again."""
+    await s.blobs(s.own)
+    needs = s.own_artifact(s.own)
+    return (s.head(s.own), s.put(needs, "v1")), await s.collect(s.own)
+
+
+@scenario("G2", is_relied_on=True)
+async def a_blob_is_committed_and_collected_and_needed(s: Setup) -> Sequence[Series]:
+    await s.session(s.own)
+    needs = s.own_artifact(s.own)
+    return (s.commit(s.own), s.put(needs, "v1")), await s.collect(s.own)
+
+
+@scenario("G3", "R3", is_relied_on=True, mishaps=When.LONG)
+async def a_blob_is_mounted_and_collected_and_needed(s: Setup) -> Sequence[Series]:
+    """Whoever reads the links before the marker takes the content from the new one."""
+    await s.blobs(s.own, repository=s.source)
+    needs = s.own_artifact(s.own)
+    return (s.mount(s.own), s.put(needs, "v1")), await s.collect(s.own)
+
+
+@scenario("G3", "R3")
+async def a_blob_without_marker_is_mounted_and_collected(s: Setup) -> Sequence[Series]:
+    """A marker is made again on the version of the content: the content goes on it, too."""
+    await s.blobs(s.own, repository=s.source)
+    await s.drop_marker(s.own)
+    return s.mount(s.own), await s.collect(s.own)
+
+
+@scenario("G3", "D3", dies_in_parts=True, mishaps=When.LONG)
+async def a_blob_is_deleted_and_collected_and_needed(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own)
+    needs = s.own_artifact(s.own)
+    return s.put(needs, "v1"), (s.delete_blob(s.own), await s.collect(s.own))
+
+
+@scenario("G3", "G9", "U5", is_relied_on=True, most=40)
+async def a_blob_is_collected_by_two_and_committed_again_and_needed(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own)
+    await s.session(s.own)
+    needs, collect = s.own_artifact(s.own), await s.collect(s.own)
+    return (s.commit(s.own), s.put(needs, "v1")), collect, collect
+
+
+@scenario("G4", "U9", mishaps=When.LONG)
+async def a_commit_is_repeated_and_its_blob_collected_twice(s: Setup) -> Sequence[Series]:
+    """The object of a blob that has just been collected is there for who was told that it is."""
+    await s.session(s.own)
+    await s.do(s.commit(s.own), s.delete_blob(s.own))
+    collect = await s.collect(s.own)
+    return s.commit(s.own), (collect, collect)
+
+
+@scenario("G4", mishaps=When.LONG)
+async def a_manifest_is_pushed_and_the_object_is_doomed_that_it_needs(s: Setup) -> Sequence[Series]:
+    """As a repeated commit leaves it that was seen while its blob was collected."""
+    await s.blobs(s.own)
+    await s.push(s.own_artifact(s.own))
+    await s.doom(s.own)
+    return s.put(s.own_artifact(s.own), "v1"), await s.collect(s.own)
+
+
+@scenario("G3", "G4", "U2", mishaps=When.LONG)
+async def a_blob_is_sent_again_in_its_session_and_its_object_collected(
+    s: Setup,
+) -> Sequence[Series]:
+    """A session that began with one request can begin anew once its object has gone."""
+    await s.session()
+    await s.do(s.commit(s.own, s.own), s.delete_blob(s.own), await s.collect(s.own))
+    return s.commit(s.own, s.own), await s.collect(s.own)
+
+
+@scenario("G1", "G3", "P2", inline_bytes=16, mishaps=When.LONG)
+async def a_large_manifest_is_pushed_again_and_collected(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    large = s.own_artifact()
+    await s.push(B, large)
+    await s.do(s.delete(large.digest))
+    return s.put(large, "v1"), await s.collect(large.content)
+
+
+@scenario("G1", "L2")
+async def a_manifest_is_deleted_and_its_blob_collected_and_the_repository_locked(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, s.own_artifact(s.own))
+    return (s.delete(gone.digest), await s.collect(s.own)), s.lock()
+
+
+@scenario("G6", mishaps=When.LONG)
+async def a_manifest_is_pushed_again_and_its_tombstone_collected(s: Setup) -> Sequence[Series]:
+    """A tombstone that is deleted on no version takes what has come in its place."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.put(A, "v1"), await s.collect_repository()
+
+
+@scenario("G6", "G8", mishaps=When.LONG)
+async def a_repository_is_made_anew_and_its_tombstone_collected(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.do(s.delete(A.digest))
+    return s.put(A, "v1"), await s.collect_repository()
+
+
+@scenario("G6", "P4", most=60)
+async def a_manifest_is_pushed_by_two_and_deleted_and_its_tombstone_collected(
+    s: Setup,
+) -> Sequence[Series]:
+    """A tombstone that goes while it is young lets a push pass that has not seen the deletion."""
+    await s.blobs(ONE, TWO)
+    await s.push(B)
+    return s.put(A), (s.put(A), s.delete(A.digest), await s.collect_repository())
+
+
+@scenario("G7", mishaps=When.LONG)
+async def an_index_is_pushed_again_and_the_row_of_its_child_collected(
+    s: Setup,
+) -> Sequence[Series]:
+    """The row of a child that is deleted on no version goes after the push has written it."""
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.add(rows.child(Digest.parse(A.digest), Digest.parse(INDEX.digest)))
+    return s.put(INDEX, "v1"), await s.collect_repository()
+
+
+@scenario("G7")
+async def an_index_is_pushed_in_parts_and_the_rows_of_its_children_collected(
+    s: Setup,
+) -> Sequence[Series]:
+    """The rows of children that go while they are young go before their index has come."""
+    await s.blobs(ONE)
+    await s.push(A)
+    return s.put(LARGE_INDEX, "v1"), await s.collect_repository()
+
+
+@scenario("G8", mishaps=When.LONG)
+async def a_repository_is_made_and_its_entry_collected(s: Setup) -> Sequence[Series]:
+    """An entry that goes while it is young goes before its repository has come."""
+    await s.blobs(ONE)
+    return s.put(A, "v1"), await s.collect_repository()
+
+
+@scenario("G8", mishaps=When.LONG)
+async def a_repository_is_made_and_its_old_entry_collected(s: Setup) -> Sequence[Series]:
+    """An entry that is deleted on no version goes after the push has entered it again."""
+    await s.blobs(ONE)
+    await s.enter()
+    return s.put(A, "v1"), await s.collect_repository()
 
 
 # Three at once.

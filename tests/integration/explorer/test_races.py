@@ -40,7 +40,8 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="module")
 def uncached(module_settings: Settings) -> Settings:
-    return replace(module_settings, cache_ttl=timedelta(0))
+    """Nothing is kept in memory, and every link is old that a client relies on."""
+    return replace(module_settings, cache_ttl=timedelta(0), gc_grace=timedelta(0))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Garbage collection, any time and without a lock (`docs/garbage-collection.md`)."""

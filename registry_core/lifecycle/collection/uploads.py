@@ -1,0 +1,95 @@
+"""A visit of the objects of a day: those that no row names go (G5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from registry_core.blobs import rows
+from registry_core.lifecycle.collection.ages import Ages, is_old
+from registry_core.lifecycle.collection.report import Kept, Kind, Report, Tell, Thing
+from registry_core.lifecycle.collection.stores import Stores
+from registry_core.storage.contents import Listed
+from registry_core.storage.faults import ConditionFailed
+from registry_core.storage.objects import Location
+from registry_core.storage.pacing import together
+from registry_core.storage.tables import Row
+
+_LOOKED_AT = 10
+"""Rows of a digest that tell whether there is such a blob: the marker, `blob`, and some links."""
+
+
+class UploadVisits:
+    """Visits the objects of container `content`."""
+
+    def __init__(self, stores: Stores, ages: Ages) -> None:
+        self._stores = stores
+        self._ages = ages
+
+    async def days(self) -> Sequence[date]:
+        """The days of which there are objects."""
+        folders = [
+            folder
+            async for page in self._stores.content.contents(rows.UPLOADS, delimiter="/")
+            for folder in page.folders
+        ]
+        return [rows.day_of(folder) for folder in folders]
+
+    def is_due(self, day: date, as_of: datetime) -> bool:
+        """Whether an object of that day can be old enough."""
+        return day <= (as_of - self._ages.upload).date()
+
+    async def visit(self, day: date, as_of: datetime, tell: Tell, *, dry_run: bool) -> Report:
+        """Takes the objects of uploads that were begun that day and never became a blob.
+
+        Raises `Unavailable` if storage fails.
+        """
+        report = Report()
+        async for page in self._stores.content.contents(rows.uploads_of(day)):
+            outcomes = await together(
+                self._visit(each, as_of, dry_run=dry_run) for each in page.objects
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, Thing):
+                    tell(outcome)
+                    report += Report.of([outcome])
+                else:
+                    report += Report.of((), [outcome])
+        return report
+
+    async def _visit(self, found: Listed, as_of: datetime, *, dry_run: bool) -> Thing | Kept:
+        if not is_old(found.modified, self._ages.upload, as_of):
+            return Kept.YOUNG
+        if await self._is_named(found):
+            return Kept.NEEDED
+        if not dry_run:
+            try:
+                await self._stores.content.remove(found.name, etag=found.etag)
+            except ConditionFailed:
+                return Kept.YOUNG
+        return Thing(Kind.UPLOAD, "", found.name, found.size)
+
+    async def _is_named(self, found: Listed) -> bool:
+        """Whether a row names an object, read after the object.
+
+        Without a row of its content, a digest that repositories link is not as it must be: what
+        may be its only bytes stays.
+        """
+        digest = found.metadata.get(rows.COMMITTED_AS)
+        if not digest:
+            return False
+        location = self._stores.content.location(found.name)
+        read = await self._stores.blobs.query(
+            digest, rows.FIRST, rows.NEEDS, ("Location",), limit=_LOOKED_AT
+        )
+        content = next((row for row in read if row.key == rows.BLOB), None)
+        if content is None and read:
+            return True
+        return self._names(content, location) or await self._is_doomed(digest, location)
+
+    @staticmethod
+    def _names(content: Row | None, location: Location) -> bool:
+        return content is not None and content.text("Location") == str(location)
+
+    async def _is_doomed(self, digest: str, location: Location) -> bool:
+        return await self._stores.blobs.get(digest, rows.doomed(location), ()) is not None
