@@ -12,7 +12,7 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 from functions import worker_memory
 from registry_core.http import edge, health, surfaces
-from registry_core.lifecycle import keep_warm
+from registry_core.lifecycle import keep_warm, nightly
 from registry_core.model.spelling import misspelt
 from registry_core.registry import Registry
 from registry_core.settings import Settings
@@ -75,6 +75,14 @@ async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, sees whether the keys that sign tokens are due to be replaced."""
     services = await registry.open()
     await services.signing_keys.rotate()
+
+
+@app.function_name("collect_garbage")
+@app.timer_trigger(schedule="0 43 2 * * *", arg_name="timer")
+async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every night, collects the garbage in a part of everything."""
+    services = await registry.open()
+    await nightly.collect(services.collector)
 
 
 if registry.settings.keep_warm is not None:

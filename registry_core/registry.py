@@ -166,15 +166,7 @@ class Registry:
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
             metadata=Metadata(repositories, manifests),
-            collector=Collector(
-                Stores(
-                    connection.table(blob_rows.TABLE),
-                    repositories,
-                    connection.table(catalog_rows.TABLE),
-                    content,
-                ),
-                Ages.of(settings),
-            ),
+            collector=Collector(Stores.over(connection), Ages.of(settings)),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.lifecycle.collection.partition import ManifestOf
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import rows
+from registry_core.repositories import catalog, rows
 from registry_core.storage import keys
 from registry_core.storage.budget import attempts
+from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
 from registry_core.storage.lookup import look_up
 from registry_core.storage.objects import Objects
@@ -29,6 +32,16 @@ class Stores:
     repositories: Table
     catalog: Table
     content: Objects
+
+    @classmethod
+    def over(cls, connection: Connection) -> Self:
+        """Those of the registry that a connection leads to."""
+        return cls(
+            connection.table(blob_rows.TABLE),
+            connection.table(rows.TABLE),
+            connection.table(catalog.TABLE),
+            Objects(connection, blob_rows.CONTAINER),
+        )
 
     async def gone(self, manifests: Collection[ManifestOf]) -> set[ManifestOf]:
         """Those of the manifests that have gone: nothing need be kept for them."""

@@ -1,0 +1,45 @@
+"""What a timer has done each night: collection walks a part of everything."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from registry_core.lifecycle.collection.collector import Collector, Walk
+
+NIGHTS = 7
+"""In so many nights everything is walked."""
+SECONDS = 480.0
+"""For so long a walk goes on: a function may run ten minutes. The next night goes on elsewhere."""
+_LOGGER = logging.getLogger("slipway.collection")
+
+
+def shard_of(night: datetime) -> int:
+    """Which part of everything is walked in a night, from 0."""
+    return night.toordinal() % NIGHTS
+
+
+async def collect(
+    collector: Collector, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Walk:
+    """Walks tonight's part, and logs in one line what went and what stayed.
+
+    Any instance may do it, and two at once: which part it is follows from the day.
+    """
+    begun = now()
+    shard = shard_of(begun)
+    walk = await collector.run(shard, NIGHTS, begun, seconds=SECONDS)
+    report = walk.report
+    line = {
+        "Category": "Collection",
+        "Shard": f"{shard + 1}/{NIGHTS}",
+        "Gone": {str(kind): count for kind, count in report.gone.items()},
+        "Kept": {str(reason): count for reason, count in report.kept.items()},
+        "Bytes": report.size,
+        "Failed": report.failed,
+        "IsComplete": not walk.left,
+    }
+    _LOGGER.log(logging.WARNING if report.failed else logging.INFO, json.dumps(line))
+    return walk
