@@ -36,7 +36,7 @@ REQUEST_TIMEOUT = 60.0
 ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
 LOG_LINE = re.compile(r'\{"Category":".*\}')
 #: As this version writes it, or one before.
-OPEN_LINE = re.compile(r'"(?:Category":"Opening|kind": "open)".*"[vV]ersion": ?"([^"]+)"')
+OPEN_LINE = re.compile(r'"(?:Category": "Opening|kind": "open)", "[vV]ersion": "([^"]+)"')
 READY = "devhost ready "
 
 
