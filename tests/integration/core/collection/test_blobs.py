@@ -210,7 +210,8 @@ async def test_a_manifest_is_read_after_the_rows_that_say_what_it_needs(
 
     as_of = await moment(client)
     # The visit believes that all is old, that which is pushed meanwhile as well.
-    collecting = Collecting(other, replace(NO_AGE, change=-timedelta(days=1)))
+    later = -timedelta(days=1)
+    collecting = Collecting(other, replace(NO_AGE, change=later, link=later))
     with traced():
         other.hook.plan_nth(after, Hold(after_gate=push))
         await collecting.blob(digest, as_of)

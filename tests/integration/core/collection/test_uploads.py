@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -10,6 +11,8 @@ import pytest
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.lifecycle.collection.report import Kind, Report
+from registry_core.model.digest import Digest
+from registry_core.model.names import RepositoryName
 from registry_core.storage import tables
 from registry_core.storage.calls import traced
 from tests.integration.core.collection.support import NO_AGE, Collecting, moment, stores_of
@@ -111,19 +114,22 @@ async def test_an_object_that_is_written_to_meanwhile_stays(
 async def test_the_row_is_read_after_the_object(
     client: Client, other: Client, repository: str
 ) -> None:
-    """What was committed when the row was read stays, whatever was known before."""
-    location = await client.begin(repository)
+    """A commit that has marked its object comes to its end once this is listed."""
     blob = secrets.token_bytes(100)
-    location = (await client.patch(location, blob)).headers["location"]
+    digest = Digest.parse(digest_of(blob))
     as_of = await moment(client)
+    name = blob_rows.upload_object(as_of.date(), uuid.uuid4())
+    await client.services.content.put(name, blob, {blob_rows.COMMITTED_AS: str(digest)})
 
-    async def commit() -> None:
-        other.hook.plan = None
-        assert (await client.commit(location, digest_of(blob))).status_code == 201
+    async def record() -> None:
+        location = client.services.content.location(name)
+        await client.services.blobs.record(RepositoryName(repository), digest, location, 100)
 
-    other.hook.plan = lambda _: Hold(before_gate=commit)
-    await visit(other, as_of)
-    assert session(location) in await names(client, as_of.date())
+    as_of = await moment(client)
+    with traced():
+        other.hook.plan_nth(1, Hold(after_gate=record))
+        await visit(other, as_of)
+    assert await client.services.content.state(name) is not None
 
 
 @pytest.mark.rule("G5")
