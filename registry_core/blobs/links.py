@@ -79,10 +79,14 @@ class Links:
 
     async def _touch(self, repository: RepositoryName, digest: Digest) -> None:
         touched = tables.merge(rows.link(repository), Touched=self._time())
-        try:
-            await self._table.transact(str(digest), [touched])
-        except RowMissing as fault:
-            raise BlobUnknown(detail={"digest": str(digest)}) from fault
+        async for _ in attempts(most=_ATTEMPTS):
+            try:
+                await self._table.transact(str(digest), [touched])
+                return
+            except RowMissing as fault:
+                raise BlobUnknown(detail={"digest": str(digest)}) from fault
+            except Ambiguous:
+                continue
 
     async def known(self, repository: RepositoryName, digest: Digest) -> Link | None:
         """The link, from memory or the table; None if there is none. It may be out of date."""

@@ -192,13 +192,13 @@ class Uploads:
     async def _put_at_once(self, state: UploadState, content: bytes, digest: Digest) -> bool:
         """A whole blob of less than a block: hashed first, then written by one Put Blob.
 
-        False if the object was there already, as this very commit leaves it.
+        False if the object was there already, as this very commit leaves it, or may have been.
         """
         if await asyncio.to_thread(Digest.of, content, digest.algorithm) != digest:
             raise DigestInvalid(detail={"digest": str(digest)})
         metadata = _committed(state, digest)
         try:
-            await self._content.put(state.object_name, content, metadata)
+            return await self._content.put(state.object_name, content, metadata)
         except RowExists:
             found = await self._content.state(state.object_name)
             if found is None:  # Committed long ago, and its blob collected just now.
@@ -206,7 +206,6 @@ class Uploads:
             if dict(found.metadata) != metadata or found.size != len(content):
                 raise UploadMoved(await self.status(state)) from None
             return False
-        return True
 
     async def _seal_object(self, state: UploadState, digest: Digest) -> bool:
         """Checks the digest and marks the object with it: its new ETag outdates every state.

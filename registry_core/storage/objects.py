@@ -6,7 +6,6 @@ copied or renamed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,7 +109,8 @@ class Objects:
         call is sent again. Raises `RowExists`, and `Unavailable` when storage stays unreachable.
         """
         headers = _APPEND_BLOB | _IF_MISSING | _metadata(metadata)
-        return await self._make(name, 0, metadata, lambda: self._put(name, "", headers))
+        etag, _ = await self._make(name, 0, metadata, lambda: self._put(name, "", headers))
+        return etag
 
     async def _make(
         self,
@@ -118,22 +118,23 @@ class Objects:
         size: int,
         metadata: Mapping[str, str],
         send: Callable[[], Awaitable[str]],
-    ) -> str:
+    ) -> tuple[str, bool]:
         """Makes the object that `send` asks for on the condition that there is none.
 
-        It is ours if it has this size and this metadata, which nobody else's has.
+        It is ours if it has this size and this metadata, which nobody else's has. Answers its
+        ETag, and whether it is known that it was not there before.
         """
         unsure = False
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                return await send()
+                return await send(), True
             except (Ambiguous, RowExists) as fault:
                 if isinstance(fault, RowExists) and not unsure:
                     raise
                 unsure = True
                 found = await self.state(name)
                 if found and found.size == size and dict(found.metadata) == dict(metadata):
-                    return found.etag
+                    return found.etag, False
                 if found:
                     raise
         raise AssertionError("unreachable")
@@ -184,14 +185,18 @@ class Objects:
                 return found.etag
         raise AppendRefused("other bytes were appended")
 
-    async def put(self, name: str, data: bytes, metadata: Mapping[str, str]) -> None:
+    async def put(self, name: str, data: bytes, metadata: Mapping[str, str]) -> bool:
         """Writes an object that must not exist in one call. Raises `RowExists`.
 
         A lost answer is resolved by size and metadata: the object is ours, or there is none and the
-        call is sent again. Raises `Unavailable` when storage stays unreachable.
+        call is sent again. Ours may have been there for long then: False where that is not known.
+        Raises `Unavailable` when storage stays unreachable.
         """
         headers = _BLOCK_BLOB | _IF_MISSING | _metadata(metadata)
-        await self._make(name, len(data), metadata, lambda: self._put(name, "", headers, data))
+        _, is_new = await self._make(
+            name, len(data), metadata, lambda: self._put(name, "", headers, data)
+        )
+        return is_new
 
     async def state(self, name: str) -> ObjectState | None:
         """Size, ETag and metadata of an object; None if there is none."""
@@ -234,9 +239,8 @@ class Objects:
         """
         headers = {"If-Match": etag} if etag else {}
         if unmodified_since is not None:
-            # Storage knows whole seconds here, and cuts off what is more.
-            seconds = math.ceil(unmodified_since.timestamp())
-            time = datetime.fromtimestamp(seconds, UTC)
+            # In whole seconds, as storage has the times of objects.
+            time = unmodified_since.astimezone(UTC)
             headers["If-Unmodified-Since"] = format_datetime(time, usegmt=True)
         async for _ in attempts(most=_ATTEMPTS):
             try:

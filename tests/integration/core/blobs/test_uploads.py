@@ -539,3 +539,23 @@ async def test_a_commit_repeated_after_garbage_collection_does_not_revive_a_doom
     again = await client.commit(location, digest)
     assert again.status_code == 404
     assert blob_rows.BLOB not in await all_rows(client, blob_rows.TABLE, digest)
+
+
+@pytest.mark.rule("U9")
+async def test_a_commit_by_one_put_that_is_refused_unseen_does_not_revive_a_doomed_object(
+    client: Client, repository: str
+) -> None:
+    """The object was there, and the answer that says so is lost: it may be anybody's guess."""
+    location, blob = await client.begin(repository), b"abc" * 50
+    digest = digest_of(blob)
+    assert (await client.commit(location, digest, blob)).status_code == 201
+    await client.send("DELETE", f"/v2/{repository}/blobs/{digest}")
+    table = client.services.connection.table(blob_rows.TABLE)
+    row = await table.get(digest, blob_rows.BLOB)
+    assert row is not None
+    doomed = blob_rows.doomed(Location.parse(row.text("Location")))
+    await table.transact(digest, [tables.delete(blob_rows.BLOB, row.etag), tables.insert(doomed)])
+    client.hook.plan_nth(1, Drop())
+    again = await client.commit(location, digest, blob)
+    assert again.status_code == 404
+    assert blob_rows.BLOB not in await all_rows(client, blob_rows.TABLE, digest)
