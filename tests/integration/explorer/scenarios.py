@@ -1174,7 +1174,7 @@ async def a_blob_is_deleted_and_collected_and_needed(s: Setup) -> Sequence[Serie
     return s.put(needs, "v1"), (s.delete_blob(s.own), await s.collect(s.own))
 
 
-@scenario("G3", "G9", "U5", is_relied_on=True, most=40)
+@scenario("G3", "G9", "U5", is_relied_on=True, is_long=True, most=40)
 async def a_blob_is_collected_by_two_and_committed_again_and_needed(s: Setup) -> Sequence[Series]:
     await s.blobs(s.own)
     await s.session(s.own)
@@ -1260,7 +1260,7 @@ async def a_repository_is_made_anew_and_its_tombstone_collected(s: Setup) -> Seq
     return s.put(A, "v1"), await s.collect_repository()
 
 
-@scenario("G6", "P4", most=60)
+@scenario("G6", "P4", most=25)
 async def a_manifest_is_pushed_by_two_and_deleted_and_its_tombstone_collected(
     s: Setup,
 ) -> Sequence[Series]:
