@@ -22,11 +22,19 @@ def exchange(base_url: str, *pieces: bytes) -> tuple[int, bytes]:
     with socket.create_connection((name, int(port)), timeout=PATIENCE) as connection:
         # Each piece is a segment of its own.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            connection.sendall(piece)
         received = b""
-        while part := connection.recv(65536):
-            received += part
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+        except ConnectionError:
+            pass  # It refuses what came already; its answer is on the way.
+        try:
+            while part := connection.recv(65536):
+                received += part
+        except ConnectionResetError:
+            # It has closed the connection while the last pieces were on the way to it.
+            if not received:
+                raise
     head, _, body = received.partition(b"\r\n\r\n")
     return int(head.split(b" ")[1]), body
 

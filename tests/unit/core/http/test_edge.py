@@ -146,7 +146,7 @@ _WORDS_OF_PROXIES = (
         "\n[evil]",
         "\xff\x00evil",
         "evil, evil",
-        "e" * 9000,
+        "x" * 9000,
     ],
 )
 async def test_what_proxies_say_is_never_echoed_fails_nothing_and_is_one_line_in_a_log(
@@ -164,7 +164,7 @@ async def test_what_proxies_say_is_never_echoed_fails_nothing_and_is_one_line_in
         assert response.status_code in (400, 401, 404)
         told = str(response.headers) + bytes(response.body).decode()
         assert "evil" not in told.lower()
-        assert "eeee" not in told
+        assert "xxxx" not in told
         realm = response.headers.get("WWW-Authenticate", 'realm="https://registry.example.com/')
         assert 'realm="https://registry.example.com/' in realm
     assert len(caplog.records) == 3
