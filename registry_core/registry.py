@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from registry_core import __version__
 from registry_core.access.signing_keys import SigningKeys
@@ -46,6 +47,9 @@ from registry_core.storage.sas import SasSigner
 from registry_core.system import System
 
 _LOGGER = logging.getLogger("slipway")
+_HINT_LIFE = timedelta(minutes=5)
+"""For so long a push that takes its time finds its own blobs in memory. Far less than the time for
+which an object outlives its rows (`lifecycle/collection/ages.py`)."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,10 @@ class Registry:
         sealer = StateSealer(upload_keys, settings.upload_expiry)
         content = Objects(connection, blob_rows.CONTAINER)
         blobs = Links(
-            connection.table(blob_rows.TABLE), Cache(settings.cache_ttl), settings.gc_grace
+            connection.table(blob_rows.TABLE),
+            Cache(settings.cache_ttl),
+            Cache(max(settings.cache_ttl, _HINT_LIFE) if settings.cache_ttl else timedelta(0)),
+            settings.gc_grace,
         )
         uploads = Uploads(content, blobs, sealer)
         manifests = Manifests(

@@ -46,11 +46,14 @@ class Links:
         self,
         table: Table,
         cache: Cache[Link],
+        hints: Cache[Link],
         grace: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
         self._cache = cache
+        # Of a push, whose conditions prove them: so they may be older than what is told to anybody.
+        self._hints = hints
         self._grace = grace
         self._now = now
 
@@ -74,7 +77,7 @@ class Links:
             if relied_on and self._is_old(link):
                 await self._touch(repository, digest)
                 link = Link(link.location, link.size, self._now())
-            self._cache.put((repository, digest), link, ticket=ticket)
+            self._keep(repository, digest, link, ticket)
         return link
 
     async def _touch(self, repository: RepositoryName, digest: Digest) -> None:
@@ -90,7 +93,7 @@ class Links:
 
     async def known(self, repository: RepositoryName, digest: Digest) -> Link | None:
         """The link, from memory or the table; None if there is none. It may be out of date."""
-        return self._cache.get((repository, digest)) or await self._read(repository, digest)
+        return self._hints.get((repository, digest)) or await self._read(repository, digest)
 
     async def _read(self, repository: RepositoryName, digest: Digest) -> Link | None:
         row = await self._table.get(str(digest), rows.link(repository), rows.LINK_COLUMNS)
@@ -123,11 +126,17 @@ class Links:
         for digest, link in blobs.items():
             known = self._cache.get((repository, digest))
             if known is None or known.location != link.location:
-                self._cache.put((repository, digest), link, ticket=ticket)
+                self._keep(repository, digest, link, ticket)
+
+    def _keep(self, repository: RepositoryName, digest: Digest, link: Link, ticket: Ticket) -> None:
+        self._cache.put((repository, digest), link, ticket=ticket)
+        if self._cache.is_current(ticket):
+            self._hints.put((repository, digest), link)
 
     def forget(self, repository: RepositoryName, digest: Digest) -> None:
         """Drops a link from this instance's cache."""
         self._cache.discard((repository, digest))
+        self._hints.discard((repository, digest))
 
     async def holders(self, digest: Digest) -> list[RepositoryName]:
         """Repositories that may read a blob: the first hundred, in order."""
@@ -190,7 +199,7 @@ class Links:
         row = tables.upsert(rows.link(repository), **link.columns, Created=created)
         await self._table.transact(str(digest), [*conditions, row])
         written = Link(link.location, link.size, begun)
-        self._cache.put((repository, digest), written, ticket=ticket)
+        self._keep(repository, digest, written, ticket)
 
     async def _mark(self, digest: Digest, location: Location) -> None:
         """Makes a marker that is missing again, on the version of the row that names its location.

@@ -40,6 +40,10 @@ class Cache(Generic[V]):
         """To be taken before a value is read that is to be put: see `put`."""
         return Ticket(self._now(), self._discarded)
 
+    def is_current(self, ticket: Ticket) -> bool:
+        """Whether nothing was discarded since it was taken."""
+        return ticket.discarded == self._discarded
+
     def get(self, key: Hashable) -> V | None:
         """The value, unless it was never put, is too old or made room for others."""
         entry = self._entries.get(key)
@@ -59,8 +63,7 @@ class Cache(Generic[V]):
         """
         self._remove(key)
         ticket = ticket or self.ticket()
-        is_late = ticket.discarded != self._discarded
-        if self._ttl <= 0 or size > self._max_bytes // 4 or is_late:
+        if self._ttl <= 0 or size > self._max_bytes // 4 or not self.is_current(ticket):
             return
         self._entries[key] = (ticket.begun + self._ttl, size, value)
         self._bytes += size

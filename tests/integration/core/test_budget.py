@@ -243,6 +243,20 @@ async def test_a_cold_pull_of_eight_layers_takes_three_calls_in_two_rounds(
     assert sum(trace.rounds for trace in other.traces) == 2
 
 
+async def test_a_push_that_takes_longer_than_pulls_are_remembered_finds_its_own_blobs_in_memory(
+    settings: Settings, repository: str
+) -> None:
+    """The conditions of its second round prove them. A pull is not told of them any more."""
+    image = Image.make()
+    async with connect(replace(settings, cache_ttl=timedelta(microseconds=1))) as slow:
+        for blob in image.blobs:
+            await slow.push_blob(repository, blob)
+        assert (await slow.put_manifest(repository, "v1", image.manifest)).status_code == 201
+        assert [str(call) for call in slow.traces[-1].calls if "blobs(" in call.path] == []
+        await slow.send("GET", f"/v2/{repository}/blobs/{digest_of(image.layer)}")
+        assert [call.method for call in slow.traces[-1].calls if "blobs(" in call.path] == ["GET"]
+
+
 async def test_without_memory_each_request_of_a_pull_asks_storage(
     client: Client, settings: Settings, repository: str
 ) -> None:
