@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.integration.cli.servers import Server
 
 _NOT_PASSED = ("connection", "transfer-encoding", "content-length", "host", "date", "server")
 
@@ -38,7 +40,7 @@ def none(_: Request, ask: Callable[[], Reply]) -> Reply:
     return ask()
 
 
-class Between(ThreadingHTTPServer):
+class Between(Server):
     """Hands requests on to a registry, as `harm` says."""
 
     daemon_threads = True

@@ -16,7 +16,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from registry_core.settings import StorageSettings
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.system import CONTAINERS, TABLES
+from tests.integration.cli.servers import Server
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = "localhost:1"
@@ -98,7 +99,7 @@ def serving(
     handler: type[BaseHTTPRequestHandler], certificates: CertificateDirectory | None = None
 ) -> Iterator[int]:
     """Serves on a port of this machine, by TLS where there are certificates."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     if certificates:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificates.certificate, certificates.key)

@@ -7,7 +7,7 @@ import socket
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,14 @@ import pytest
 from devhost.cert import CertificateDirectory
 from devhost.processes.process import HostProcess
 from tests.integration.cli.conftest import ROOT, Slipway
+from tests.integration.cli.servers import Server
 from tests.integration.cli.shelf import Shelf
 
 NAME = "registry.test"
 """Nobody but the proxy knows where that is."""
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Server):
     """Makes tunnels to one port of this machine, whatever the name."""
 
     daemon_threads = True
