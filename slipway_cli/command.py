@@ -177,13 +177,18 @@ def expiry(arguments: argparse.Namespace, now: datetime) -> datetime | None:
     if arguments.expiration in (None, "never"):
         return None
     try:
-        time = datetime.fromisoformat(arguments.expiration)
+        time = time_of(arguments.expiration)
     except ValueError as error:
         raise CommandError("--expiration: use a time such as 2027-01-31T00:00:00Z") from error
-    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     if time <= now:
         raise CommandError("--expiration: the time must be in the future")
     return time
+
+
+def time_of(text: str) -> datetime:
+    """A time that people typed; it is UTC where it does not say. Raises `ValueError`."""
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def written(time: datetime | None) -> str | None:

@@ -10,12 +10,21 @@ from datetime import UTC, datetime
 
 from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.collection.collector import Collector
-from registry_core.lifecycle.collection.report import Kind, Report, Thing
+from registry_core.lifecycle.collection.report import Kept, Kind, Report, Thing
 from registry_core.lifecycle.collection.stores import Stores
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.system import SCHEMA_VERSION, System
-from slipway_cli.command import CommandError, PartlyDone, Result, Row, Shaped, UsageError, written
+from slipway_cli.command import (
+    CommandError,
+    PartlyDone,
+    Result,
+    Row,
+    Shaped,
+    UsageError,
+    time_of,
+    written,
+)
 from slipway_cli.output.cells import Size, count, size_text
 from slipway_cli.output.progress import Progress
 from slipway_cli.stores import PATIENCE_SECONDS, connection
@@ -90,16 +99,15 @@ def _as_of(arguments: argparse.Namespace) -> datetime:
     if not arguments.dry_run:
         raise UsageError("--as-of needs --dry-run: nothing is deleted before its time")
     try:
-        time = datetime.fromisoformat(arguments.as_of)
+        return time_of(arguments.as_of)
     except ValueError as error:
         raise UsageError("--as-of: use a time such as 2027-01-31T00:00:00Z") from error
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _summary(told: _Told, report: Report) -> str:
     things = count(told.counts.total(), "thing")
     freed = size_text(report.size)
-    young = sum(each for reason, each in report.kept.items() if reason == "young")
+    young = report.kept[Kept.YOUNG]
     said = f"{things} would go, {freed}." if told.is_dry else f"{things} went, {freed} freed."
     return f"{said} {count(young, 'thing')} too young to go." if young else said
 

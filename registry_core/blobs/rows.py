@@ -74,7 +74,7 @@ LINK_COLUMNS = ("Location", "Size", GOING)
 
 def marker(location: Location) -> str:
     """`b:<location>`."""
-    return f"b:{keys.encode(str(location))}"
+    return f"{MARKERS}{keys.encode(str(location))}"
 
 
 def link(name: RepositoryName) -> str:
@@ -89,17 +89,17 @@ def linked(key: str) -> RepositoryName:
 
 def requirements(name: RepositoryName) -> str:
     """`r:<repo>:`, what the rows of the manifests of a repository that need a blob begin with."""
-    return f"r:{keys.encode(name.text)}:"
+    return f"{NEEDS}{keys.encode(name.text)}:"
 
 
 def requirement(name: RepositoryName, needed_by: Digest) -> str:
     """`r:<repo>:<manifest digest>`."""
-    return f"r:{keys.encode(name.text)}:{needed_by}"
+    return f"{requirements(name)}{needed_by}"
 
 
 def doomed(location: Location) -> str:
     """`x:<location>`: an object that no row names any more, to be deleted."""
-    return f"x:{keys.encode(str(location))}"
+    return f"{DOOMED}{keys.encode(str(location))}"
 
 
 def needed_by(key: str) -> tuple[RepositoryName, Digest]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -27,21 +26,6 @@ class Answered:
     trace: CallTrace
     duration_ms: float
 
-    @classmethod
-    def now(
-        cls,
-        settings: Settings,
-        request: Request,
-        response: Response,
-        journal: Journal,
-        correlation_id: str,
-        trace: CallTrace,
-        started: float,
-    ) -> Answered:
-        """One that began at `started`, by the monotonic clock, and is answered now."""
-        duration = (time.monotonic() - started) * 1000
-        return cls(settings, request, response, journal, correlation_id, trace, duration)
-
     @property
     def status(self) -> int:
         """The HTTP status."""
@@ -50,16 +34,16 @@ class Answered:
     @property
     def has_failed(self) -> bool:
         """Whether the answer is an error."""
-        return self.response.status_code >= 400
+        return self.status >= 400
 
     @property
     def level(self) -> int:
         """How much the line that tells of the request matters."""
-        return logging.WARNING if self.response.status_code >= 500 else logging.INFO
+        return logging.WARNING if self.status >= 500 else logging.INFO
 
     def outcome(self, *, has_failed: bool) -> dict[str, object]:
         """The columns that every line has: who asked, and how it ended."""
-        request, settings, status = self.request, self.settings, str(self.response.status_code)
+        request, settings = self.request, self.settings
         caller = addresses.caller(request, settings)
         return {
             "CallerIpAddress": caller.address,
@@ -67,7 +51,7 @@ class Answered:
             "LoginServer": addresses.login_server(request, settings.login_servers),
             "UserAgent": request.headers.get("user-agent", "")[:256],
             "ResultType": "Failed" if has_failed else "Succeeded",
-            "ResultDescription": status,
+            "ResultDescription": str(self.status),
             "DurationMs": str(round(self.duration_ms)),
             "CorrelationId": self.correlation_id,
             "Region": settings.region,

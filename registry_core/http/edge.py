@@ -71,7 +71,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         response.headers.update(passage.shown)
     _complete(response, correlation_id)
     cors.allow(response, request, settings.cors_origins)
-    _log(Answered.now(settings, request, response, journal, correlation_id, trace, started))
+    duration_ms = (time.monotonic() - started) * 1000
+    _log(Answered(settings, request, response, journal, correlation_id, trace, duration_ms))
     if response.status_code >= 400:
         return bodies.EarlyAnswer(response, request)
     if request.method in _WRITES and registry.room.is_out:

@@ -16,7 +16,7 @@ from registry_core.lifecycle.collection.report import Report, Thing, Visit
 from registry_core.lifecycle.collection.stores import Stores
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import catalog, rows
+from registry_core.repositories import catalog
 from registry_core.storage import tables
 from registry_core.storage.tables import Row
 from tests.integration.core.support import Client, all_rows
@@ -26,11 +26,7 @@ NO_AGE = Ages(link=timedelta(0), upload=timedelta(0), doomed=timedelta(0), chang
 
 
 def stores_of(client: Client) -> Stores:
-    connection = client.services.connection
-    blobs, repositories, entries = map(
-        connection.table, (blob_rows.TABLE, rows.TABLE, catalog.TABLE)
-    )
-    return Stores(blobs, repositories, entries, client.services.content)
+    return Stores.over(client.services.connection)
 
 
 async def moment(client: Client) -> datetime:
