@@ -82,7 +82,7 @@ async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
 async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, collects the garbage in a part of everything."""
     services = await registry.open()
-    await nightly.collect(services.collector)
+    await nightly.collect_tonight(services.connection, registry.settings)
 
 
 if registry.settings.keep_warm is not None:

@@ -22,9 +22,6 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
-from registry_core.lifecycle.collection.ages import Ages
-from registry_core.lifecycle.collection.collector import Collector
-from registry_core.lifecycle.collection.stores import Stores
 from registry_core.model.clock import HybridClock
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
@@ -69,7 +66,6 @@ class Services:
     bulk_deletions: BulkDeletions
     locks: Locks
     metadata: Metadata
-    collector: Collector
     signer: SasSigner
     signing_keys: SigningKeys
     sign_in: SignIn
@@ -173,7 +169,6 @@ class Registry:
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
             metadata=Metadata(repositories, manifests),
-            collector=Collector(Stores.over(connection), Ages.of(settings)),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,

@@ -8,10 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kept, Kind, Report, Thing
-from registry_core.lifecycle.collection.stores import Stores
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.system import SCHEMA_VERSION, System
@@ -75,7 +73,7 @@ async def collect(arguments: argparse.Namespace) -> Result:
                 else f"the registry in this storage has schema version {version}, and this command "
                 f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
             )
-        collector = Collector(Stores.over(opened), Ages.of(Settings.from_environment()))
+        collector = Collector.of(opened, Settings.from_environment())
         with Progress() as progress:
             told = _Told(progress, arguments.output == "json", arguments.dry_run)
             # Each visit has a bound on attempts of its own; together there is none.

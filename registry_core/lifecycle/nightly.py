@@ -6,8 +6,13 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from registry_core.lifecycle.collection.collector import Collector, Walk
+from registry_core.settings import Settings
+from registry_core.storage.connection import Connection
+
+if TYPE_CHECKING:
+    from registry_core.lifecycle.collection.collector import Collector, Walk
 
 NIGHTS = 7
 """In so many nights everything is walked."""
@@ -19,6 +24,14 @@ _LOGGER = logging.getLogger("slipway.collection")
 def shard_of(night: datetime) -> int:
     """Which part of everything is walked in a night, from 0."""
     return night.toordinal() % NIGHTS
+
+
+async def collect_tonight(connection: Connection, settings: Settings) -> None:
+    """Walks tonight's part of the registry that a connection leads to."""
+    # No instance for HTTP has to load this.
+    from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
+
+    await collect(Collector.of(connection, settings))
 
 
 async def collect(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Self
 
 from registry_core.lifecycle.collection import share
 from registry_core.lifecycle.collection.ages import Ages
@@ -19,7 +20,9 @@ from registry_core.lifecycle.collection.walk import Visits, Walker
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog
+from registry_core.settings import Settings
 from registry_core.storage import keys
+from registry_core.storage.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Collector:
         self._visits = Visits(
             BlobVisits(stores, ages), RepositoryVisits(stores, ages), UploadVisits(stores, ages)
         )
+
+    @classmethod
+    def of(cls, connection: Connection, settings: Settings) -> Self:
+        """That of the registry which a connection leads to."""
+        return cls(Stores.over(connection), Ages.of(settings))
 
     # One thing.
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from registry_core.blobs import rows as blob_rows
+from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kind
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
@@ -365,7 +366,7 @@ async def test_what_will_be_garbage_later_is_told_and_not_taken(
 ) -> None:
     digest = await client.push_blob(repository, json.dumps(repository).encode())
     later = await moment(client) + timedelta(days=1000)
-    collector = client.services.collector
+    collector = Collector.of(client.services.connection, client.registry.settings)
     visit = await collector.visit_blob(Digest.parse(digest), later, dry_run=True)
     assert visit.report.gone == Counter({Kind.LINK: 1, Kind.CONTENT: 1})
     with pytest.raises(ValueError, match="later"):

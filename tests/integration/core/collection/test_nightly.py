@@ -58,6 +58,18 @@ async def test_a_night_in_which_nothing_was_deleted_takes_few_calls(
     for tag in ("v1", "v2", "v3"):
         await client.push_image(repository, tag)
     with traced() as trace:
-        walk = await nightly.collect(client.services.collector)
+        collector = Collector.of(client.services.connection, client.registry.settings)
+        walk = await nightly.collect(collector)
     assert not walk.report.gone
     assert trace.count <= MOST_CALLS_OF_A_QUIET_NIGHT, trace.count
+
+
+async def test_what_the_timer_calls_walks_tonights_part_of_this_registry(
+    client: Client, repository: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.push_image(repository, "v1")
+    caplog.set_level(logging.INFO, logger="slipway.collection")
+    await nightly.collect_tonight(client.services.connection, client.registry.settings)
+    (record,) = caplog.records
+    line = json.loads(record.getMessage())
+    assert (line["IsComplete"], line["Failed"], line["Gone"]) == (True, 0, {})
