@@ -105,7 +105,7 @@ class CallTrace:
     @property
     def rounds(self) -> int:
         """How many calls lie on the longest chain of calls that waited for one another."""
-        return max((call.depth for call in self.calls), default=0)
+        return max([call.depth for call in self.calls], default=0)
 
     def begin(self, method: str, url: str) -> StorageCall:
         """Records that a call begins."""
