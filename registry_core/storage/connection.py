@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from registry_core.errors import Unavailable
-from registry_core.settings import StorageSettings, connection_values
+from registry_core.settings import SERVICES, StorageSettings, connection_values
 from registry_core.storage.calls import CallHook, Request
 from registry_core.storage.faults import Ambiguous, RowExists
 from registry_core.storage.queues import Queue
@@ -122,6 +122,6 @@ def _parse(connection_string: str) -> tuple[list[str], str, str]:
     suffix = values.get("endpointsuffix", "core.windows.net")
     endpoints = [
         values.get(f"{service}endpoint") or f"{scheme}://{name}.{service}.{suffix}"
-        for service in ("blob", "table", "queue")
+        for service in SERVICES
     ]
     return endpoints, name, key
