@@ -357,7 +357,7 @@ async def tag(client: Client, repository: str, image: Image, count: int) -> None
         assert answer.status_code == 201
 
 
-@pytest.mark.rule("D6")
+@pytest.mark.rule("D6", "D9")
 async def test_a_manifest_of_100_tags_is_deleted_in_14_calls(
     client: Client, repository: str
 ) -> None:

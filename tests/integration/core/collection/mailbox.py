@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -62,14 +63,15 @@ class Mailbox:
         await self._queue.close()
 
 
-def freed(client: Client) -> Freed:
-    """Who collects what messages name, and to whom everything is old that is there."""
+def freed(client: Client, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Freed:
+    """Who collects what messages name, and to whom everything is old that was there at a moment."""
     connection = client.services.connection
     executor = Executor(connection.table(rows.TABLE), HybridClock("local"))
     return Freed(
         Collector(stores_of(client), NO_AGE),
         Emptiness(executor, Catalog(connection.table(catalog.TABLE))),
         Messages(connection.queue(QUEUE), timedelta(0)),
+        now,
     )
 
 

@@ -34,6 +34,8 @@ from tests.integration.core.support import (
 )
 from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
 
+pytestmark = [pytest.mark.rule("D9", "G12")]
+
 MOST_CALLS_OF_A_BLOB = 6
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 

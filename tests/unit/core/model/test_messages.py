@@ -14,6 +14,8 @@ from registry_core.model.digest import Digest
 from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName
 
+pytestmark = [pytest.mark.rule("G12")]
+
 DUE = datetime(2027, 1, 31, 2, 43, 10, 123456, tzinfo=UTC)
 DIGESTS = st.one_of(
     st.binary(min_size=32, max_size=32).map(lambda data: Digest("sha256", data.hex())),
