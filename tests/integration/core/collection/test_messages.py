@@ -75,14 +75,18 @@ def is_sending(call: SeenCall) -> bool:
 # What is announced.
 
 
+@pytest.mark.parametrize(
+    ("grace", "seconds"), [(timedelta(hours=30), 108_000), (timedelta(days=30), 604_800)]
+)
 async def test_a_message_of_a_deletion_is_hidden_for_the_grace_period_and_never_expires(
-    settings: Settings, repository: str
+    settings: Settings, repository: str, grace: timedelta, seconds: int
 ) -> None:
-    async with connect(replace(settings, gc_grace=timedelta(hours=30))) as client:
+    """Or for as long as storage grants: it is sent on then."""
+    async with connect(replace(settings, gc_grace=grace)) as client:
         image = await client.push_image(repository)
         assert await delete(client, repository, image) == 202
         (sent,) = (call for call in client.trace.calls if call.service == "queue")
-        assert sent.query == f"visibilitytimeout={30 * 3600}&messagettl=-1"
+        assert sent.query == f"visibilitytimeout={seconds}&messagettl=-1"
         assert sent.status == 201
 
 
