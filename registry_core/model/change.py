@@ -24,6 +24,8 @@ class Origin:
     """The name of the identity; empty for the registry itself."""
     request_id: str = ""
     """The correlation id of the request."""
+    rule: str = ""
+    """The rule of the registry's retention that asks for it; empty where somebody does."""
 
 
 @dataclass(frozen=True)

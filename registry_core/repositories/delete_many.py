@@ -74,6 +74,23 @@ class BulkDeletions:
         await self._emptiness.end(repository)
         return deletion.locked
 
+    async def delete_as_read(
+        self, repository: RepositoryName, doomed: Sequence[Doomed], origin: Origin, tell: Tell
+    ) -> None:
+        """Deletes manifests that are still as they were read, with the tags that they had then.
+
+        One that was changed since stays, and so does what is locked. Of each, the tags were read
+        after the manifest, and fit one transaction. What is left is for `end`. Raises
+        `DisallowedOperation`, `Unavailable`.
+        """
+        deletion = self._deletion(repository, origin, tell)
+        deletion.versions = {each.manifest.digest: each.manifest.etag for each in doomed}
+        await deletion.delete(doomed)
+
+    async def end(self, repository: RepositoryName) -> None:
+        """Removes the repository if it holds nothing any more, and no lock keeps it."""
+        await self._emptiness.end(repository)
+
     async def delete_repository(
         self, repository: RepositoryName, change: DeleteRepository, tell: Tell
     ) -> None:
@@ -147,6 +164,8 @@ class _Deletion:
     """Whether nothing is to be deleted once the repository is not being deleted any more."""
     locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
     """The manifests that stay, each with the lock that keeps it."""
+    versions: Mapping[Digest, str] = field(default_factory=dict)
+    """Of a manifest that goes only as it was read: its version then."""
 
     async def find(self, digests: Iterable[Digest]) -> Sequence[Doomed]:
         """Those of the manifests that are there, with their tags."""
@@ -202,7 +221,7 @@ class _Deletion:
                 return _Batch(found, ())
             known = fresh.pop() if fresh else await self.find(digests)
             # They may have got tags since they were listed: what fits no more has its own turn.
-            now, *later[:] = _fitting(self._unlocked(known))
+            now, *later[:] = _fitting(self._unlocked(filter(self._is_as_read, known)))
             return _Batch(found, now)
 
         made = await self.executor.change(
@@ -225,6 +244,10 @@ class _Deletion:
 
     def _is_over(self, found: Found) -> bool:
         return self.of_repository and not plan.is_being_deleted(found[rows.REPOSITORY])
+
+    def _is_as_read(self, doomed: Doomed) -> bool:
+        manifest = doomed.manifest
+        return self.versions.get(manifest.digest, manifest.etag) == manifest.etag
 
     def _unlocked(self, doomed: Iterable[Doomed]) -> list[Doomed]:
         """Those that may be deleted; of the others it is noted why not."""

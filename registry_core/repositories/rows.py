@@ -83,6 +83,17 @@ MANIFEST_FACTS = (
 )
 """The columns of `m:` that a change decides by; none of the bytes."""
 
+MANIFEST_CONTENT = (
+    LIVE,
+    GONE,
+    "MediaType",
+    "Size",
+    "Updated",
+    "Location",
+    *(f"Bytes{number}" for number in range(INLINE_BYTES // _PROPERTY_BYTES)),
+)
+"""The columns of `m:` that its bytes are read from, or the place where they lie."""
+
 LISTED_MANIFEST_FACTS = (
     LIVE,
     GONE,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from registry_core.errors import RegistryError
 from registry_core.lifecycle.collection.collector import Collector
+from registry_core.lifecycle.retention.policy import Tags
+from registry_core.lifecycle.retention.retention import How
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName, Tag
 from tests.integration.core.collection.support import Collecting
+from tests.integration.core.retention.support import AT_ONCE, retention_of
 from tests.integration.core.support import Client
 
 
@@ -43,6 +46,7 @@ class Answer:
 LOCK, UNLOCK = "LOCK", "UNLOCK"
 DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
 COLLECT, COLLECT_REPOSITORY = "COLLECT", "COLLECT REPOSITORY"
+RETAIN = "RETAIN"
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -117,6 +121,17 @@ def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
 
+async def _retain(client: Client, repository: str, as_of: str, keep_last: str) -> None:
+    """A visit by retention: of what was there at the moment, untagged manifests go.
+
+    Of tags, all but the last so many go as well; with 0, every tag stays.
+    """
+    last = int(keep_last)
+    rule = replace(AT_ONCE, tags=Tags(keep_last=last) if last else None)
+    how = How(datetime.fromisoformat(as_of))
+    await retention_of(client).visit(RepositoryName(repository), [rule], how)
+
+
 _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     LOCK: _lock,
     UNLOCK: _unlock,
@@ -124,4 +139,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     DELETE_REPOSITORY: _delete_repository,
     COLLECT: _collect,
     COLLECT_REPOSITORY: _collect_repository,
+    RETAIN: _retain,
 }
