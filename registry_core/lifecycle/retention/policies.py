@@ -34,6 +34,11 @@ class Policies:
         content, version = found
         return Policy.parse(content), version
 
+    async def version(self) -> str:
+        """The version of what is stored, be it a policy or not; empty if there is nothing."""
+        found = await self._documents.read(_DOCUMENT)
+        return found[1] if found else ""
+
     async def write(self, policy: Policy, version: str) -> None:
         """Replaces that version. Raises `PolicyError`, `PolicyChanged`, `Ambiguous`."""
         policy.check()
