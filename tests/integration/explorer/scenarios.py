@@ -1437,6 +1437,13 @@ async def an_index_goes_with_what_it_holds_and_is_pushed_again(s: Setup) -> Sequ
     return await s.retain(), s.put(INDEX, "v1")
 
 
+@scenario("K3", "K4", "K5", is_in_parts=True)
+async def an_index_goes_with_what_it_holds_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, INDEX)
+    return await s.retain(), s.lock(INDEX.digest, "DeleteEnabled")
+
+
 @scenario("K4", "K5", mishaps=When.LONG)
 async def an_untagged_manifest_goes_and_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)

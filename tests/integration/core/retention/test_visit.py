@@ -308,6 +308,32 @@ async def test_a_tag_that_is_pushed_between_the_decision_and_the_deletion_stays(
     assert {"t0", "t2"} <= await present(client, repository)
 
 
+@pytest.mark.rule("K3", "K5")
+async def test_what_was_to_go_with_what_holds_it_stays_where_that_stays(
+    client: Client, other: Client, repository: str
+) -> None:
+    """A lock of what holds it changes nothing of what it holds."""
+    child, subject = [await client.push_image(repository, "") for _ in range(2)]
+    index = digest_of(await push_index(client, repository, "", child))
+    signature = await client.push_image(repository, "", subject=subject.descriptor)
+    gate = Gate(client.hook, is_change)
+    visiting = asyncio.create_task(Retaining(client, repository).visit(await moment(other)))
+    await gate.reached.wait()
+    for digest in (index, subject.digest):
+        url = f"/acr/v1/{repository}/_manifests/{digest}"
+        assert (await other.send("PATCH", url, json={"deleteEnabled": False})).is_success
+    gate.open()
+    visit = await visiting
+    assert not visit.gone
+    assert reasons(visit) == {
+        index: Kept.CHANGED.value,
+        subject.digest: Kept.CHANGED.value,
+        child.digest: Kept.HELD.value,
+        signature.digest: Kept.HELD.value,
+    }
+    assert len(await present(client, repository)) == 4
+
+
 @pytest.mark.rule("K3")
 async def test_what_an_index_holds_that_can_be_restored_stays(
     client: Client, repository: str
