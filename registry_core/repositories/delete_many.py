@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
-from registry_core.model.change import DeleteManifests, DeleteRepository, Event, Origin, Tell
+from registry_core.model.change import (
+    DeleteManifests,
+    DeleteRepository,
+    Event,
+    Origin,
+    Seen,
+    Tell,
+)
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
@@ -66,30 +73,15 @@ class BulkDeletions:
     ) -> Mapping[Digest, DisallowedOperation]:
         """Deletes a set of manifests with their tags; answers those that stay, with their locks.
 
-        Those that are not there are passed over. Raises `DisallowedOperation` if the repository is
-        locked, and `Unavailable` when its time is over, having deleted a part: a repeat goes on.
+        Those that are not there, or not as they were seen, are passed over. Raises
+        `DisallowedOperation` if the repository is locked, and `Unavailable` when its time is over,
+        having deleted a part: a repeat goes on.
         """
         deletion = self._deletion(repository, change.origin, tell)
+        deletion.seen = change.seen
         await deletion.delete(await deletion.find(change.digests))
         await self._emptiness.end(repository)
         return deletion.locked
-
-    async def delete_as_read(
-        self, repository: RepositoryName, doomed: Sequence[Doomed], origin: Origin, tell: Tell
-    ) -> None:
-        """Deletes manifests that are still as they were read, with the tags that they had then.
-
-        One that was changed since stays, and so does what is locked. Of each, the tags were read
-        after the manifest, and fit one transaction. What is left is for `end`. Raises
-        `DisallowedOperation`, `Unavailable`.
-        """
-        deletion = self._deletion(repository, origin, tell)
-        deletion.versions = {each.manifest.digest: each.manifest.etag for each in doomed}
-        await deletion.delete(doomed)
-
-    async def end(self, repository: RepositoryName) -> None:
-        """Removes the repository if it holds nothing any more, and no lock keeps it."""
-        await self._emptiness.end(repository)
 
     async def delete_repository(
         self, repository: RepositoryName, change: DeleteRepository, tell: Tell
@@ -164,14 +156,15 @@ class _Deletion:
     """Whether nothing is to be deleted once the repository is not being deleted any more."""
     locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
     """The manifests that stay, each with the lock that keeps it."""
-    versions: Mapping[Digest, str] = field(default_factory=dict)
-    """Of a manifest that goes only as it was read: its version then."""
+    seen: Mapping[Digest, Seen] = field(default_factory=dict)
+    """Manifests that go only if they are as they were read."""
 
     async def find(self, digests: Iterable[Digest]) -> Sequence[Doomed]:
-        """Those of the manifests that are there, with their tags."""
+        """Those of the manifests that are there, as they were seen, with their tags."""
         wanted = set(digests)
         if len(wanted) > _FEW:
-            return [each for each in await self.find_all() if each.manifest.digest in wanted]
+            every = [each for each in await self.find_all() if each.manifest.digest in wanted]
+            return list(filter(self._is_as_seen, every))
         found = await together(map(self._one, wanted))
         return [each for each in found if each]
 
@@ -197,9 +190,24 @@ class _Deletion:
         row = live((await self.executor.read(self.repository, {key: rows.MANIFEST_FACTS}))[key])
         if row is None:
             return None
+        found = Doomed(StoredManifest.from_row(row), await self._tags(digest))
+        return found if self._is_as_seen(found) else None
+
+    async def _tags(self, digest: Digest) -> Sequence[StoredTag]:
+        """The tags of a manifest: those that were seen, or else those that the rows `g:` name."""
+        if (seen := self.seen.get(digest)) is not None:
+            wanted = dict.fromkeys(map(rows.tag_key, seen.tags), rows.TAG_FACTS)
+            found = map(live, (await self.executor.read(self.repository, wanted)).values())
+            tags = [StoredTag.from_row(row) for row in found if row]
+            return [tag for tag in tags if tag.digest == digest]
         named = await self.executor.query(self.repository, rows.tags_of(digest))
         tags, _ = await self.executor.tags_of(self.repository, digest, named)
-        return Doomed(StoredManifest.from_row(row), tags)
+        return tags
+
+    def _is_as_seen(self, doomed: Doomed) -> bool:
+        """What changed its tags has changed the manifest as well."""
+        seen = self.seen.get(doomed.manifest.digest)
+        return seen is None or seen.version == doomed.manifest.etag
 
     async def delete(self, doomed: Iterable[Doomed]) -> None:
         """Deletes what is not locked, a batch after the other."""
@@ -221,7 +229,7 @@ class _Deletion:
                 return _Batch(found, ())
             known = fresh.pop() if fresh else await self.find(digests)
             # They may have got tags since they were listed: what fits no more has its own turn.
-            now, *later[:] = _fitting(self._unlocked(filter(self._is_as_read, known)))
+            now, *later[:] = _fitting(self._unlocked(known))
             return _Batch(found, now)
 
         made = await self.executor.change(
@@ -244,10 +252,6 @@ class _Deletion:
 
     def _is_over(self, found: Found) -> bool:
         return self.of_repository and not plan.is_being_deleted(found[rows.REPOSITORY])
-
-    def _is_as_read(self, doomed: Doomed) -> bool:
-        manifest = doomed.manifest
-        return self.versions.get(manifest.digest, manifest.etag) == manifest.etag
 
     def _unlocked(self, doomed: Iterable[Doomed]) -> list[Doomed]:
         """Those that may be deleted; of the others it is noted why not."""

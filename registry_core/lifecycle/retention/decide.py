@@ -16,9 +16,11 @@ from registry_core.lifecycle.retention.policy import Rule, Tags
 from registry_core.model.attributes import Target, Use
 from registry_core.model.digest import Digest
 from registry_core.model.names import Tag
-from registry_core.repositories import plan
 from registry_core.repositories.plan import Doomed
 from registry_core.repositories.rows import StoredTag
+
+MOST_TAGS = 15
+"""A manifest goes with so many tags: they fit one transaction with all that belongs to them."""
 
 
 class Kept(StrEnum):
@@ -242,6 +244,6 @@ class _Deciding:
             return Kept.LOCKED
         if each.stored.timestamp + self.grace > self.as_of:
             return Kept.TOUCHED
-        if len(tags) > plan.TAGS_A_TRANSACTION:
+        if len(tags) > MOST_TAGS:
             return Kept.TAGGED  # They go first, and it follows when they have gone for long enough.
         return None

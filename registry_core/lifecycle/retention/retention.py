@@ -28,7 +28,7 @@ from registry_core.lifecycle.retention.policy import Policy, Rule
 from registry_core.lifecycle.retention.report import Gone, Run, Visit
 from registry_core.lifecycle.retention.survey import Surveys
 from registry_core.model.attributes import Attributes, Target, Use
-from registry_core.model.change import Event, Operation, Origin
+from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Seen
 from registry_core.model.clock import HybridClock
 from registry_core.model.glob import Glob
 from registry_core.model.names import RepositoryName
@@ -196,9 +196,10 @@ class Retention:
         """
         holders = frozenset(holder for each in expired for holder in each.holders)
         gone = await self._surveys.gone(name, holders) if holders else frozenset()
-        doomed = [each.doomed for each in expired if each.holders <= gone]
-        origin, tell = self.origin(expired[0].rule), self._telling(events)
-        await self._deletions.delete_as_read(name, doomed, origin, tell)
+        seen = {each.digest: _seen(each) for each in expired if each.holders <= gone}
+        if seen:
+            change = DeleteManifests(tuple(seen), self.origin(expired[0].rule), seen)
+            await self._deletions.delete_manifests(name, change, self._telling(events))
 
     async def untag(self, name: RepositoryName, made: Decision, events: list[Event]) -> None:
         """Takes tags away that are as they were read."""
@@ -207,10 +208,6 @@ class Retention:
             wanted = [each.tag for each in tags]
             origin, tell = self.origin(rule), self._telling(events)
             await self._untaggings.untag_as_read(name, wanted, origin, tell)
-
-    async def end(self, name: RepositoryName) -> None:
-        """Removes a repository that holds nothing any more."""
-        await self._deletions.end(name)
 
     def _telling(self, events: list[Event]) -> Callable[[Iterable[Event]], None]:
         def tell(happened: Iterable[Event]) -> None:
@@ -238,8 +235,6 @@ class _Deletion:
             ordered = sorted(self.made.manifests, key=lambda each: (each.level, each.rule))
             for _, group in groupby(ordered, key=lambda each: (each.level, each.rule)):
                 await self.retention.delete(self.name, list(group), events)
-            if ordered:
-                await self.retention.end(self.name)
         except DisallowedOperation:
             pass  # The repository has been locked: what is left stays.
         except (StorageFault, Unavailable):
@@ -253,6 +248,11 @@ class _Deletion:
             if str(each.what) not in names
         ]
         return Visit(self.name, gone, [*self.made.staying, *stayed], is_failed=is_failed)
+
+
+def _seen(expired: Expired) -> Seen:
+    tags = tuple(tag.tag for tag in expired.doomed.tags)
+    return Seen(expired.doomed.manifest.etag, tags)
 
 
 def _subject(event: Event) -> str:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from registry_core.lifecycle.retention.brake import FLOOR, allowed, stopping
 from registry_core.lifecycle.retention.contents import COLUMNS, Contents, Held
-from registry_core.lifecycle.retention.decide import Decision, Kept, Why, decide
+from registry_core.lifecycle.retention.decide import MOST_TAGS, Decision, Kept, Why, decide
 from registry_core.lifecycle.retention.policy import Rule, Tags
 from registry_core.model.attributes import Attributes
 from registry_core.model.digest import Digest
 from registry_core.model.glob import Glob
 from registry_core.model.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from registry_core.model.names import RepositoryName, Tag
-from registry_core.repositories import plan, rows
+from registry_core.repositories import rows
 from registry_core.repositories.rows import StoredManifest, StoredTag
 from registry_core.storage import tables
 from registry_core.storage.tables import Row
@@ -284,7 +284,7 @@ def test_the_last_tags_stay_and_the_others_go_with_their_manifests() -> None:
 
 @pytest.mark.rule("K1")
 def test_a_manifest_with_more_tags_than_a_transaction_takes_follows_them_later() -> None:
-    many = [(0, 30, OPEN)] * (plan.TAGS_A_TRANSACTION + 1)
+    many = [(0, 30, OPEN)] * (MOST_TAGS + 1)
     rules = [rule(tags=Tags(older_than=timedelta(days=1)), untagged=0)]
     made = decide(rules, World([Shape()], many).contents, NOW, GRACE)
     assert (len(made.tags), made.manifests) == (len(many), [])
