@@ -34,7 +34,7 @@ _EVER = timedelta(days=36_500)
 
 
 @dataclass
-class _Told:
+class Told:
     """What was found so far."""
 
     progress: Progress
@@ -51,11 +51,11 @@ class _Told:
         """How far it is."""
         found = f"{count(report.broken.total(), 'thing')} broken"
         if report.verified:
-            self.progress.show(f"{self._verified(report)}; {found}")
+            self.progress.show(f"{self.verified(report)}; {found}")
         else:
             self.progress.show(f"{_looked_at(report)}; {found}")
 
-    def _verified(self, report: Report) -> str:
+    def verified(self, report: Report) -> str:
         """How many bytes have been hashed, and how long the rest will take at that rate."""
         done = f"{size_text(report.verified)} of {size_text(report.size)} read"
         if self._begun is None:
@@ -72,7 +72,7 @@ async def check(arguments: argparse.Namespace) -> Result:
     async with connection() as opened:
         await check_schema(System(opened))
         with Progress() as progress:
-            told = _Told(progress)
+            told = Told(progress)
             checker = Checker.of(
                 opened,
                 told.tell,

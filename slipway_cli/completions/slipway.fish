@@ -387,6 +387,8 @@ complete -c slipway -n '_shtab_slipway_using gc' -l as-of -x -d 'with --dry-run:
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a fsck -d 'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
 complete -c slipway -n '_shtab_slipway_using fsck' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using fsck' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using fsck' -l repair -d 'mend what can be mended; what was mended is told, and is no error any more'
+complete -c slipway -n '_shtab_slipway_using fsck' -l verify-content -d 'read each blob, and compare its bytes with its digest: it takes as long as a download of everything'
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a admin-password -d 'passwords of the admin account'
 complete -c slipway -n '_shtab_slipway_using admin-password' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using admin-password; and test $_shtab_slipway_npos -eq 0' -a generate -d 'Print a new password and the commands that set it. It changes nothing.'

@@ -11,7 +11,7 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.errors import NameInvalid, Unavailable
 from registry_core.lifecycle.collection.partition import Partition
 from registry_core.lifecycle.collection.stores import Stores
-from registry_core.lifecycle.fsck.advice import advice, lost
+from registry_core.lifecycle.fsck.advice import DOCUMENT, advice, lost
 from registry_core.lifecycle.fsck.blobs import Blob, Blobs, Object, is_digest
 from registry_core.lifecycle.fsck.hashing import Hasher
 from registry_core.lifecycle.fsck.parsing import UNREADABLE, name_of
@@ -130,12 +130,13 @@ class Checker:
         looked_at.add(self.report)
         self.report = looked_at
 
-    @property
     def is_over(self) -> bool:
         """Whether storage fails."""
         return self.report.failed >= _MOST_FAILED
 
     async def _each(self, found: AsyncIterator[T], check: Callable[[T], Awaitable[None]]) -> None:
+        if self.is_over():
+            return
         try:
             async for each in found:
                 try:
@@ -143,7 +144,7 @@ class Checker:
                 except (StorageFault, Unavailable):
                     self.report.failed += 1
                 self._show(self.report)
-                if self.is_over:
+                if self.is_over():
                     return
         except (StorageFault, Unavailable):  # What there is cannot even be listed.
             self.report.failed += _MOST_FAILED
@@ -226,8 +227,7 @@ class Checker:
                         name,
                         text,
                         can_be_mended=False,
-                        advice="restore it from a backup; docs/check-and-repair.md says what "
-                        "depends on it",
+                        advice=DOCUMENT,
                     )
                 )
             except (StorageFault, Unavailable):
