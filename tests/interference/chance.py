@@ -13,23 +13,13 @@ from registry_core.errors import Unavailable
 from registry_core.storage.calls import Answer, Request, Send
 from registry_core.storage.faults import StorageFault
 from tests.interference.hook import InterferingHook
-from tests.interference.kinds import Drop, Interference, Postpone, Refuse, SeenCall
+from tests.interference.kinds import Answered, Drop, Interference, Postpone, Refuse, SeenCall
 
-_CODES = {500: "OperationTimedOut", 503: "ServerBusy", 429: "TooManyRequests"}
+_STATUSES = (429, 500, 503)
 _LATEST_SECONDS = 2.0
 
 met: ContextVar[list[str] | None] = ContextVar("met", default=None)
 """What the request at hand has met with: a list, for those who want to know."""
-
-
-@dataclass
-class Busy(Interference):
-    """Storage answers with a status that says to come again, and has done nothing."""
-
-    status: int
-
-    async def forward(self, _: Request, __: Send) -> Answer:
-        return Answer(self.status, {"x-ms-error-code": _CODES[self.status]})
 
 
 @dataclass
@@ -90,7 +80,7 @@ class ChanceHook(InterferingHook):
             (
                 Refuse(),
                 Drop(),
-                Busy(self._random.choice(list(_CODES))),
+                Answered(self._random.choice(_STATUSES)),
                 Belated(seconds=self._random.uniform(0, _LATEST_SECONDS)),
             )
         )

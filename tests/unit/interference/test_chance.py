@@ -8,8 +8,9 @@ import pytest
 
 from registry_core.storage.calls import Answer
 from registry_core.storage.faults import Ambiguous
-from tests.interference.chance import Belated, Busy, ChanceHook, met, under_way
+from tests.interference.chance import Belated, ChanceHook, met, under_way
 from tests.interference.hook import InterferingHook
+from tests.interference.kinds import Answered
 from tests.unit.core.storage.wire import Wire, call, sending
 
 CALLS = 2000
@@ -35,7 +36,7 @@ async def test_a_share_of_the_calls_fails_and_is_counted(share: float) -> None:
     failed = sum(each != 201 for each in found)
     assert failed == hook.failed.total()
     assert abs(failed - share * CALLS) <= 0.5 * share * CALLS
-    assert set(hook.failed) == ({"refuse", "drop", "busy", "belated"} if share else set())
+    assert set(hook.failed) == ({"refuse", "drop", "answered", "belated"} if share else set())
     # All are the same call here, so each that failed was made again, but for the last.
     assert failed - 1 <= hook.repeated <= failed
 
@@ -58,7 +59,7 @@ async def test_a_belated_call_is_applied_once_and_after_its_caller_gave_up() -> 
 
 async def test_storage_that_is_busy_has_done_nothing() -> None:
     hook, wire = InterferingHook(), Wire()
-    hook.plan = lambda _: Busy(429)
+    hook.plan = lambda _: Answered(429)
     answer: Answer = await call(sending(hook, wire))
     assert (answer.status, answer.headers["x-ms-error-code"]) == (429, "TooManyRequests")
     assert not wire.seen
