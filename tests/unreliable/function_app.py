@@ -18,6 +18,7 @@ from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Respon
 from registry_core.http.surface import Surface
 from registry_core.registry import Registry
 from tests.interference.chance import ChanceHook, met
+from tests.soak import times
 
 _ROOT = Path(__file__).resolve().parents[2]
 _specification = importlib.util.spec_from_file_location("slipway", _ROOT / "function_app.py")
@@ -31,6 +32,8 @@ _asked = json.loads(os.environ["INTERFERENCE"])
 _hook = ChanceHook(_asked["share"], _asked["seed"])
 _registry: Registry = _slipway.registry
 _registry.hook = _hook
+if _asked.get("short"):
+    times.shorten(_registry)
 _handle = _slipway.edge.handle
 app: func.FunctionApp = _slipway.app
 

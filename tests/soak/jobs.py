@@ -1,0 +1,77 @@
+"""The jobs that run all the time beside the clients: one line each."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from registry_core.errors import Unavailable
+from registry_core.lifecycle.collection.collector import Collector
+from registry_core.lifecycle.collection.stores import Stores
+from registry_core.settings import StorageSettings
+from registry_core.storage.budget import Budget, budgeted
+from registry_core.storage.connection import Connection
+from registry_core.storage.faults import StorageFault
+from tests.interference.chance import ChanceHook
+from tests.soak.times import AGES
+
+PAUSE = 0.5
+"""Seconds between two runs: the clients need the processors as well."""
+_PATIENCE_SECONDS = 120.0
+
+Done = Counter[str]
+"""What a job did: `collected` things and `bytes`, `retained` manifests, what `failed`."""
+Job = Callable[[Connection], Awaitable[Done]]
+
+
+async def collect(connection: Connection) -> Done:
+    """A walk over everything."""
+    walk = await Collector(Stores.over(connection), AGES).run(0, 1, datetime.now(UTC))
+    report = walk.report
+    return Done(
+        collected=report.gone.total(),
+        bytes=report.size,
+        visits=report.visits,
+        unfinished=report.failed,
+        walks=1,
+    )
+
+
+JOBS: list[Job] = [
+    collect,
+]
+OWED = ("collected", "failed", "repeated")
+"""What must have happened in a run: a soak in which it did not has proved nothing."""
+
+
+class Background:
+    """Runs every job again and again, on storage that fails a share of its calls."""
+
+    def __init__(self, storage: str, share: float, seed: int) -> None:
+        self.hook = ChanceHook(share, seed)
+        self.done: Done = Done()
+        self._storage = storage
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until it is told to stop."""
+        connection = Connection(StorageSettings(self._storage), self.hook)
+        try:
+            await asyncio.gather(*(self._repeat(job, connection, stop) for job in JOBS))
+        finally:
+            await connection.close()
+
+    async def _repeat(self, job: Job, connection: Connection, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                with budgeted(Budget(_PATIENCE_SECONDS, attempts=sys.maxsize)):
+                    self.done += await job(connection)
+            except (StorageFault, Unavailable):
+                self.done["unfinished"] += 1
+            try:
+                async with asyncio.timeout(PAUSE):
+                    await stop.wait()
+            except TimeoutError:
+                continue
