@@ -61,6 +61,12 @@ class System:
         known, upload_keys = await asyncio.gather(self.schema_version(), self._read_upload_keys())
         return known is not None and upload_keys is not None
 
+    async def upload_keys(self) -> dict[int, bytes]:
+        """The keys that seal the states of uploads. Raises `LookupError` if there are none."""
+        if (found := await self._read_upload_keys()) is None:
+            raise LookupError(_UPLOAD_KEYS)
+        return found
+
     async def schema_version(self) -> int | None:
         """The version that storage was written by; None if nothing is there."""
         try:

@@ -12,9 +12,8 @@ from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kept, Kind, Report, Thing
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
-from registry_core.system import SCHEMA_VERSION, System
+from registry_core.system import System
 from slipway_cli.command import (
-    CommandError,
     PartlyDone,
     Result,
     Row,
@@ -25,7 +24,7 @@ from slipway_cli.command import (
 )
 from slipway_cli.output.cells import Size, count, size_text
 from slipway_cli.output.progress import Progress
-from slipway_cli.stores import PATIENCE_SECONDS, connection
+from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
 
 _WHAT = {
     Kind.NEED: "needs of manifests that are gone",
@@ -65,14 +64,7 @@ async def collect(arguments: argparse.Namespace) -> Result:
     """Walks over all there is, and answers what went by kind. Raises `CommandError`."""
     as_of = _as_of(arguments)
     async with connection() as opened:
-        version = await System(opened).schema_version()
-        if version != SCHEMA_VERSION:
-            raise CommandError(
-                "there is no registry in this storage. Check RegistryStorage"
-                if version is None
-                else f"the registry in this storage has schema version {version}, and this command "
-                f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
-            )
+        await check_schema(System(opened))
         collector = Collector.of(opened, Settings.from_environment())
         with Progress() as progress:
             told = _Told(progress, arguments.output == "json", arguments.dry_run)

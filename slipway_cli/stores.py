@@ -17,6 +17,7 @@ from registry_core.storage.cache import Cache
 from registry_core.storage.calls import Answer, CallHook, Request, Send, StorageCall
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Ambiguous, Refused, StorageFault
+from registry_core.system import SCHEMA_VERSION, System
 from slipway_cli import command
 from slipway_cli.command import CommandError
 
@@ -48,6 +49,18 @@ async def connection(registry: str | None = None) -> AsyncIterator[Connection]:
             yield opened
         finally:
             await opened.close()
+
+
+async def check_schema(system: System) -> None:
+    """Raises `CommandError` where there is no registry, or one of another release's."""
+    version = await system.schema_version()
+    if version != SCHEMA_VERSION:
+        raise CommandError(
+            "there is no registry in this storage. Check RegistryStorage"
+            if version is None
+            else f"the registry in this storage has schema version {version}, and this command "
+            f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
+        )
 
 
 def address(registry: str | None) -> str | None:

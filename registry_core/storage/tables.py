@@ -260,6 +260,14 @@ class Table:
         async for page in self._follow(wanted, columns, MAX_PAGE):
             yield page.rows
 
+    async def first(self, first: str, end: str) -> Row | None:
+        """The first row of the partitions from `first` to before `end`, without its columns."""
+        wanted = f"PartitionKey ge {literal(first)} and PartitionKey lt {literal(end)}"
+        async for page in self._follow(wanted, (), 1):
+            if page.rows:
+                return page.rows[0]
+        return None
+
     async def _follow(
         self, wanted: str, columns: Sequence[str] | None, size: int
     ) -> AsyncIterator[Page]:

@@ -14,6 +14,7 @@ _shtab_slipway_commands() {
     check-health:'Check the way to a registry, and that it works: its name, the connection, its certificate, the clock, its health, sign-in, a push and a pull of 4 KiB. What was pushed is deleted. Each check that fails says what to do next. The exit status is 1 then.'
     completion:'Print a file that makes a shell complete this command line. Print it again after an update.'
     cost:'Estimate what a registry costs in a month, compared with Azure Container Registry. It needs no network: the prices are in a file, with their date and source.'
+    fsck:'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
     gc:'Collect garbage: delete what no manifest needs, and the rows that deletions left. It is safe at any time, beside pushes and deletions, and may be repeated. What was deleted a short time ago stays: docs/garbage-collection.md says how long. The app itself collects a part each night.'
     key:'the keys that sign tokens'
     manifest:'list, show, delete, lock and unlock manifests; a tree'
@@ -195,6 +196,14 @@ _shtab_slipway_cost_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_cost_defaults_added=0
+
+_shtab_slipway_fsck_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_fsck_defaults_added=0
 
 _shtab_slipway_gc_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -782,6 +791,7 @@ _shtab_slipway() {
         check-health) _arguments -C -s $_shtab_slipway_check_health_options ;;
         completion) _arguments -C -s $_shtab_slipway_completion_options ;;
         cost) _arguments -C -s $_shtab_slipway_cost_options ;;
+        fsck) _arguments -C -s $_shtab_slipway_fsck_options ;;
         gc) _arguments -C -s $_shtab_slipway_gc_options ;;
         key) _shtab_slipway_key ;;
         manifest) _shtab_slipway_manifest ;;

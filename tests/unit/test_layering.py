@@ -61,13 +61,14 @@ FILTERS = {"PartitionKey", "RowKey"}
 FILTERING = {"registry_core.storage.tables", "registry_core.storage.entities"}
 """The modules that know how rows and filters are spelt on the wire."""
 # Modules that mean something else by the same text: a unit of time, an element of a hash's state,
-# a service of an account, a kind of route.
+# a service of an account, a kind of route, a word for people.
 HOMONYMS = {
     "registry_core.settings": {"h", "blob"},
     "registry_core.blobs.hashing": {"h"},
     "registry_core.storage.calls": {"blob"},
     "registry_core.http.v2.routes": {"blob"},
     "slipway_cli.output.cells": {"h"},
+    "slipway_cli.fsck": {"blob"},
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows as repository_rows
-from registry_core.repositories.check import Snapshot, check
+from registry_core.repositories.check import Snapshot, check_rows
 from registry_core.storage import keys
 from registry_core.storage.connection import Connection
 from registry_core.storage.tables import Row
@@ -30,6 +30,4 @@ def of_kind(rows: Mapping[str, Row], prefix: str) -> dict[str, Row]:
 def misplaced(rows: Mapping[str, Row]) -> list[str]:
     """What of the rows is not in order, by the registry's own check; empty if all is well."""
     found = Snapshot(RepositoryName("any"), rows, True, {}, {})
-    of_blobs = {str(blob.digest) for each in found.manifests.values() for blob in each.blobs}
-    findings = [finding for finding in check(found) if finding.key not in of_blobs]
-    return [f"{finding.key}: {finding.text}" for finding in findings if rows]
+    return [f"{finding.key}: {finding.text}" for finding in check_rows(found) if rows]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.model.digest import Digest
+from registry_core.model.invariants import Finding
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog, rows
-from registry_core.repositories.check import Finding, Snapshot, check
+from registry_core.repositories.check import Snapshot, check
 from registry_core.repositories.rows import is_live
 from registry_core.storage import keys
 from registry_core.storage.tables import Row

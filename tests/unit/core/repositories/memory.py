@@ -12,11 +12,12 @@ from registry_core.errors import DisallowedOperation
 from registry_core.model.attributes import Use
 from registry_core.model.change import Origin, Push, SetAttributes
 from registry_core.model.digest import Digest
+from registry_core.model.invariants import Finding
 from registry_core.model.manifest import Descriptor, Manifest, Platform
 from registry_core.model.media_types import OCI_INDEX, OCI_MANIFEST
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
-from registry_core.repositories.check import Finding, Snapshot, check
+from registry_core.repositories.check import Snapshot, check
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.rows import (
     Described,

@@ -1,0 +1,208 @@
+"""The check of everything in storage, beside whatever goes on there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Self, TypeVar
+
+from registry_core.errors import NameInvalid, Unavailable
+from registry_core.lifecycle.collection.partition import Partition
+from registry_core.lifecycle.collection.stores import Stores
+from registry_core.lifecycle.fsck.advice import advice
+from registry_core.lifecycle.fsck.blobs import Blobs, is_digest
+from registry_core.lifecycle.fsck.parsing import UNREADABLE, name_of
+from registry_core.lifecycle.fsck.report import Fault, Place, Report, Tell
+from registry_core.lifecycle.fsck.repository import (
+    Repositories,
+    Suspect,
+    hidden_wrongly,
+)
+from registry_core.lifecycle.fsck.settle import Unsettled
+from registry_core.model.invariants import Finding, Invariant
+from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows
+from registry_core.storage.connection import Connection
+from registry_core.storage.faults import StorageFault
+from registry_core.storage.pacing import together
+
+A_CHANGE_SECONDS = 60.0
+"""Longer than a request takes: what it does after its transaction is done by then."""
+_MOST_FAILED = 20
+"""A check that could not look at so many things has met storage that fails."""
+_NEEDS_AT_ONCE = 500
+"""Of so many blobs of a repository the outcomes are kept at a time."""
+
+Document = Callable[[], Awaitable[object]]
+"""Reads something of `system` or `access`; raises what reading raises if it is none."""
+T = TypeVar("T")
+
+
+def _nobody(_: Report) -> None:
+    """Is told how far it is."""
+
+
+async def _once() -> AsyncIterator[None]:
+    yield None
+
+
+async def _wait() -> None:
+    await asyncio.sleep(A_CHANGE_SECONDS)
+
+
+class Checker:
+    """Checks one registry. It writes nothing."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        tell: Tell,
+        documents: Mapping[str, Document] | None = None,
+        show: Callable[[Report], None] = _nobody,
+        wait: Callable[[], Awaitable[None]] = _wait,
+    ) -> None:
+        self._stores = stores
+        self._tell = tell
+        self._show = show
+        self._documents = documents or {}
+        self._wait = wait
+        """Until a request that was under way has ended."""
+        self.repositories = Repositories(stores)
+        self.blobs = Blobs(stores)
+        self.report = Report()
+        self._later: list[tuple[RepositoryName, Suspect]] = []
+
+    @classmethod
+    def of(
+        cls,
+        connection: Connection,
+        tell: Tell,
+        documents: Mapping[str, Document],
+        show: Callable[[Report], None],
+    ) -> Self:
+        """That of the registry which a connection leads to. `show` is told how far it is."""
+        return cls(Stores.over(connection), tell, documents, show)
+
+    async def run(self) -> Report:
+        """Looks at everything; tells each thing that is broken. It ends early if storage fails."""
+        await self._check_documents()
+        await self._each(self.repositories.partitions(), self.check_partition)
+        await self._each(self.blobs.pages(), self.check_blobs)
+        await self._each(_once(), lambda _: self.judge_later())
+        return self.report
+
+    @property
+    def is_over(self) -> bool:
+        """Whether storage fails."""
+        return self.report.failed >= _MOST_FAILED
+
+    async def _each(self, found: AsyncIterator[T], check: Callable[[T], Awaitable[None]]) -> None:
+        try:
+            async for each in found:
+                try:
+                    await check(each)
+                except (StorageFault, Unavailable):
+                    self.report.failed += 1
+                self._show(self.report)
+                if self.is_over:
+                    return
+        except (StorageFault, Unavailable):  # What there is cannot even be listed.
+            self.report.failed += _MOST_FAILED
+
+    def broken(self, fault: Fault) -> None:
+        """Something is broken."""
+        self.report.count(fault)
+        self._tell(fault)
+
+    # What all instances share.
+
+    async def _check_documents(self) -> None:
+        for name, read in self._documents.items():
+            try:
+                await read()
+            except UNREADABLE as error:
+                text = f"it cannot be read ({type(error).__name__})"
+                self.broken(
+                    Fault(
+                        Invariant.DOCUMENTS,
+                        Place.SYSTEM,
+                        "",
+                        name,
+                        text,
+                        can_be_mended=False,
+                        advice="restore it from a backup; docs/check-and-repair.md says what "
+                        "depends on it",
+                    )
+                )
+            except (StorageFault, Unavailable):
+                self.report.failed += 1
+
+    # Repositories.
+
+    async def check_partition(self, partition: str) -> None:
+        """Checks a repository. Raises `Unavailable` if storage fails."""
+        try:
+            name = name_of(partition)
+        except NameInvalid:
+            finding = Finding(Invariant.READABLE, "", "the partition is no repository's name")
+            self.broken(Fault.of(finding, partition, advice(finding)))
+            return
+        await self.check_repository(name)
+
+    async def check_repository(self, name: RepositoryName) -> None:
+        """Checks a repository, and that its manifests have what they need."""
+        glance = await self.repositories.glance(name)
+        self.report.repositories += rows.is_live(glance.present.get(rows.REPOSITORY))
+        self.report.manifests += glance.count(rows.MANIFESTS)
+        self.report.tags += glance.count(rows.TAGS)
+        suspects = list(glance.suspects)
+        await together(self._judge(name, suspect) for suspect in suspects)
+        needs = list(glance.needs.items())
+        for first in range(0, len(needs), _NEEDS_AT_ONCE):
+            found = await together(
+                self.repositories.needed(name, blob, by)
+                for blob, by in needs[first : first + _NEEDS_AT_ONCE]
+            )
+            for suspects in found:
+                await together(self._judge(name, suspect) for suspect in suspects)
+
+    async def _judge(
+        self, name: RepositoryName, suspect: Suspect, *, is_last: bool = False
+    ) -> None:
+        """Looks again at what seems broken. Raises `Unavailable`."""
+        few = await self.repositories.settled(name, suspect)
+        if isinstance(few, Unsettled):
+            self.report.unsettled += 1
+        elif finding := few.still(suspect.finding):
+            if finding == hidden_wrongly() and not is_last:
+                self._later.append((name, suspect))
+            else:
+                self.broken(Fault.of(finding, name.text, advice(finding)))
+
+    async def judge_later(self) -> None:
+        """Looks again at what no transaction keeps together: a request may be about to end it."""
+        if self._later:
+            await self._wait()
+        for name, suspect in self._later:
+            await self._judge(name, suspect, is_last=True)
+
+    # Blobs.
+
+    async def check_blobs(self, found: list[Partition]) -> None:
+        """Checks the rows of some digests, and their objects. Raises `Unavailable`."""
+        await together(map(self._check_blob, found))
+
+    async def _check_blob(self, found: Partition) -> None:
+        blob = await self.blobs.look(found)
+        if blob.content and is_digest(blob.digest):
+            self.report.blobs += 1
+            self.report.size += blob.content.size
+        for suspected in list(blob.findings()):
+            settled = await self.blobs.settled(blob.digest)
+            if isinstance(settled, Unsettled):
+                self.report.unsettled += 1
+                continue
+            for finding in settled.findings():
+                same = (suspected.invariant, suspected.key)
+                if finding.is_broken and (finding.invariant, finding.key) == same:
+                    self.broken(Fault.of(finding, "", advice(finding)))
