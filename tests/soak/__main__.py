@@ -159,11 +159,16 @@ def report(soak: Soak, verdict: Verdict) -> dict[str, Any]:
         "storageCalls": results.calls,
         "jobs": [job.__name__ for job in JOBS],
         "walks": results.done["walks"],
+        "checks": results.done["checks"],
         "unfinishedVisits": results.done["unfinished"],
         "lastCollection": verdict.collected,
         "manifestsPulled": verdict.manifests,
         "blobsHashed": verdict.blobs,
-        "breaches": [*soak.tally.breaches, *verdict.breaches],
+        "breaches": [
+            *soak.tally.breaches,
+            *(what for what in results.done if what.startswith("broken ")),
+            *verdict.breaches,
+        ],
         "samples": [asdict(each) for each in results.samples],
     }
 

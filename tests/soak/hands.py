@@ -123,6 +123,7 @@ class OrasHand(Hand):
 
     def pull(self, reference: str) -> None:
         folder = self._tool.scratch()
+        folder.mkdir()
         self._tool.remote("pull", "--output", folder, reference)
         shutil.rmtree(folder)
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from registry_core.errors import Unavailable
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.stores import Stores
+from registry_core.lifecycle.fsck.checker import Checker
+from registry_core.lifecycle.fsck.report import Fault
 from registry_core.settings import StorageSettings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.connection import Connection
@@ -23,7 +25,8 @@ PAUSE = 0.5
 _PATIENCE_SECONDS = 120.0
 
 Done = Counter[str]
-"""What a job did: `collected` things and `bytes`, `retained` manifests, what `failed`."""
+"""What a job did: `collected` things and `bytes`, `retained` manifests, what is left `unfinished`.
+What is `broken …` is told in words."""
 Job = Callable[[Connection], Awaitable[Done]]
 
 
@@ -40,8 +43,17 @@ async def collect(connection: Connection) -> Done:
     )
 
 
+async def check(connection: Connection) -> Done:
+    """A check of everything, beside whatever goes on: nothing may ever be broken."""
+    found = list[Fault]()
+    report = await Checker(Stores.over(connection), found.append).run()
+    broken = {f"broken {each.invariant} {each.partition} {each.key}: {each.text}" for each in found}
+    return Done(dict.fromkeys(broken, 1)) + Done(checks=1, unfinished=report.failed)
+
+
 JOBS: list[Job] = [
     collect,
+    check,
 ]
 OWED = ("collected", "failed", "repeated")
 """What must have happened in a run: a soak in which it did not has proved nothing."""

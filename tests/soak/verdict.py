@@ -14,11 +14,11 @@ import httpx
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.repositories import catalog, rows
-from registry_core.repositories.check import check
 from registry_core.settings import AdminSettings, Settings, StorageSettings
 from registry_core.storage import keys
 from tests.e2e.registry import ACCEPT
 from tests.integration.core.collection.support import Collecting, stores_of
+from tests.integration.core.soundness import broken_in
 from tests.integration.core.support import Client, connect, digest_of
 from tests.integration.explorer.world import World
 from tests.soak.ledger import Ledger
@@ -70,8 +70,7 @@ async def judge(storage: str, ledgers: Sequence[Ledger]) -> Verdict:
             found.breaches += ledger.breaches(there.manifests, there.tags)
         await _pull_blobs(client, outside, repositories, found)
         found.breaches += [each async for each in _surplus(client, repositories)]
-        for each in repositories:
-            found.breaches += [text async for text in _disorder(client, each)]
+        found.breaches += await broken_in(client.services.connection)
     return found
 
 
@@ -155,16 +154,6 @@ async def _surplus(client: Client, repositories: Sequence[_Repository]) -> Async
 async def _large(client: Client, repository: _Repository) -> set[str]:
     world = await World.read(client, repository.name, ())
     return {str(d) for d, each in world.snapshot.manifests.items() if each.location is not None}
-
-
-async def _disorder(client: Client, repository: _Repository) -> AsyncIterator[str]:
-    """The invariants of the rows that do not hold; nothing may be begun and not ended either."""
-    needs = repository.needs() | await _large(client, repository)
-    world = await World.read(client, repository.name, needs, needs)
-    for digest in sorted(world.missing):
-        yield f"{repository.name}: the bytes of {digest} are not there"
-    for finding in check(world.snapshot):
-        yield f"{repository.name}: {finding.key}: {finding.text}"
 
 
 def _blobs_of(content: bytes) -> Iterator[str]:

@@ -13,8 +13,8 @@ from registry_core.repositories import catalog, rows
 from registry_core.storage import tables
 from tests.integration.core.collection.support import Collecting, moment, stores_of
 from tests.integration.core.collection.test_walk import Filled
+from tests.integration.core.soundness import broken_in
 from tests.integration.core.support import Client, Image, digest_of, is_pullable
-from tests.integration.explorer.world import Artifact, World
 
 HOME = "kept/app"
 
@@ -57,18 +57,7 @@ class Stage:
 
     async def broken(self) -> list[str]:
         """What is not as it must be, but for garbage."""
-        found = []
-        artifacts = [
-            Artifact(i.manifest, i.digest, "", frozenset(map(digest_of, i.blobs)))
-            for i in (self.kept, self.gone)
-        ]
-        kept = frozenset(map(digest_of, self.kept.blobs))
-        for name in (HOME, self.emptied):
-            own = kept if name == HOME else frozenset[str]()
-            world = await World.read(
-                self.client, name, {d for a in artifacts for d in a.blobs}, own
-            )
-            found += world.broken(artifacts, garbage=True)
+        found = await broken_in(self.client.services.connection)
         if not await is_pullable(self.client, HOME, self.kept):
             found.append("the image that stays cannot be pulled")
         return found
