@@ -80,11 +80,15 @@ class Soak:
         with ExitStack() as stack:
             pair = Pair(folder, settings, app_dir=ROOT / "tests" / "unreliable")
             stack.callback(pair.stop_storage)
+            actors: list[Actor] = []
+            # Without servers whatever a client is about comes to its end.
+            stack.callback(_join, actors)
+            stack.callback(self._stop.set)
             stack.callback(pair.stop_servers)
             engine = engine_of(self._workspace, environment)
             if engine:
                 stack.callback(engine.stop)
-            actors = [
+            actors += [
                 Actor(hand, pair.address, self.tally, self._stop, self._seed)
                 for hand in hands(pair, self._workspace, environment, engine)
             ]
@@ -141,6 +145,12 @@ class Soak:
         self.results.calls += calls
         self.results.failed += failed
         self.results.repeated += repeated
+
+
+def _join(actors: Sequence[Actor]) -> None:
+    for actor in actors:
+        if actor.thread.is_alive():
+            actor.thread.join()
 
 
 def report(soak: Soak, verdict: Verdict) -> dict[str, Any]:
