@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -389,6 +389,15 @@ def manifest_columns(manifest: Manifest, described: Described) -> dict[str, Any]
     if described.location:
         return columns | {"Location": str(described.location)}
     return columns | _split_bytes("Bytes", manifest.content)
+
+
+def moved_blob(row: Row, digest: Digest, location: Location) -> dict[str, bytes]:
+    """The columns of a row `m:` in which a blob that it names lies elsewhere."""
+    blobs = StoredManifest.from_row(row).blobs
+    moved = [replace(each, location=location) if each.digest == digest else each for each in blobs]
+    columns = _split_bytes("Blobs", _pack_blobs(moved))
+    left = [column for column in row.values if column.startswith("Blobs") and column not in columns]
+    return columns | dict.fromkeys(left, b"")
 
 
 def manifest_time_columns(manifest: Manifest, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,19 @@ _ADVICE = {
 }
 
 
+_BYTES_ARE_LOST = (
+    "no object in this account has its bytes. Push an image that has the blob again, or put the "
+    "object back, and run slipway fsck --repair"
+)
+_AGAIN = "it could not be mended: run slipway fsck --repair again"
+
+
+def lost(invariant: Invariant) -> str:
+    """What to do about what was to be mended, and could not be."""
+    is_blob = invariant in (Invariant.OBJECTS, Invariant.CONTENT_ROW, Invariant.LINKS)
+    return _BYTES_ARE_LOST if is_blob else _AGAIN
+
+
 def advice(finding: Finding) -> str:
     """What to do; empty where repair can mend it."""
     return _ADVICE.get(finding.invariant, "")

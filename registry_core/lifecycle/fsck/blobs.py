@@ -57,6 +57,24 @@ class Blob:
         row = self.readable.get(rows.BLOB)
         return Link.from_row(row) if row else None
 
+    @property
+    def links(self) -> list[Row]:
+        """The links, as far as they can be read."""
+        return [row for key, row in self.readable.items() if key.startswith(rows.LINKS)]
+
+    @property
+    def own(self) -> list[Row]:
+        """The row of the content, and the markers."""
+        found = self.rows.items()
+        return [row for key, row in found if key == rows.BLOB or key.startswith(rows.MARKERS)]
+
+    def still(self, finding: Finding) -> Finding | None:
+        """The same finding, if it is true of these rows."""
+        for each in self.findings():
+            if each.is_broken and (each.invariant, each.key) == (finding.invariant, finding.key):
+                return each
+        return None
+
     def findings(self) -> Iterable[Finding]:
         """All that is wrong."""
         for key, row in self.rows.items():
@@ -72,7 +90,7 @@ class Blob:
     def _object(self, content: Link, state: ObjectState | None) -> Iterable[Finding]:
         name, wrong = content.location.name, ""
         if state is None:
-            wrong = f"its object {name} is not there"
+            wrong = f"its object is not at {content.location}"
         elif state.size != content.size:
             wrong = f"its object {name} has {state.size} bytes, and its row says {content.size}"
         elif state.metadata.get(rows.COMMITTED_AS) != self.digest:
@@ -115,9 +133,13 @@ class Blobs:
             return blob
         return Blob(blob.digest, blob.rows, await self.object_at(content.location))
 
+    def is_ours(self, location: Location) -> bool:
+        """Whether it is in the account and the container that are looked at."""
+        return location == self._stores.content.location(location.name)
+
     async def object_at(self, location: Location) -> Object:
         """The object at a location; one of another account is not there for us."""
-        if location != self._stores.content.location(location.name):
+        if not self.is_ours(location):
             return Object(location, None)
         return Object(location, await self._stores.content.state(location.name))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Self, TypeVar
 
 from registry_core.errors import NameInvalid, Unavailable
 from registry_core.lifecycle.collection.partition import Partition
 from registry_core.lifecycle.collection.stores import Stores
-from registry_core.lifecycle.fsck.advice import advice
+from registry_core.lifecycle.fsck.advice import advice, lost
 from registry_core.lifecycle.fsck.blobs import Blobs, is_digest
 from registry_core.lifecycle.fsck.parsing import UNREADABLE, name_of
-from registry_core.lifecycle.fsck.report import Fault, Place, Report, Tell
+from registry_core.lifecycle.fsck.repair import Ended, Mender
+from registry_core.lifecycle.fsck.report import Fault, Outcome, Place, Report, Tell
 from registry_core.lifecycle.fsck.repository import (
     Repositories,
     Suspect,
@@ -24,6 +26,7 @@ from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
+from registry_core.storage.objects import Location
 from registry_core.storage.pacing import together
 
 A_CHANGE_SECONDS = 60.0
@@ -51,7 +54,7 @@ async def _wait() -> None:
 
 
 class Checker:
-    """Checks one registry. It writes nothing."""
+    """Checks one registry. It writes nothing, unless it is to repair what is broken."""
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class Checker:
         documents: Mapping[str, Document] | None = None,
         show: Callable[[Report], None] = _nobody,
         wait: Callable[[], Awaitable[None]] = _wait,
+        *,
+        repair: bool = False,
     ) -> None:
         self._stores = stores
         self._tell = tell
@@ -70,7 +75,9 @@ class Checker:
         self.repositories = Repositories(stores)
         self.blobs = Blobs(stores)
         self.report = Report()
+        self._mender = Mender(stores, self.repositories, self.blobs) if repair else None
         self._later: list[tuple[RepositoryName, Suspect]] = []
+        self._lost: list[tuple[str, Finding]] = []
 
     @classmethod
     def of(
@@ -79,9 +86,11 @@ class Checker:
         tell: Tell,
         documents: Mapping[str, Document],
         show: Callable[[Report], None],
+        *,
+        repair: bool = False,
     ) -> Self:
         """That of the registry which a connection leads to. `show` is told how far it is."""
-        return cls(Stores.over(connection), tell, documents, show)
+        return cls(Stores.over(connection), tell, documents, show, repair=repair)
 
     async def run(self) -> Report:
         """Looks at everything; tells each thing that is broken. It ends early if storage fails."""
@@ -89,6 +98,7 @@ class Checker:
         await self._each(self.repositories.partitions(), self.check_partition)
         await self._each(self.blobs.pages(), self.check_blobs)
         await self._each(_once(), lambda _: self.judge_later())
+        await self._each(_once(), lambda _: self.look_for_lost())
         return self.report
 
     @property
@@ -109,10 +119,30 @@ class Checker:
         except (StorageFault, Unavailable):  # What there is cannot even be listed.
             self.report.failed += _MOST_FAILED
 
+    async def _all(self, looks: Iterable[Awaitable[None]]) -> None:
+        """Several at once; one that storage fails does not end the others."""
+        await together(map(self._counted, looks))
+
+    async def _counted(self, look: Awaitable[None]) -> None:
+        try:
+            await look
+        except (StorageFault, Unavailable):
+            self.report.failed += 1
+
     def broken(self, fault: Fault) -> None:
-        """Something is broken."""
+        """Something was broken: it still is, or was mended."""
         self.report.count(fault)
         self._tell(fault)
+
+    def _ended(self, fault: Fault, ended: Ended | None) -> None:
+        """How the repair of something ended, if there was one."""
+        if ended is Ended.MENDED:
+            fault = replace(fault, outcome=Outcome.MENDED)
+        elif ended is not None:
+            fault = replace(
+                fault, can_be_mended=False, advice=fault.advice or lost(fault.invariant)
+            )
+        self.broken(fault)
 
     # What all instances share.
 
@@ -156,15 +186,17 @@ class Checker:
         self.report.manifests += glance.count(rows.MANIFESTS)
         self.report.tags += glance.count(rows.TAGS)
         suspects = list(glance.suspects)
-        await together(self._judge(name, suspect) for suspect in suspects)
+        # What else is wrong with it depends on whether it is there.
+        own = [each for each in suspects if each.finding.invariant is Invariant.REPOSITORY]
+        for some in (own, [each for each in suspects if each not in own]):
+            await self._all(self._judge(name, suspect) for suspect in some)
         needs = list(glance.needs.items())
         for first in range(0, len(needs), _NEEDS_AT_ONCE):
             found = await together(
                 self.repositories.needed(name, blob, by)
                 for blob, by in needs[first : first + _NEEDS_AT_ONCE]
             )
-            for suspects in found:
-                await together(self._judge(name, suspect) for suspect in suspects)
+            await self._all(self._judge(name, each) for suspects in found for each in suspects)
 
     async def _judge(
         self, name: RepositoryName, suspect: Suspect, *, is_last: bool = False
@@ -177,7 +209,9 @@ class Checker:
             if finding == hidden_wrongly() and not is_last:
                 self._later.append((name, suspect))
             else:
-                self.broken(Fault.of(finding, name.text, advice(finding)))
+                fault = Fault.of(finding, name.text, advice(finding))
+                mender = self._mender if fault.can_be_mended else None
+                self._ended(fault, await mender.repository(name, suspect) if mender else None)
 
     async def judge_later(self) -> None:
         """Looks again at what no transaction keeps together: a request may be about to end it."""
@@ -190,19 +224,36 @@ class Checker:
 
     async def check_blobs(self, found: list[Partition]) -> None:
         """Checks the rows of some digests, and their objects. Raises `Unavailable`."""
-        await together(map(self._check_blob, found))
+        await self._all(map(self._check_blob, found))
 
     async def _check_blob(self, found: Partition) -> None:
         blob = await self.blobs.look(found)
         if blob.content and is_digest(blob.digest):
             self.report.blobs += 1
             self.report.size += blob.content.size
-        for suspected in list(blob.findings()):
+        for suspected in blob.findings():
             settled = await self.blobs.settled(blob.digest)
             if isinstance(settled, Unsettled):
                 self.report.unsettled += 1
-                continue
-            for finding in settled.findings():
-                same = (suspected.invariant, suspected.key)
-                if finding.is_broken and (finding.invariant, finding.key) == same:
-                    self.broken(Fault.of(finding, "", advice(finding)))
+            elif finding := settled.still(suspected):
+                await self._judge_blob(blob.digest, finding)
+
+    async def _judge_blob(
+        self, digest: str, finding: Finding, copies: Sequence[Location] | None = None
+    ) -> None:
+        """Something of a blob is broken. Raises `Unavailable` if storage fails in its repair."""
+        fault = Fault.of(finding, "", advice(finding))
+        mender = self._mender if fault.can_be_mended else None
+        ended = await mender.blob(digest, finding, copies) if mender else None
+        if ended is Ended.LOOKED_FOR:
+            self._lost.append((digest, finding))
+        else:
+            self._ended(fault, ended)
+
+    async def look_for_lost(self) -> None:
+        """Looks through all objects for the bytes of blobs, and ends their repair."""
+        if self._mender is None or not self._lost:
+            return
+        copies = await self._mender.copies(digest for digest, _ in self._lost)
+        for digest, finding in self._lost:
+            await self._judge_blob(digest, finding, copies[digest])

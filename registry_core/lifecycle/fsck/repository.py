@@ -271,6 +271,8 @@ class Repositories:
             wanted.add(rows.manifest_key(suspect.manifest))
         if finding.key == rows.REPOSITORY:
             wanted |= await self._a_manifest(name)
+        if finding.key == rows.LAST_UPDATE:
+            wanted |= await self._latest(name)
         found = await self._get(name, wanted)
         found |= await self._get(name, _pointed_at(found.values()))
         blob = await self.blob_rows(name, digest) if digest else {}
@@ -289,6 +291,15 @@ class Repositories:
             having=rows.LIVE,
         )
         return {row.key for row in found}
+
+    async def _latest(self, name: RepositoryName) -> set[str]:
+        """The keys of what was updated last."""
+        table, partition = self._stores.repositories, rows.partition(name)
+        ranges = (rows.MANIFEST_TIMES, rows.TAG_TIMES)
+        found = await together(
+            table.query(partition, each.first, each.end, (), limit=1) for each in ranges
+        )
+        return {row.key for each in found for row in each}
 
     async def _get(self, name: RepositoryName, wanted: Iterable[str]) -> dict[str, Row | None]:
         table, partition, every = self._stores.repositories, rows.partition(name), list(wanted)

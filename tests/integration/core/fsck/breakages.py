@@ -98,16 +98,17 @@ class Shelf:
     async def change_blob(self, *changes: RowChange, digest: str = "") -> None:
         await self.stores.blobs.transact(digest or self.layer, changes)
 
-    async def check(self, by: Client | None = None) -> list[Fault]:
+    async def check(self, by: Client | None = None, *, repair: bool = False) -> list[Fault]:
         """What is broken here, by the check; it looks at nothing else."""
         found = list[Fault]()
         stores = Stores.over((by or self.client).services.connection)
-        checker = Checker(stores, found.append, wait=_at_once)
+        checker = Checker(stores, found.append, wait=_at_once, repair=repair)
         await checker.check_repository(self.name)
         for digest in self.digests:
             read = await stores.blobs.query(digest, blob_rows.FIRST, blob_rows.END)
             await checker.check_blobs(list(partitions(read)))
         await checker.judge_later()
+        await checker.look_for_lost()
         assert (checker.report.failed, checker.report.unsettled) == (0, 0)
         return found
 
@@ -124,6 +125,8 @@ class Breakage:
     break_: Break
     is_lost: bool = False
     """Whether no repair can mend it."""
+    is_only_pushed: bool = False
+    """Whether the bytes are lost, so that they have to be pushed again before the repair."""
     is_alone: bool = True
     """Whether nothing else is broken by it."""
 
@@ -410,7 +413,7 @@ async def the_object_has_no_mark(shelf: Shelf) -> str:
     return blob_rows.BLOB
 
 
-@breakage(Invariant.OBJECTS)
+@breakage(Invariant.OBJECTS, is_only_pushed=True)
 async def the_object_is_gone(shelf: Shelf) -> str:
     assert await shelf.stores.content.remove((await shelf.location()).name)
     return blob_rows.BLOB
