@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog, rows
@@ -14,7 +15,7 @@ from registry_core.storage import tables
 from tests.integration.core.collection.support import Collecting, moment, stores_of
 from tests.integration.core.collection.test_walk import Filled
 from tests.integration.core.soundness import broken_in
-from tests.integration.core.support import Client, Image, digest_of, is_pullable
+from tests.integration.core.support import Client, Image, all_rows, digest_of, is_pullable
 
 HOME = "kept/app"
 
@@ -26,34 +27,48 @@ class Stage:
     client: Client
     """Works on storage that never fails."""
     kept: Image
-    gone: Image
+    gone: Image = field(default_factory=Image.make)
     """It was deleted, and its blobs are there."""
-    swept: bytes
+    swept: bytes = field(default_factory=lambda: secrets.token_bytes(20))
     """A blob of which the object is left, and the row that dooms it."""
-    emptied: str
+    emptied: str = field(default_factory=lambda: f"gone/{secrets.token_hex(4)}")
     """A repository that has no manifest any more."""
-    day: date
+    day: date = date.min
     """On which uploads were abandoned."""
 
-    @classmethod
-    async def set(cls, client: Client, kept: Image) -> Stage:
-        """Litters."""
-        swept, emptied = secrets.token_bytes(20), f"gone/{secrets.token_hex(4)}"
-        gone, _, left, *_ = await asyncio.gather(
-            client.push_image(HOME, "v2"),
-            _swept(client, swept),
-            client.push_image(emptied),
-            _abandoned(client),
-            _orphaned(client),
+    async def litter(self) -> None:
+        """Leaves every kind of garbage."""
+        self.gone, left, *_ = await asyncio.gather(
+            self.client.push_image(HOME, "v2"),
+            self.client.push_image(self.emptied),
+            _swept(self.client, self.swept),
+            _abandoned(self.client),
+            _orphaned(self.client),
         )
-        for name, image in ((HOME, gone), (emptied, left)):
-            answer = await client.send("DELETE", f"/v2/{name}/manifests/{image.digest}")
+        for name, image in ((HOME, self.gone), (self.emptied, left)):
+            answer = await self.client.send("DELETE", f"/v2/{name}/manifests/{image.digest}")
             assert answer.status_code == 202, answer.text
         # A blob of the image that stays is sent again: its object is in vain.
-        location = await client.begin(HOME)
-        answer = await client.commit(location, digest_of(kept.layer), kept.layer)
+        location, layer = await self.client.begin(HOME), self.kept.layer
+        answer = await self.client.commit(location, digest_of(layer), layer)
         assert answer.status_code == 201, answer.text
-        return cls(client, kept, gone, swept, emptied, datetime.now(UTC).date())
+        self.day = datetime.now(UTC).date()
+
+    async def break_rows(self) -> None:
+        """Loses rows of the image that stays, of each kind that can be made again."""
+        stores, home = stores_of(self.client), RepositoryName(HOME)
+        partition = rows.partition(home)
+        of_home = await stores.repositories.query(partition, " ", "~", ())
+        lost = [row.key for row in of_home if row.key.startswith(("T:", "M:", "g:", "hd"))]
+        await stores.repositories.transact(partition, list(map(tables.delete, lost)))
+        layer, config = map(digest_of, (self.kept.layer, self.kept.config))
+        of_layer = await all_rows(self.client, blob_rows.TABLE, layer)
+        needs = [key for key in of_layer if key.startswith(blob_rows.NEEDS)]
+        gone = [blob_rows.link(home), *needs]
+        await stores.blobs.transact(layer, list(map(tables.delete, gone)))
+        await stores.blobs.transact(config, [tables.delete(blob_rows.BLOB)])
+        await stores.catalog.transact(catalog.PARTITION, [tables.delete(catalog.entry_key(home))])
+        assert len(lost) == 4
 
     async def broken(self) -> list[str]:
         """What is not as it must be, but for garbage."""

@@ -7,47 +7,74 @@ killed around each of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from registry_core.lifecycle import nightly
-from registry_core.lifecycle.collection.collector import Collector
+from registry_core.lifecycle.collection.collector import Collector, Walk
 from registry_core.lifecycle.collection.report import Report
+from registry_core.lifecycle.fsck.checker import Checker
 from registry_core.model.digest import Digest
 from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
 from tests.integration.core.jobs.stage import Stage
+from tests.integration.core.soundness import at_once
 from tests.integration.core.support import Client, digest_of
 
-Job = Callable[[Client, Stage, datetime], Awaitable[Report]]
-"""What an instance does on a stage. What was there at that moment is old. Answers what it did."""
+
+@dataclass(frozen=True)
+class Done:
+    """What a job did."""
+
+    things: int = 0
+    failed: int = 0
+    """What it could not do, and says so."""
 
 
-async def visit_of_a_blob(client: Client, stage: Stage, as_of: datetime) -> Report:
+Run = Callable[[Client, Stage, datetime], Awaitable[Done]]
+"""What an instance does on a stage. What was there at that moment is old."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job, and what it finds."""
+
+    run: Run
+    finds: Callable[[Stage], Awaitable[None]] = Stage.litter
+    """Puts onto the stage what the job is there for."""
+    is_long: bool = False
+    """Whether it makes so many calls that `make test` leaves it out."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.run.__name__
+
+
+async def visit_of_a_blob(client: Client, stage: Stage, as_of: datetime) -> Done:
     visit = await Collecting(client).blob(digest_of(stage.gone.layer), as_of)
-    return visit.report
+    return _done(visit.report)
 
 
-async def last_visit_of_a_blob(client: Client, stage: Stage, as_of: datetime) -> Report:
+async def last_visit_of_a_blob(client: Client, stage: Stage, as_of: datetime) -> Done:
     """Its rows have gone already: the object is left."""
     visit = await Collecting(client).blob(digest_of(stage.swept), as_of)
-    return visit.report
+    return _done(visit.report)
 
 
-async def visit_of_a_repository(client: Client, stage: Stage, as_of: datetime) -> Report:
+async def visit_of_a_repository(client: Client, stage: Stage, as_of: datetime) -> Done:
     visit = await Collecting(client).repository(stage.emptied, as_of)
-    return visit.report
+    return _done(visit.report)
 
 
-async def visit_of_a_day(client: Client, stage: Stage, as_of: datetime) -> Report:
-    return await Collecting(client).collector.visit_day(stage.day, as_of)
+async def visit_of_a_day(client: Client, stage: Stage, as_of: datetime) -> Done:
+    return _done(await Collecting(client).collector.visit_day(stage.day, as_of))
 
 
-async def walk(client: Client, stage: Stage, as_of: datetime) -> Report:
-    found = await Collecting(client).collector.run(0, 1, as_of)
-    return found.report + Report(failed=len(found.left))
+async def walk(client: Client, stage: Stage, as_of: datetime) -> Done:
+    return _walked(await Collecting(client).collector.run(0, 1, as_of))
 
 
-async def night(client: Client, stage: Stage, as_of: datetime) -> Report:
+async def night(client: Client, stage: Stage, as_of: datetime) -> Done:
     """The night in which the deleted image's layer is looked at."""
     digits = int(Digest.parse(digest_of(stage.gone.layer)).hex[:4], 16)
     shard = next(s for s in range(nightly.NIGHTS) if digits < 16**4 * (s + 1) // nightly.NIGHTS)
@@ -57,15 +84,29 @@ async def night(client: Client, stage: Stage, as_of: datetime) -> Report:
     # Nothing is old by that time that is not old now.
     ages = replace(NO_AGE, **{name: each + (then - as_of) for name, each in vars(NO_AGE).items()})
     collector = Collector(stores_of(client), ages, now=lambda: then)
-    found = await nightly.collect(collector, now=lambda: then)
-    return found.report + Report(failed=len(found.left))
+    return _walked(await nightly.collect(collector, now=lambda: then))
 
 
-JOBS: list[Job] = [
-    visit_of_a_blob,
-    last_visit_of_a_blob,
-    visit_of_a_repository,
-    visit_of_a_day,
-    walk,
-    night,
+async def repair(client: Client, stage: Stage, as_of: datetime) -> Done:
+    found = Checker(stores_of(client), lambda _: None, wait=at_once, repair=True)
+    report = await found.run()
+    return Done(report.mended.total(), report.failed)
+
+
+JOBS = [
+    Job(visit_of_a_blob),
+    Job(last_visit_of_a_blob),
+    Job(visit_of_a_repository),
+    Job(visit_of_a_day),
+    Job(walk, is_long=True),
+    Job(night, is_long=True),
+    Job(repair, Stage.break_rows, is_long=True),
 ]
+
+
+def _done(report: Report) -> Done:
+    return Done(report.gone.total(), report.failed)
+
+
+def _walked(walk: Walk) -> Done:
+    return Done(walk.report.gone.total(), walk.report.failed + len(walk.left))

@@ -13,21 +13,20 @@ import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core.errors import Unavailable
-from registry_core.lifecycle.collection.report import Report
 from registry_core.settings import Settings
 from registry_core.storage import wire
 from registry_core.storage.calls import traced
 from registry_core.storage.faults import StorageFault
 from tests.integration.core.collection.support import moment
 from tests.integration.core.jobs.stage import HOME, Stage
-from tests.integration.core.jobs.table import JOBS, Job, night, walk
+from tests.integration.core.jobs.table import JOBS, Done, Job
 from tests.integration.core.support import Client, Image, connect
 from tests.interference.hook import InterferingHook
 from tests.interference.kinds import Answered, Death, Drop, Interference, Killed, Refuse
 
 pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2")
 
-MAX_CALLS = 100
+MAX_CALLS = 200
 WAYS: dict[str, Callable[[], Interference]] = {
     "never sent": Refuse,
     "answer lost": Drop,
@@ -70,41 +69,41 @@ def plan(hook: InterferingHook, way: str, number: int) -> None:
         hook.plan_nth(number, WAYS[way]())
 
 
-async def run(job: Job, client: Client, stage: Stage) -> tuple[Report, int]:
+async def run(job: Job, client: Client, stage: Stage) -> tuple[Done, int]:
     """What a job did, and how many storage calls it made."""
     as_of = await moment(stage.client)
     with traced() as trace:
         try:
-            report = await job(client, stage, as_of)
+            done = await job.run(client, stage, as_of)
         except (StorageFault, Unavailable, Killed):
-            report = Report(failed=1)
-    return report, trace.count
+            done = Done(failed=1)
+    return done, trace.count
 
 
 @pytest.mark.parametrize("way", ["answer lost", "412", "503", *DEATHS, *LONG])
 @pytest.mark.parametrize(
     "job",
-    [
-        pytest.param(job, id=job.__name__, marks=pytest.mark.long if job in (walk, night) else ())
-        for job in JOBS
-    ],
+    [pytest.param(job, id=job.name, marks=pytest.mark.long if job.is_long else ()) for job in JOBS],
 )
 async def test_a_job_that_storage_fails_leaves_garbage_at_worst_and_ends_when_repeated(
     client: Client, other: Client, kept: Image, job: Job, way: str
 ) -> None:
     failed = 0
     for number in range(1, MAX_CALLS):
-        stage = await Stage.set(other, kept)
+        stage = Stage(other, kept)
+        await job.finds(stage)
+        broken_before = set(await stage.broken())
         plan(client.hook, way, number)
-        report, calls = await run(job, client, stage)
+        done, calls = await run(job, client, stage)
         client.hook.plan = None
-        failed += report.failed
-        assert await stage.broken() == [], number
+        failed += done.failed
+        assert set(await stage.broken()) <= broken_before, number
         again, _ = await run(job, client, stage)
         assert not again.failed, number
+        assert await stage.broken() == [], number
         await stage.is_clean_much_later()
         if calls < number:
-            assert report.gone, "the job found nothing to do"
+            assert done.things, "the job found nothing to do"
             assert failed or way not in DEATHS
             return  # It has fewer calls than this.
     raise AssertionError(f"a job of {MAX_CALLS} calls")
