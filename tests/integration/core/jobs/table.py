@@ -39,10 +39,14 @@ class Job:
     """A job, and what it finds."""
 
     run: Run
-    finds: Callable[[Stage], Awaitable[None]] = Stage.litter
-    """Puts onto the stage what the job is there for."""
+    mends: bool = False
+    """Whether it finds rows that are broken, in place of litter."""
     is_long: bool = False
     """Whether it makes so many calls that `make test` leaves it out."""
+
+    async def prepare(self, stage: Stage) -> None:
+        """Puts onto the stage what the job is there for."""
+        await (stage.break_rows() if self.mends else stage.litter())
 
     @property
     def name(self) -> str:
@@ -100,7 +104,7 @@ JOBS = [
     Job(visit_of_a_day),
     Job(walk, is_long=True),
     Job(night, is_long=True),
-    Job(repair, Stage.break_rows, is_long=True),
+    Job(repair, mends=True, is_long=True),
 ]
 
 
