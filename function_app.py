@@ -12,9 +12,10 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 
 from functions import worker_memory
 from registry_core.http import edge, health, surfaces
-from registry_core.lifecycle import keep_warm, nightly
+from registry_core.lifecycle import keep_warm, messages, nightly
 from registry_core.model.spelling import misspelt
 from registry_core.registry import Registry
+from registry_core.repositories.messages import QUEUE
 from registry_core.settings import Settings
 
 # Those that the worker's own server takes. The host would wait in vain for its answer to any other.
@@ -83,6 +84,14 @@ async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, collects the garbage in a part of everything."""
     services = await registry.open()
     await nightly.collect_tonight(services.connection, registry.settings)
+
+
+@app.function_name("take_message")
+@app.queue_trigger(queue_name=QUEUE, connection="RegistryStorage", arg_name="message")
+async def take_message(message: func.QueueMessage) -> None:
+    """When a message is due, does what it says: collects what a deletion has freed."""
+    services = await registry.open()
+    await messages.take(services.connection, registry.settings, message.get_body())
 
 
 if registry.settings.keep_warm is not None:

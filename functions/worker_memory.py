@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from starlette.requests import Request
@@ -32,15 +30,23 @@ _WORKER_MODULES = ("azure_functions_runtime.http_v2", "azure_functions_worker.ht
 _returned: deque[str] = deque()
 
 
-@contextmanager
-def forgetting(request: Request) -> Iterator[None]:
+class forgetting:  # noqa: N801 - reads as the function that it stands for
     """Surrounds all that a function does for `request`: in time, the worker forgets it."""
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
         references = _context_references()
-        invocation_id = request.headers.get("x-ms-invocation-id")
-        if references is not None and invocation_id:
+        if references is None:
+            return
+        invocation_id = self._request.headers.get("x-ms-invocation-id")
+        if invocation_id:
             _returned.append(invocation_id)
             if len(_returned) > KEPT:
                 references.pop(_returned.popleft(), None)

@@ -31,6 +31,7 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.listing import Listings
 from registry_core.repositories.lock import Locks
+from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
@@ -147,7 +148,8 @@ class Registry:
             blobs,
             settings.gc_grace,
         )
-        bulk_deletions = BulkDeletions(executor, catalog, manifests)
+        messages = Messages(connection.queue(QUEUE), settings.gc_grace)
+        bulk_deletions = BulkDeletions(executor, catalog, manifests, messages)
         signing_keys = SigningKeys(connection)
         sign_in = SignIn(
             settings,
@@ -165,7 +167,7 @@ class Registry:
             manifests=manifests,
             listings=Listings(repositories, catalog, manifests),
             pushes=Pushes(executor, catalog, blobs, content, uploads, bulk_deletions),
-            deletions=Deletions(executor, catalog, blobs, manifests),
+            deletions=Deletions(executor, catalog, blobs, manifests, messages),
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
             metadata=Metadata(repositories, manifests),

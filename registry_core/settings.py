@@ -21,6 +21,8 @@ from registry_core.model.schedule import parse_schedule
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
 MIN_EXPIRY = timedelta(minutes=10)
+SERVICES = ("blob", "table", "queue")
+"""The services of a storage account that the registry uses."""
 
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEt"
@@ -67,6 +69,8 @@ class StorageSettings:
     """`RegistryStorage__blobServiceUri`: https://<account>.blob.core.windows.net."""
     table_uri: str = ""
     """`RegistryStorage__tableServiceUri`: https://<account>.table.core.windows.net."""
+    queue_uri: str = ""
+    """`RegistryStorage__queueServiceUri`: https://<account>.queue.core.windows.net."""
     credential: str = ""
     """`RegistryStorage__credential`: `managedidentity`, or nothing for the environment's own."""
     client_id: str = ""
@@ -279,27 +283,28 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
         if not {"accountname", "accountkey"} <= set(values):
             raise SettingsError(
                 "RegistryStorage: the connection string needs AccountName and AccountKey. To use "
-                "an identity instead, remove it and set RegistryStorage__blobServiceUri and "
-                "RegistryStorage__tableServiceUri"
+                "an identity instead, remove it and set RegistryStorage__blobServiceUri, "
+                "RegistryStorage__tableServiceUri and RegistryStorage__queueServiceUri"
             )
         _check_key(values["accountkey"])
         _check_account(
             f"RegistryStorage: AccountName is {values['accountname']}",
             values["accountname"],
-            {name: values.get(f"{name}endpoint", "") for name in ("blob", "table")},
+            {name: values.get(f"{name}endpoint", "") for name in SERVICES},
         )
         return StorageSettings(connection)
     account = env.get("RegistryStorage__accountName", "").strip()
     uris = {}
-    for service in ("blob", "table"):
+    for service in SERVICES:
         uri = env.get(f"RegistryStorage__{service}ServiceUri", "").strip().rstrip("/")
         if not uri and account:
             uri = f"https://{account}.{service}.core.windows.net"
         if not uri:
             raise SettingsError(
-                f"RegistryStorage__{service}ServiceUri: it is missing. Set both "
-                "RegistryStorage__blobServiceUri and RegistryStorage__tableServiceUri, or only "
-                "RegistryStorage__accountName, or set RegistryStorage to a connection string. "
+                f"RegistryStorage__{service}ServiceUri: it is missing. Set "
+                "RegistryStorage__blobServiceUri, RegistryStorage__tableServiceUri and "
+                "RegistryStorage__queueServiceUri, or only RegistryStorage__accountName, or set "
+                "RegistryStorage to a connection string. "
                 "For Azurite on its usual ports, that is UseDevelopmentStorage=true"
             )
         if not uri.startswith("https://"):
@@ -315,6 +320,7 @@ def _storage(env: Mapping[str, str]) -> StorageSettings:
     storage = StorageSettings(
         blob_uri=uris["blob"],
         table_uri=uris["table"],
+        queue_uri=uris["queue"],
         credential=credential,
         client_id=env.get("RegistryStorage__clientId", "").strip(),
         account_name=account,

@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
 from registry_core.errors import Unavailable
-from registry_core.repositories import catalog
+from registry_core.repositories import catalog, messages
 from registry_core.repositories import rows as repository_rows
 from registry_core.storage import tables
 from registry_core.storage.connection import Connection
@@ -22,6 +22,7 @@ SCHEMA_VERSION = 2
 """The version of all rows and objects that this code reads and writes."""
 TABLES = (repository_rows.TABLE, blob_rows.TABLE, catalog.TABLE, store.TABLE)
 CONTAINERS = (blob_rows.CONTAINER, signing_keys.CONTAINER)
+QUEUES = (messages.QUEUE,)
 
 SCHEMA_PARTITION, SCHEMA = "schema", "schema"
 _UPLOAD_KEYS = "keys/upload-state.json"
@@ -47,7 +48,7 @@ class System:
         """
         known, upload_keys = await asyncio.gather(self.schema_version(), self._read_upload_keys())
         if known is None:
-            await self._connection.make(TABLES, CONTAINERS)
+            await self._connection.make(TABLES, CONTAINERS, QUEUES)
             known = await self._write_schema()
         if known != SCHEMA_VERSION:
             raise SchemaError(

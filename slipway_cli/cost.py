@@ -34,6 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     for option, kind, text in (
         ("--pushes", whole, "images pushed in the month"),
         ("--pulls", whole, "images pulled in the month"),
+        ("--deletions", whole, "images deleted in the month"),
         ("--layers", _number(int, 1), "layers of an image"),
         ("--image-mb", amount, "compressed size of an image in MB"),
         ("--stored-gb", amount, "data stored in each region, in GB"),
@@ -135,9 +136,9 @@ def _workload(arguments: argparse.Namespace) -> workload.Workload:
 def _told(work: workload.Workload) -> str:
     """What the bill is for, in a sentence: people see what they did not say."""
     return (
-        f"{work.pushes:,} pushes and {work.pulls:,} pulls of {work.image_mb:,.12g} MB in "
-        f"{work.layers} layers; {work.stored_gb:,.12g} GB in each of {work.regions} "
-        f"region{'s' if work.regions > 1 else ''}. {_holds(work)}"
+        f"{work.pushes:,} pushes, {work.pulls:,} pulls and {work.deletions:,} deletions of images "
+        f"of {work.image_mb:,.12g} MB in {work.layers} layers; {work.stored_gb:,.12g} GB in each "
+        f"of {work.regions} region{'s' if work.regions > 1 else ''}. {_holds(work)}"
     )
 
 

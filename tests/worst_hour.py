@@ -19,7 +19,7 @@ DEAREST = {
     # A small blob in three requests, POST, PATCH and PUT: a third of it each.
     RequestKind.WRITE: (CREATE_UPLOAD + APPEND_BLOCK + COMMIT) * (1 / 3),
     # A manifest with a tag and two blobs.
-    RequestKind.DELETE: Calls(table=16),
+    RequestKind.DELETE: Calls(table=16, queue=1),
     # Of a token: its row, and that of its scope map.
     RequestKind.SIGN_IN: Calls(table=2),
 }

@@ -184,6 +184,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       RegistryStorage__clientId: clientId
       RegistryStorage__blobServiceUri: registryStorage.properties.primaryEndpoints.blob
       RegistryStorage__tableServiceUri: registryStorage.properties.primaryEndpoints.table
+      // The queue is also the trigger's: the host takes its messages by this setting.
+      RegistryStorage__queueServiceUri: registryStorage.properties.primaryEndpoints.queue
       REGISTRY_LOGIN_SERVERS: loginServers
       REGISTRY_PEERS: peers
       REGISTRY_REGION: location

@@ -55,7 +55,8 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (alerted)
 
 // Requests are sampled, so they count for as many as they stand for (ItemCount); the registry's own
 // lines are never sampled. What Azure says of the workspace (_LogOperation) goes on past its cap,
-// where nothing else does. A queue function, once there is one, needs a question for its poison queue.
+// where nothing else does. The Functions host says so when it gives a message up; it says it once for
+// each, so the alert ends by itself after a quarter of an hour.
 var queries = [
   {
     key: 'server-errors'
@@ -66,6 +67,11 @@ var queries = [
     key: 'failed-sign-ins'
     threshold: failedSignInThreshold
     query: 'AppTraces | where Message has "ContainerRegistryLoginEvents" | extend Line = parse_json(Message) | where tostring(Line.Category) == "ContainerRegistryLoginEvents" and tostring(Line.ResultType) == "Failed" and tostring(Line.Identity) != "" | summarize Found = sum(ItemCount)'
+  }
+  {
+    key: 'poison-queue'
+    threshold: 0
+    query: 'AppTraces | where Message has "slipway-work-poison" | summarize Found = sum(ItemCount)'
   }
   {
     key: 'daily-cap'
@@ -84,7 +90,7 @@ resource logAlert 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (aler
   tags: tags
   properties: {
     displayName: 'Slipway ${name}'
-    description: 'server-errors: the registry answered 5xx; the correlation id of its line leads to the cause in AppTraces and AppExceptions. failed-sign-ins: somebody guesses passwords, or one has expired. daily-cap: nothing is logged until tomorrow, so no other alert can tell of anything.'
+    description: 'server-errors: the registry answered 5xx; the correlation id of its line leads to the cause in AppTraces and AppExceptions. failed-sign-ins: somebody guesses passwords, or one has expired. poison-queue: a message failed again and again, and what it named is collected within thirty nights. daily-cap: nothing is logged until tomorrow, so no other alert can tell of anything.'
     severity: 1
     enabled: true
     scopes: [workspace.id]

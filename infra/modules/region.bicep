@@ -57,6 +57,7 @@ var unique = uniqueString(resourceGroup().id, location)
 var deploymentContainer = 'deployments'
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
 var tableZone = 'privatelink.table.${environment().suffixes.storage}'
+var queueZone = 'privatelink.queue.${environment().suffixes.storage}'
 var vaultZone = 'privatelink.vaultcore.azure.net'
 var appZone = 'privatelink.azurewebsites.net'
 var keepsSecrets = adminUserEnabled && adminPasswordsInKeyVault
@@ -87,6 +88,7 @@ module registryStorage 'storage.bicep' = {
     tags: tags
     containers: ['content', 'system']
     tables: ['repositories', 'blobs', 'catalog', 'access']
+    queues: ['slipway-work']
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     publicAccess: registryStorageIsPublic || !privateEndpoints
     // The app comes by the private endpoint then; without one, its own address is not known.
@@ -103,6 +105,7 @@ module hostStorage 'storage.bicep' = {
     tags: tags
     containers: [deploymentContainer]
     tables: []
+    queues: []
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     publicAccess: !privateEndpoints
     allowedIpRanges: []
@@ -191,6 +194,7 @@ module app 'function-app.bicep' = {
 var storageServices = [
   { key: 'registry-blob', id: registryStorage.outputs.id, kind: 'blob', zone: blobZone }
   { key: 'registry-table', id: registryStorage.outputs.id, kind: 'table', zone: tableZone }
+  { key: 'registry-queue', id: registryStorage.outputs.id, kind: 'queue', zone: queueZone }
   { key: 'host-blob', id: hostStorage.outputs.id, kind: 'blob', zone: blobZone }
   { key: 'host-table', id: hostStorage.outputs.id, kind: 'table', zone: tableZone }
 ]
@@ -204,7 +208,7 @@ module endpoints 'private-endpoints.bicep' = if (privateEndpoints) {
     tags: tags
     networkId: network!.outputs.networkId
     subnetId: network!.outputs.endpointSubnetId
-    zoneNames: concat([blobZone, tableZone], keepsSecrets ? [vaultZone] : [])
+    zoneNames: concat([blobZone, tableZone, queueZone], keepsSecrets ? [vaultZone] : [])
     services: concat(storageServices, vaultServices)
   }
 }

@@ -1,4 +1,4 @@
-// A storage account without shared keys, and its containers and tables.
+// A storage account without shared keys, and its containers, tables and queues.
 
 import { tagsByName } from 'types.bicep'
 
@@ -7,6 +7,7 @@ param location string
 param tags tagsByName
 param containers string[]
 param tables string[]
+param queues string[]
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param sku string
 param publicAccess bool
@@ -83,6 +84,18 @@ resource storageTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2
   for table in tables: {
     parent: tableService
     name: table
+  }
+]
+
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-01-01' = if (!empty(queues)) {
+  parent: account
+  name: 'default'
+}
+
+resource storageQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
+  for queue in queues: {
+    parent: queueService
+    name: queue
   }
 ]
 

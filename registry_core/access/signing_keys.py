@@ -140,7 +140,7 @@ class SigningKeys:
         self._read = self._failed = datetime.min.replace(tzinfo=UTC)
         self._reading = asyncio.Lock()
         self._rotation: asyncio.Task[None] | None = None
-        self._rotated = datetime.min.replace(tzinfo=UTC)
+        self._looked = datetime.min.replace(tzinfo=UTC)
 
     async def signing(self) -> SigningKey:
         """The key to sign with; made if there is none. One read in fifteen minutes.
@@ -160,7 +160,10 @@ class SigningKeys:
 
     def in_memory(self, kid: str) -> SigningKey | None:
         """The key of that id, if it has been read."""
-        return next((key for key in self._known if key.kid == kid), None)
+        for key in self._known:
+            if key.kid == kid:
+                return key
+        return None
 
     async def find(self, kid: str) -> SigningKey | None:
         """The key of a token; one that is not known is looked for, once in half a minute.
@@ -224,11 +227,11 @@ class SigningKeys:
         raise AssertionError("unreachable")
 
     def _rotate_if_overdue(self, now: datetime) -> None:
-        """Begins what the timer should have done a day ago, at most once between two reads."""
-        if timedelta(0) <= now - self._rotated <= _REFRESH:
+        """Begins what the timer should have done a day ago; looks once between two reads."""
+        if timedelta(0) <= now - self._looked <= _REFRESH:
             return
+        self._looked = now
         if _is_due(self._known, now - _OVERDUE):
-            self._rotated = now
             self._rotation = asyncio.create_task(self._rotate_beside())
 
     async def _rotate_beside(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from base64 import b64decode
 from binascii import Error as Base64Error
+from functools import lru_cache
 
 from registry_core.settings import AdminSettings
 
@@ -41,7 +42,14 @@ def admin_password(username: str, password: str, admin: AdminSettings | None) ->
     return password if right_user and any(right) else None
 
 
-def _equal(one: str, other: str) -> bool:
+def _equal(given: str, expected: str) -> bool:
     """Compares in a time that tells nothing, the lengths neither."""
-    digests = (hashlib.sha256(text.encode()).digest() for text in (one, other))
-    return hmac.compare_digest(*digests)
+    return hmac.compare_digest(_digest(given), _known_digest(expected))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+_known_digest = lru_cache(maxsize=8)(_digest)
+"""Of what the settings say, which is always the same."""

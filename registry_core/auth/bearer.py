@@ -203,12 +203,17 @@ class BearerTokens:
         another: that is verified with what there is now.
         """
         known = self._remembered.get(token)
-        if known is not None and await self._key(known.kid) is known.key:
+        if known is not None and await self._is_current(known):
             self._check(known.times, ACCESS_LIFE)
             return known.says
         known = await self._verified_access(token)
         self._remembered.put(token, known, len(token) * _BYTES_A_CHARACTER)
         return known.says
+
+    async def _is_current(self, known: _Remembered) -> bool:
+        """Whether the key that verified it is still the key of that id."""
+        key = self._keys.in_memory(known.kid) or await self._key(known.kid)
+        return key is known.key
 
     async def _verified_access(self, token: str) -> _Remembered:
         kid, key, claims = await self._verify(token, _ACCESS)
@@ -275,7 +280,7 @@ class BearerTokens:
             raise BearerInvalid("the token has expired")
         if now < times.begins:
             raise BearerInvalid("the token is not valid yet")
-        if times.ends > now + (life + _LEEWAY).total_seconds():
+        if times.ends > now + life.total_seconds() + _LEEWAY.total_seconds():
             raise BearerInvalid("the token is valid for too long")
 
     async def _key(self, kid: str) -> _Key | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from registry_core.access.signing_keys import SigningKey
-from registry_core.model.grants import Grants
+from registry_core.model.grants import NONE, Grants
 
 
 class IdentityKind(StrEnum):
@@ -57,12 +57,12 @@ class Caller:
     means: Means = Means.NOTHING
     generation: Callable[[SigningKey], str] = field(default=_nothing, compare=False, repr=False)
     """What a token for the caller says of the password, token or roles that it rests on."""
-    could: Grants = field(default_factory=Grants)
+    could: Grants = NONE
     """What another token would allow, as far as is known: more than this one, perhaps."""
     not_after: int | None = None
     """When all ends that is issued to the caller, in seconds since 1970; None: by its own life."""
 
-    anybody: Grants = field(default_factory=Grants)
+    anybody: Grants = NONE
     """What everybody may do here, signed in or not."""
     is_foreign: bool = False
     """Whether it brought a token of another region, which alone can look up what it rests on."""

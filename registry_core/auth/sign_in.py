@@ -244,7 +244,7 @@ class SignIn:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Held:
     """What a token rests on, and is so still."""
 

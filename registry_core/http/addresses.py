@@ -16,23 +16,25 @@ from functools import lru_cache
 from starlette.requests import Request
 
 from registry_core.auth import challenge
+from registry_core.http import fields
 from registry_core.settings import Settings
 
 _CALLER = "slipway.caller"
 """Where in its scope a request keeps the address that was found: several ask for it."""
-_FORWARDED_FOR = "X-Forwarded-For"
 _OF_THE_FRONT_END = ("CLIENT-IP", "X-Client-IP")
 """Where Azure's front end tells the client's address besides."""
-_BLANK = " \t"
 _LONGEST = 64
 """More characters than an address has, with its zone and port."""
+_BY_NAME = (b"host", b"x-forwarded-host")
+"""Where the name is told by which the client called, the one that counts first."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def scheme(request: Request) -> str:
     """`https` or `http`: what the client spoke to the outermost proxy."""
-    told = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    told = fields.first(request, b"x-forwarded-proto") or ""
+    told = told.partition(",")[0].strip().lower()
     return told if told in ("http", "https") else str(request.scope.get("scheme", "https"))
 
 
@@ -41,7 +43,10 @@ def login_server(request: Request, login_servers: Sequence[str]) -> str:
 
     What the client sends is compared, never echoed.
     """
-    return next((name for name in _names(request) if name in login_servers), login_servers[0])
+    for name in _names(request):
+        if name in login_servers:
+            return name
+    return login_servers[0]
 
 
 def called(request: Request, login_servers: Sequence[str]) -> str:
@@ -55,8 +60,8 @@ def called(request: Request, login_servers: Sequence[str]) -> str:
 
 def _names(request: Request) -> Iterator[str]:
     """The names by which the client may have called, the one that counts first."""
-    for header in ("host", "x-forwarded-host"):
-        yield _only(request, header).lower()
+    for header in _BY_NAME:
+        yield fields.only(request, header).lower()
 
 
 @dataclass(frozen=True)
@@ -85,26 +90,40 @@ def caller(request: Request, settings: Settings) -> Caller:
 
 def _found(request: Request, settings: Settings) -> Caller:
     chosen = settings.client_address_header
-    if chosen and (told := _parse(_only(request, chosen))):
+    if chosen and (told := _parse(_told(request, chosen))):
         return Caller(str(told), chosen)
-    peer = _parse(request.client.host) if request.client else None
+    peer = request.client.host[:_LONGEST] if request.client else ""
     if not settings.trusted_proxies:
-        return Caller(str(peer or ""))
-    forwarded = _forwarded(request, settings.trusted_proxies)
+        return _behind(peer, None, ())
+    entry = _forwarded(request, settings.trusted_proxies)
+    by_front_end = tuple([(header, _told(request, header)) for header in _OF_THE_FRONT_END])
     names_worker = _names_worker(request, settings.login_servers)
+    return _behind(peer, entry, by_front_end, names_worker=names_worker)
+
+
+@lru_cache(maxsize=1024)  # A client sends the same with each of its requests.
+def _behind(
+    peer: str,
+    entry: str | None,
+    by_front_end: Sequence[tuple[str, str]],
+    *,
+    names_worker: bool = False,
+) -> Caller:
+    """The caller behind a peer, from the entry of `X-Forwarded-For` that counts."""
+    forwarded = _parse(entry) if entry else None
     if forwarded is None or _is_inside(forwarded) or names_worker:
-        for header in _OF_THE_FRONT_END:
-            told = _parse(_only(request, header))
+        for header, text in by_front_end:
+            told = _parse(text)
             if told is not None and told != forwarded and not _is_inside(told):
                 return Caller(str(told), header)
-    return Caller(str(forwarded or peer or ""))
+    return Caller(str(forwarded or _parse(peer) or ""))
 
 
-def _forwarded(request: Request, trusted_proxies: int) -> Address | None:
-    """What `X-Forwarded-For` says; None if that is no address."""
-    entries = ",".join(request.headers.getlist(_FORWARDED_FOR)).split(",")
-    entries = [entry for each in entries if (entry := each.strip(_BLANK))]
-    return _parse(entries[-min(trusted_proxies, len(entries))]) if entries else None
+def _forwarded(request: Request, trusted_proxies: int) -> str | None:
+    """The entry of `X-Forwarded-For` that the outermost trusted proxy added; None if none did."""
+    entries = ",".join(fields.values(request, b"x-forwarded-for")).split(",")
+    entries = [entry for each in entries if (entry := each.strip(" \t"))]
+    return _short(entries[-min(trusted_proxies, len(entries))]) if entries else None
 
 
 def _is_inside(address: Address) -> bool:
@@ -119,21 +138,23 @@ def _names_worker(request: Request, login_servers: Sequence[str]) -> bool:
     `X-Forwarded-For` says in the place of whoever it was called by.
     """
     address, port = request.scope.get("server") or ("", None)
-    host = _only(request, "host")
+    host = fields.only(request, b"host")
     return host == f"{address}:{port}" and host not in login_servers
 
 
-def _only(request: Request, header: str) -> str:
-    """The value of a header; empty where there are several, as one of them is the client's."""
-    values = request.headers.getlist(header)
-    return values[0].strip(_BLANK) if len(values) == 1 else ""
+def _told(request: Request, header: str) -> str:
+    """What a header says that may hold an address."""
+    return _short(fields.only(request, header.lower().encode()))
+
+
+def _short(text: str) -> str:
+    """The text, if it is short enough for an address; else nothing, which is none either."""
+    return text if len(text) <= _LONGEST else ""
 
 
 @lru_cache(maxsize=1024)
 def _parse(text: str) -> Address | None:
     """An address, with a port or without; None if it is none."""
-    if len(text) > _LONGEST:
-        return None
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from registry_core.http import addresses, bodies
+from registry_core.http import addresses, bodies, fields
 from registry_core.http.journal import Journal
 from registry_core.settings import RequestLog, Settings
 from registry_core.storage.calls import CallTrace
@@ -49,7 +49,7 @@ class Answered:
             "CallerIpAddress": caller.address,
             "CallerIpAddressHeader": caller.header,
             "LoginServer": addresses.login_server(request, settings.login_servers),
-            "UserAgent": request.headers.get("user-agent", "")[:256],
+            "UserAgent": (fields.first(request, b"user-agent") or "")[:256],
             "ResultType": "Failed" if has_failed else "Succeeded",
             "ResultDescription": str(self.status),
             "DurationMs": str(round(self.duration_ms)),

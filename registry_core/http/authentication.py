@@ -11,7 +11,7 @@ from registry_core.auth.bearer import BearerInvalid
 from registry_core.auth.identity import Caller, Means
 from registry_core.auth.sign_in import admin_caller
 from registry_core.errors import Denied, Unauthorized
-from registry_core.http import addresses
+from registry_core.http import addresses, fields
 from registry_core.model.actions import Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry, Services
@@ -25,7 +25,7 @@ async def authenticate(registry: Registry, request: Request) -> Caller | None:
 
     A wrong password is answered late, the later the more of them came from the same address.
     """
-    header = request.headers.get("authorization")
+    header = fields.first(request, b"authorization")
     if header is None:
         return registry.anonymous
     scheme, _, token = header.partition(" ")
@@ -85,7 +85,7 @@ def refusal(
         return Denied()
     error = ""
     if caller is None:
-        header = request.headers.get("authorization", "")
+        header = fields.first(request, b"authorization") or ""
         error = "invalid_token" if header[:7].lower() == "bearer " else ""
     elif caller.means is Means.BEARER:
         error = "insufficient_scope"

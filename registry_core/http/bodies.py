@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from registry_core.errors import LengthInvalid, SizeInvalid
 from registry_core.storage.budget import current
 
+_RECEIVED = "slipway.received"
+"""Where in its scope a request keeps how many bytes of its body have come, once it is read."""
 _DRAIN_BYTES = 16 * 1024 * 1024
 _DRAIN_SECONDS = 5
 
@@ -54,14 +56,14 @@ async def flow(request: Request, length: int | None = None) -> AsyncIterator[byt
 
 def received(request: Request) -> int:
     """How many bytes of the body have been taken in."""
-    return int(getattr(request.state, "received_bytes", 0))
+    return int(request.scope.get(_RECEIVED, 0))
 
 
 async def _counted(request: Request) -> AsyncIterator[bytes]:
-    request.state.is_reading = True
+    request.scope.setdefault(_RECEIVED, 0)
     async for chunk in request.stream():
         current().renew()  # Waiting for a client is not waiting for storage.
-        request.state.received_bytes = received(request) + len(chunk)
+        request.scope[_RECEIVED] += len(chunk)
         yield chunk
 
 
@@ -91,7 +93,7 @@ class EarlyAnswer(Response):
 def _waits_to_be_told(request: Request) -> bool:
     """Whether the client has been told nothing yet: to read the first bytes tells it to send."""
     expects = request.headers.get("expect", "").lower() == "100-continue"
-    return expects and not getattr(request.state, "is_reading", False)
+    return expects and _RECEIVED not in request.scope
 
 
 async def _read_off(request: Request) -> None:

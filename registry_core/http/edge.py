@@ -7,9 +7,9 @@ to all answers, one log line. Nothing of a private surface can be told apart wit
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
@@ -28,7 +28,7 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import addresses, audit, bodies, cors, request_log
+from registry_core.http import addresses, audit, bodies, cors, fields, request_log
 from registry_core.http.answered import Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
@@ -46,7 +46,9 @@ from registry_core.storage.faults import NoRoom, StorageFault
 
 _LOGGER = logging.getLogger("slipway")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_CORRELATION_HEADER = "X-Ms-Correlation-Request-Id"
+_CORRELATION_HEADER = b"x-ms-correlation-request-id"
+TRACE = "slipway.storage_calls"
+"""Where in its scope a request keeps the trace of its storage calls."""
 _WRITES = ("PUT", "PATCH", "DELETE")
 """The methods whose success shows that storage takes writes; a POST may need none."""
 _SHOWN_OF = (RequestKind.SIGN_IN, RequestKind.DELETE)
@@ -64,8 +66,8 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
     settings, journal, correlation_id = registry.settings, Journal(), _correlation_id(request)
     limits = settings.limits
     with traced() as trace, budgeted(Budget(limits.request, call_seconds=limits.call)) as budget:
-        request.state.storage_calls = trace
         passage = _Passage(registry, surface, request, path, correlation_id, journal)
+        request.scope[TRACE] = trace
         response = await _answer(passage)
     if passage.shown:
         response.headers.update(passage.shown)
@@ -111,7 +113,7 @@ async def _answer(passage: _Passage) -> Response:
         return _error_response(InternalError(detail={"correlationId": correlation_id}))
 
 
-@dataclass
+@dataclass(slots=True)
 class _Passage:
     """One request on its way in: who sends it, what it leads to, whether that is allowed."""
 
@@ -161,7 +163,7 @@ class _Passage:
         registry, journal = self.registry, self.journal
         if not self.surface.is_private:
             return registry.anonymous
-        if found := basic.credentials(self.request.headers.get("authorization")):
+        if found := basic.credentials(fields.first(self.request, b"authorization")):
             journal.user_name = found[0]
         caller = await authenticate(registry, self.request)
         if caller is None:
@@ -227,7 +229,7 @@ class _Passage:
         return None if source == target.name else source
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Target:
     """What a path and a method lead to: a route, or the error that is told who signed in."""
 
@@ -274,14 +276,19 @@ def _error_response(error: RegistryError) -> Response:
 
 def _complete(response: Response, correlation_id: str) -> None:
     """Adds the headers that all answers have, unless a handler has said otherwise."""
-    common = (*_COMMON_HEADERS, (_CORRELATION_HEADER.lower().encode(), correlation_id.encode()))
+    common = (*_COMMON_HEADERS, (_CORRELATION_HEADER, correlation_id.encode()))
     said = {name for name, _ in response.raw_headers}
     response.raw_headers += [header for header in common if header[0] not in said]
 
 
 def _correlation_id(request: Request) -> str:
-    given = request.headers.get(_CORRELATION_HEADER, "")
-    return given if _CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
+    """The client's own, if it sent one that can be used; else a new one, which is no secret."""
+    given = fields.first(request, _CORRELATION_HEADER)
+    if given and _CORRELATION_ID.fullmatch(given):
+        return given
+    digits = f"{random.getrandbits(128):032x}"
+    # A UUID of version 4 (RFC 9562, 5.4).
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
 def _carried(response: Response, trace: CallTrace, budget: Budget) -> Response:

@@ -8,7 +8,7 @@ from registry_core.auth.identity import Identity
 from registry_core.model.change import Event
 
 
-@dataclass
+@dataclass(slots=True)
 class Journal:
     """What the request log and the audit log are written from, once the answer is known."""
 

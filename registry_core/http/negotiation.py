@@ -12,6 +12,7 @@ from functools import lru_cache
 from starlette.requests import Request
 
 from registry_core.errors import ManifestUnknown
+from registry_core.http import fields
 from registry_core.model import media_types
 
 _ANY = frozenset({"*/*", "application/*", "*", "application/json"})
@@ -24,7 +25,7 @@ def check_accepted(request: Request, media_type: str) -> None:
     No `Accept`, a wildcard, and one that lists nothing of ours accept all: RFC 9110 lets a server
     disregard the header, and clients that send such were not thinking of manifests.
     """
-    accepted, excluded = _media_ranges(",".join(request.headers.getlist("accept")))
+    accepted, excluded = _media_ranges(",".join(fields.values(request, b"accept")))
     media_type = media_type.lower()
     if media_type in accepted or (accepted & _ANY and media_type not in excluded):
         return

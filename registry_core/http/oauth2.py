@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.auth import basic
 from registry_core.auth.bearer import BearerInvalid
@@ -16,8 +16,9 @@ from registry_core.auth.entra import EntraRefused
 from registry_core.auth.identity import Caller, IdentityKind
 from registry_core.auth.sign_in import NULL_GUID
 from registry_core.errors import GrantUnsupported, Unauthorized
-from registry_core.http import authentication, bodies, cors
+from registry_core.http import authentication, bodies, cors, fields
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.http.query import Query
 from registry_core.http.surface import Route, Surface
 from registry_core.model.requests import RequestKind
@@ -30,7 +31,7 @@ _SIGN_IN = (RequestKind.SIGN_IN,)
 
 async def get_token(context: Context) -> Response:
     """An access token, for the user name and password of Basic, or for anybody without them."""
-    query, header = context.query, context.request.headers.get("authorization")
+    query, header = context.query, fields.first(context.request, b"authorization")
     refresh_token = ""
     if header is None:
         caller = _anonymous(context)
@@ -82,17 +83,17 @@ async def _signed_in(context: Context, username: str, password: str) -> Caller:
 
 
 async def _token(
-    context: Context, caller: Caller, fields: Query, refresh_token: str = ""
+    context: Context, caller: Caller, asked: Query, refresh_token: str = ""
 ) -> Response:
     context.journal.identity = caller.identity
-    _check_service(context, fields)
-    issued = await context.services.sign_in.issue(caller, parse_scopes(fields.all("scope")))
+    _check_service(context, asked)
+    issued = await context.services.sign_in.issue(caller, parse_scopes(asked.all("scope")))
     token, life = issued
     # Clients older than OAuth's name read `token` alone (distribution, "Token Response Fields").
     document: dict[str, object] = {"access_token": token, "token": token, "expires_in": life}
     if refresh_token and caller.identity.kind is IdentityKind.ENTRA:
         document["refresh_token"] = refresh_token
-    return JSONResponse(document)
+    return JsonResponse(document)
 
 
 async def post_exchange(context: Context) -> Response:
@@ -109,18 +110,18 @@ async def post_exchange(context: Context) -> Response:
     except EntraRefused as error:
         raise Unauthorized("retrieving permissions failed") from error
     context.journal.identity, context.journal.user_name = identity, identity.name
-    return JSONResponse({"refresh_token": refresh_token})
+    return JsonResponse({"refresh_token": refresh_token})
 
 
 async def get_keys(context: Context) -> Response:
     """The public keys of this region's tokens (RFC 7517), for the others; open to all."""
     published = await context.services.signing_keys.published()
     headers = {"Cache-Control": "public, max-age=300"}
-    return JSONResponse({"keys": [key.jwk for key in published]}, headers=headers)
+    return JsonResponse({"keys": [key.jwk for key in published]}, headers=headers)
 
 
-def _check_service(context: Context, fields: Query) -> None:
-    service = fields.get("service")
+def _check_service(context: Context, asked: Query) -> None:
+    service = asked.get("service")
     if service and service.lower() not in context.services.settings.login_servers:
         raise GrantUnsupported(
             "service must be a host name of this registry (REGISTRY_LOGIN_SERVERS)",

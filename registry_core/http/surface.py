@@ -84,7 +84,7 @@ class Route:
             raise Unsupported("deletion is switched off (REGISTRY_DELETE_ENABLED)")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Found:
     """What a path leads to: routes by method, and what their pattern found."""
 

@@ -1,4 +1,4 @@
-"""What a timer has done each night: collection walks a part of everything."""
+"""What a timer has done each night: collection takes what no message names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from registry_core.storage.connection import Connection
 if TYPE_CHECKING:
     from registry_core.lifecycle.collection.collector import Collector, Walk
 
-NIGHTS = 7
+NIGHTS = 30
 """In so many nights everything is walked."""
 SECONDS = 480.0
 """For so long a walk goes on: a function may run ten minutes. The next night goes on elsewhere."""
@@ -37,21 +37,18 @@ async def collect_tonight(connection: Connection, settings: Settings) -> None:
 async def collect(
     collector: Collector, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Walk:
-    """Walks tonight's part, and logs in one line what went and what stayed.
+    """Goes over recent uploads and tonight's part, and logs in one line what went and stayed.
 
     Any instance may do it, and two at once: which part it is follows from the day.
     """
     begun = now()
     shard = shard_of(begun)
-    walk = await collector.run(shard, NIGHTS, begun, seconds=SECONDS)
+    walk = await collector.run(shard, NIGHTS, begun, recent=True, seconds=SECONDS)
     report = walk.report
     line = {
         "Category": "Collection",
         "Shard": f"{shard + 1}/{NIGHTS}",
-        "Gone": {str(kind): count for kind, count in report.gone.items()},
-        "Kept": {str(reason): count for reason, count in report.kept.items()},
-        "Bytes": report.size,
-        "Failed": report.failed,
+        **report.columns,
         "IsComplete": not walk.left,
     }
     _LOGGER.log(logging.WARNING if report.failed else logging.INFO, json.dumps(line))

@@ -77,7 +77,8 @@ class Attributes:
     def from_row(cls, row: Mapping[str, object] | None) -> Attributes:
         """The attributes in a row's columns; of no row, everything is allowed."""
         row = row or {}
-        return cls(*(row.get(column) is not False for column in COLUMNS))
+        found = cls(*[row.get(column) is not False for column in COLUMNS])
+        return _FREE if found == _FREE else found
 
     @property
     def columns(self) -> dict[str, bool]:
@@ -87,6 +88,8 @@ class Attributes:
 
     def forbidding(self, target: Target, use: Use) -> str:
         """The attribute by which a `target` that has these may not be used so; empty if it may."""
+        if self is _FREE:
+            return ""
         found = (column for column in self.columns if use in FORBIDS[target, column])
         return next(found, "")
 
@@ -99,3 +102,7 @@ class Attributes:
                 f"{target.value} {name} is locked: {attribute} is false",
                 detail={"target": target.value, "name": str(name), "attribute": attribute},
             )
+
+
+_FREE = Attributes()
+"""What forbids nothing, as almost all do."""

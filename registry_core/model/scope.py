@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from registry_core.errors import NameInvalid, ScopeInvalid
 from registry_core.model.actions import REPOSITORY_ACTIONS, Action
@@ -14,6 +15,8 @@ MAX_SCOPES = 100
 """The most scopes of one token request; more are refused."""
 MAX_LENGTH = 32 * 1024
 """The most characters that they may have together."""
+_REMEMBERED = 256
+"""Up to so many characters of a scope are remembered with it."""
 _ACTION = re.compile(r"[a-z_]+|\*")
 _TYPE = re.compile(r"[a-z-]+(?:\([a-z-]+\))?")
 
@@ -29,6 +32,10 @@ class Scope:
     @classmethod
     def parse(cls, text: str) -> Scope:
         """The scope that `text` spells; what it names need not exist. Raises `ScopeInvalid`."""
+        return _known(text) if len(text) <= _REMEMBERED else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> Scope:
         kind, _, rest = text.partition(":")
         name, colon, actions = rest.rpartition(":")
         parts = tuple(dict.fromkeys(actions.split(",")))
@@ -38,7 +45,7 @@ class Scope:
             raise ScopeInvalid(detail=text[:200])
         return cls(kind, name, parts)
 
-    @property
+    @cached_property
     def repository(self) -> RepositoryName | None:
         """The repository that it names, if it is of one."""
         if self.type != "repository":
@@ -48,7 +55,7 @@ class Scope:
         except NameInvalid:
             return None
 
-    @property
+    @cached_property
     def wanted(self) -> frozenset[Action]:
         """The actions asked for, `*` being all; those that are not known are left out."""
         if self.type == "registry":
@@ -60,6 +67,11 @@ class Scope:
 
     def __str__(self) -> str:
         return f"{self.type}:{self.name}:{','.join(self.actions)}"
+
+
+@lru_cache(maxsize=256)  # A client asks for the same again and again.
+def _known(text: str) -> Scope:
+    return Scope._parse(text)  # noqa: SLF001 - it is of this class
 
 
 def parse_scopes(texts: Iterable[str]) -> list[Scope]:

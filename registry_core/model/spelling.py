@@ -46,6 +46,7 @@ STORAGE = (
     "RegistryStorage__blobServiceUri",
     "RegistryStorage__clientId",
     "RegistryStorage__credential",
+    "RegistryStorage__queueServiceUri",
     "RegistryStorage__tableServiceUri",
 )
 DEPLOYMENT = (

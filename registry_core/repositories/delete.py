@@ -18,11 +18,13 @@ from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, Made, Survey, batches, check_time, reading
+from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, live
 from registry_core.storage import tables
 from registry_core.storage.faults import StorageFault
+from registry_core.storage.pacing import both
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,19 @@ class Deletions:
     """Deletes from the repositories of one registry."""
 
     def __init__(
-        self, executor: Executor, catalog: Catalog, links: Links, manifests: Manifests
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        links: Links,
+        manifests: Manifests,
+        messages: Messages,
     ) -> None:
         self._executor = executor
         self._emptiness = Emptiness(executor, catalog)
         self._catalog = catalog
         self._links = links
         self._manifests = manifests
+        self._messages = messages
 
     # A tag.
 
@@ -116,11 +124,12 @@ class Deletions:
         `Unavailable` when its time is over: a repeat goes on.
         """
         (digest,) = change.digests
+        announcement = Announcement(self._messages, repository)
         found: _Found | None = None
         while True:
             made = await self._executor.change(
                 repository,
-                lambda also: self._find(repository, digest, also),
+                lambda also: self._find(repository, digest, announcement, also),
                 lambda read, moment: _plan(repository, read, change.origin, moment),
                 found,
             )
@@ -133,9 +142,13 @@ class Deletions:
         await self._clean_up(repository, digest, made.read)
 
     async def _find(
-        self, repository: RepositoryName, digest: Digest, also: frozenset[str]
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        announcement: Announcement,
+        also: frozenset[str],
     ) -> _Found:
-        """Reads all that a deletion depends on.
+        """Reads all that a deletion depends on, and announces what it will free.
 
         What every push changes is read before what an absence is concluded from: `m:` before the
         tags `g:`, the guard of pushes before the other manifests.
@@ -151,13 +164,13 @@ class Deletions:
         # Refused before anything else is read, as far as can be told by then.
         Doomed(manifest).check()
         children = await self._children(manifest)
-        named, is_last, needs, child_etags = await asyncio.gather(
+        blobs = [blob.digest for blob in manifest.blobs]
+        named, is_last, needs, child_etags, _ = await asyncio.gather(
             self._executor.query(repository, rows.tags_of(digest)),
             self._is_last(repository, survey, key),
-            self._links.requirement_etags(
-                repository, [blob.digest for blob in manifest.blobs], digest
-            ),
+            self._links.requirement_etags(repository, blobs, digest),
             self._etags(repository, [rows.child(child, digest) for child in children]),
+            announcement.make(blobs),
         )
         goes = is_last and plan.may_go(survey.rows[rows.REPOSITORY])
         (tags, surplus), entry = await asyncio.gather(
@@ -224,12 +237,15 @@ class Deletions:
         async def is_gone(manifest: Digest) -> bool:
             return await self._manifests.is_gone(repository, manifest)
 
+        announcement = Announcement(self._messages, repository)
+
         async def allow() -> None:
-            await self._executor.change(
+            change = self._executor.change(
                 repository,
                 reading(self._executor, repository, (rows.REPOSITORY,)),
                 lambda read, moment: plan.allow_blob_deletion(repository, read.rows, moment),
             )
+            await both(change, announcement.make([digest]))
 
         await self._links.unlink(repository, digest, is_gone, allow)
         tell([Event(Operation.DELETE, repository.text, origin, digest=str(digest), is_blob=True)])

@@ -5,7 +5,7 @@ What they needed is left to garbage collection: it would take more calls than al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
@@ -17,16 +17,19 @@ from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, Made, check_time, reading
+from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, StoredTag, live
 from registry_core.storage import tables
-from registry_core.storage.pacing import together
+from registry_core.storage.pacing import both, together
 from registry_core.storage.tables import Row
 
 _FEW = 20
 """Up to so many manifests are read one by one; of more, all of the repository are, in pages."""
 _BATCH_ROWS = tables.MAX_TRANSACTION_ROWS - 4
+_ANNOUNCED = 500
+"""About as many digests as one message holds."""
 _GUARDED = (rows.REPOSITORY, *rows.GUARDS)
 
 
@@ -55,10 +58,13 @@ class _Left:
 class BulkDeletions:
     """Deletes many manifests at once from the repositories of one registry."""
 
-    def __init__(self, executor: Executor, catalog: Catalog, manifests: Manifests) -> None:
+    def __init__(
+        self, executor: Executor, catalog: Catalog, manifests: Manifests, messages: Messages
+    ) -> None:
         self._executor = executor
         self._catalog = catalog
         self._manifests = manifests
+        self._messages = messages
         self._emptiness = Emptiness(executor, catalog)
 
     async def delete_manifests(
@@ -119,7 +125,13 @@ class BulkDeletions:
         of_repository: bool = False,
     ) -> _Deletion:
         return _Deletion(
-            self._executor, self._manifests, repository, origin, tell, of_repository=of_repository
+            self._executor,
+            self._manifests,
+            repository,
+            origin,
+            tell,
+            of_repository,
+            Announcement(self._messages, repository),
         )
 
     async def _change(
@@ -145,6 +157,7 @@ class _Deletion:
     tell: Tell
     of_repository: bool
     """Whether nothing is to be deleted once the repository is not being deleted any more."""
+    announcement: Announcement
     locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
     """The manifests that stay, each with the lock that keeps it."""
 
@@ -161,7 +174,7 @@ class _Deletion:
         manifests, tags = await together(
             self.executor.query(self.repository, range_, columns)
             for range_, columns in (
-                (rows.MANIFESTS, rows.MANIFEST_FACTS),
+                (rows.MANIFESTS, rows.FREED_MANIFEST_FACTS),
                 (rows.TAGS, rows.TAG_FACTS),
             )
         )
@@ -175,7 +188,8 @@ class _Deletion:
     async def _one(self, digest: Digest) -> Doomed | None:
         """A manifest with its tags; None if it is not there."""
         key = rows.manifest_key(digest)
-        row = live((await self.executor.read(self.repository, {key: rows.MANIFEST_FACTS}))[key])
+        wanted = {key: rows.FREED_MANIFEST_FACTS}
+        row = live((await self.executor.read(self.repository, wanted))[key])
         if row is None:
             return None
         named = await self.executor.query(self.repository, rows.tags_of(digest))
@@ -184,11 +198,16 @@ class _Deletion:
 
     async def delete(self, doomed: Iterable[Doomed]) -> None:
         """Deletes what is not locked, a batch after the other."""
-        for batch in _batches(doomed):
+        batches = list(_batches(doomed))
+        for number, batch in enumerate(batches):
             check_time()
-            await self._delete_batch(batch)
+            freed = list(_freed(batch))
+            if not self.announcement.has(freed):
+                freed = _freed_from(batches[number:])
+            await self._delete_batch(batch, freed)
 
-    async def _delete_batch(self, batch: Sequence[Doomed]) -> None:
+    async def _delete_batch(self, batch: Sequence[Doomed], freed: Sequence[Digest]) -> None:
+        """Deletes one, and announces beside its first read what it and others free."""
         digests = [each.manifest.digest for each in batch]
         # What was listed will do the first time; after a conflict each is read anew.
         fresh, later = [batch], list[Sequence[Doomed]]()
@@ -197,7 +216,10 @@ class _Deletion:
             fresh.clear()
 
         async def read(also: frozenset[str]) -> _Batch:
-            found = await self.executor.read(self.repository, {rows.REPOSITORY: None}, also)
+            found, _ = await both(
+                self.executor.read(self.repository, {rows.REPOSITORY: None}, also),
+                self.announcement.make(freed),
+            )
             if self._is_over(found):
                 return _Batch(found, ())
             known = fresh.pop() if fresh else await self.find(digests)
@@ -221,7 +243,7 @@ class _Deletion:
         for digest in digests:
             self.manifests.forget(self.repository, digest)
         for rest in later:
-            await self._delete_batch(rest)
+            await self._delete_batch(rest, list(_freed(rest)))
 
     def _is_over(self, found: Found) -> bool:
         return self.of_repository and not plan.is_being_deleted(found[rows.REPOSITORY])
@@ -284,6 +306,22 @@ def _untaggings(made: Made[_Batch]) -> Iterable[Event]:
 def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:
     for each in doomed:
         each.check(Use.DELETE_REPOSITORY)
+
+
+def _freed(batch: Iterable[Doomed]) -> Iterator[Digest]:
+    for each in batch:
+        yield from (blob.digest for blob in each.manifest.blobs)
+
+
+def _freed_from(batches: Sequence[Sequence[Doomed]]) -> list[Digest]:
+    """What the first of them frees, and of those that follow as much as one message holds."""
+    freed = dict.fromkeys(_freed(batches[0]))
+    for batch in batches[1:]:
+        more = freed | dict.fromkeys(_freed(batch))
+        if len(more) > _ANNOUNCED:
+            break
+        freed = more
+    return list(freed)
 
 
 def _fits(batch: Iterable[Doomed]) -> bool:

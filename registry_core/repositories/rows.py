@@ -83,6 +83,12 @@ MANIFEST_FACTS = (
 )
 """The columns of `m:` that a change decides by; none of the bytes."""
 
+FREED_MANIFEST_FACTS = (
+    *MANIFEST_FACTS,
+    *(f"Blobs{number}" for number in range(_MAX_BLOBS_BYTES // _PROPERTY_BYTES)),
+)
+"""The same, and the blobs that it needs."""
+
 LISTED_MANIFEST_FACTS = (
     LIVE,
     GONE,

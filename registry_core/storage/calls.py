@@ -105,7 +105,7 @@ class CallTrace:
     @property
     def rounds(self) -> int:
         """How many calls lie on the longest chain of calls that waited for one another."""
-        return max((call.depth for call in self.calls), default=0)
+        return max([call.depth for call in self.calls], default=0)
 
     def begin(self, method: str, url: str) -> StorageCall:
         """Records that a call begins."""
@@ -206,7 +206,10 @@ def _service(host: str, path: str) -> str:
     for label in host.split("."):
         if label in ("blob", "table", "queue"):
             return label
-    first = path.strip("/").split("/")[1:2]
+    # Of the emulator, whose services differ by their ports.
+    first, *rest = path.strip("/").split("/")[1:3] or [""]
     if not first:
         return host.partition(".")[0]
-    return "table" if first[0].startswith(("$batch", "Tables")) or "(" in path else "blob"
+    if rest == ["messages"]:
+        return "queue"
+    return "table" if first.startswith(("$batch", "Tables")) or "(" in path else "blob"

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from registry_core.errors import Unavailable
-from registry_core.settings import StorageSettings, connection_values
+from registry_core.settings import SERVICES, StorageSettings, connection_values
 from registry_core.storage.calls import CallHook, Request
 from registry_core.storage.faults import Ambiguous, RowExists
+from registry_core.storage.queues import Queue
 from registry_core.storage.signing import Identity, SharedKey
 from registry_core.storage.tables import ACCEPT, Table
 from registry_core.storage.wire import Service, Wire
@@ -35,21 +36,33 @@ class Connection:
         self._sdk: Sdk | None = None
         self._signer: SharedKey | Identity
         if settings.connection_string:
-            blob_uri, table_uri, name, self.account_key = _parse(settings.connection_string)
+            uris, name, self.account_key = _parse(settings.connection_string)
             self._signer = SharedKey(name, self.account_key)
         else:
-            blob_uri, table_uri = settings.blob_uri, settings.table_uri
+            uris = [settings.blob_uri, settings.table_uri, settings.queue_uri]
             self._credential = _identity(settings)
             self._signer = Identity(self._credential)
-        self.blobs = Service(self._wire, blob_uri.rstrip("/"), self._signer.blob)
-        self._tables = Service(self._wire, table_uri.rstrip("/"), self._signer.table)
+        blob_uri, table_uri, queue_uri = (uri.rstrip("/") for uri in uris)
+        self.blobs = Service(self._wire, blob_uri, self._signer.blob)
+        self._tables = Service(self._wire, table_uri, self._signer.table)
+        # Requests to queues are signed as those to blobs are.
+        self._queues = Service(self._wire, queue_uri, self._signer.blob)
 
     def table(self, name: str) -> Table:
         """One table."""
         return Table(self._tables, name)
 
-    async def make(self, tables: Iterable[str] = (), containers: Iterable[str] = ()) -> None:
-        """Makes what is missing of both; what exists is left as it is."""
+    def queue(self, name: str) -> Queue:
+        """One queue."""
+        return Queue(self._queues, name)
+
+    async def make(
+        self,
+        tables: Iterable[str] = (),
+        containers: Iterable[str] = (),
+        queues: Iterable[str] = (),
+    ) -> None:
+        """Makes what is missing of them; what exists is left as it is."""
         for name in tables:
             url, body = f"{self._tables.url}/Tables", json.dumps({"TableName": name}).encode()
             headers = {"Accept": ACCEPT, "Content-Type": "application/json"}
@@ -59,6 +72,8 @@ class Connection:
             with suppress(RowExists):
                 url = f"{self.blobs.url}/{name}?restype=container"
                 await self.blobs.write(Request("PUT", url))
+        for name in queues:
+            await self.queue(name).make()
 
     async def delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         """A key that signs addresses in the name of the app's identity.
@@ -96,12 +111,17 @@ def _identity(settings: StorageSettings) -> AsyncTokenCredential:
     return DefaultAzureCredential(managed_identity_client_id=settings.client_id or None)
 
 
-def _parse(connection_string: str) -> tuple[str, str, str, str]:
-    """Blob endpoint, table endpoint, account name and key, which the settings have made sure of."""
+def _parse(connection_string: str) -> tuple[list[str], str, str]:
+    """The endpoints of blobs, tables and queues, the account's name and its key.
+
+    The settings have made sure that there are a name and a key.
+    """
     values = connection_values(connection_string)
     name, key = values["accountname"], values["accountkey"]
     scheme = values.get("defaultendpointsprotocol", "https")
     suffix = values.get("endpointsuffix", "core.windows.net")
-    blob = values.get("blobendpoint") or f"{scheme}://{name}.blob.{suffix}"
-    table = values.get("tableendpoint") or f"{scheme}://{name}.table.{suffix}"
-    return blob.rstrip("/"), table.rstrip("/"), name, key
+    endpoints = [
+        values.get(f"{service}endpoint") or f"{scheme}://{name}.{service}.{suffix}"
+        for service in SERVICES
+    ]
+    return endpoints, name, key

@@ -19,7 +19,7 @@ class RowMissing(StorageFault):
 
 
 class StoreMissing(StorageFault):
-    """404: the table or container itself. Of its rows nothing is known."""
+    """404: the table, container or queue itself. Of its rows nothing is known."""
 
 
 class Full(StorageFault):
@@ -59,11 +59,11 @@ class UnexpectedRefusal(Exception):
     """Any other: what was asked for makes no sense to storage."""
 
 
-_STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound"})
+_STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound", "QueueNotFound"})
 _EXISTING = frozenset(
     {
         *("EntityAlreadyExists", "BlobAlreadyExists", ""),
-        *("TableAlreadyExists", "ContainerAlreadyExists"),
+        *("TableAlreadyExists", "ContainerAlreadyExists", "QueueAlreadyExists"),
     }
 )
 _FULL = frozenset({"BlockCountExceedsLimit"})

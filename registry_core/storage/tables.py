@@ -229,9 +229,14 @@ class Table:
         columns: Sequence[str] | None = None,
         size: int = MAX_PAGE,
         having: str = "",
+        naming: str = "",
     ) -> AsyncIterator[list[Row]]:
-        """The rows from key `first` to before key `end`, in order, up to `size` a storage call."""
-        async for page in self._pages(partition, first, end, columns, size, having):
+        """The rows from key `first` to before key `end`, in order, up to `size` a storage call.
+
+        With `having`, only those in which that column is true; with `naming`, only those in which
+        that column is a text that is not empty.
+        """
+        async for page in self._pages(partition, first, end, columns, size, having, naming):
             yield page.rows
 
     async def _pages(
@@ -242,9 +247,11 @@ class Table:
         columns: Sequence[str] | None,
         size: int,
         having: str,
+        naming: str = "",
     ) -> AsyncIterator[Page]:
         bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
         only = f" and {having} eq true" if having else ""
+        only += f" and {naming} gt {literal('')}" if naming else ""
         wanted = f"PartitionKey eq {literal(partition)} and {bounds}{only}"
         async for page in self._follow(wanted, columns, size):
             yield page

@@ -22,7 +22,7 @@ KEEP_WARM_CALLS = workload.Calls(blob_write=1, blob_other=2, table=1)
 """Of a run of `keep_warm` (function_app.py): the host's lease, and the health check."""
 PROBES_A_MINUTE = 10
 """Of Traffic Manager, of each region: every 30 seconds, from about five places. An assumption."""
-ENDPOINTS, ZONES = 4, 2
+ENDPOINTS, ZONES = 5, 3
 """Private ones of a region, and private DNS zones for all."""
 SECRET_READS_A_DAY = 4
 _ACR = {"Basic": (10, False), "Standard": (100, False), "Premium": (500, True)}
@@ -79,11 +79,13 @@ def _functions(work: Workload, prices: Prices) -> Iterator[Line]:
     executions = (
         work.pushes * workload.requests_of_push(work)
         + work.pulls * workload.requests_of_pull(work)
+        + work.deletions * (workload.requests_of_deletion() + workload.MESSAGES)
         + isolated
     )
     seconds = (
         work.pushes * workload.seconds_of_push(work)
         + work.pulls * workload.seconds_of_pull(work)
+        + work.deletions * workload.seconds_of_deletion(work)
         + isolated
     )
     gb_seconds = seconds * work.memory_gb
@@ -107,6 +109,7 @@ def _storage(work: Workload, prices: Prices) -> Iterator[Line]:
     calls = (
         workload.calls_of_push(work) * work.pushes
         + workload.calls_of_pull(work) * work.pulls
+        + workload.calls_of_deletion(work) * work.deletions
         + TIMER_CALLS * timers
         + workload.Calls(table=1) * _probes(work)
         + KEEP_WARM_CALLS * _kept_warm(work)
@@ -118,6 +121,9 @@ def _storage(work: Workload, prices: Prices) -> Iterator[Line]:
         "other blob calls", calls.blob_other, "calls", calls.blob_other * prices["blob_other"]
     )
     yield Line("table calls", calls.table, "calls", calls.table * prices["table_operation"])
+    yield Line("queue calls", calls.queue, "calls", calls.queue * prices["queue_operation"])
+    polls = workload.QUEUE_POLLS_A_DAY * DAYS * work.regions
+    yield Line("looks at the queue", polls, "calls", polls * prices["queue_operation"])
     yield Line("stored", stored, "GB", stored * prices["blob_gb_month"])
     yield _egress(work, prices)
 
@@ -129,7 +135,11 @@ def _egress(work: Workload, prices: Prices) -> Line:
 
 
 def _around(work: Workload, prices: Prices) -> Iterator[Line]:
-    kilobytes = work.pushes * log_volume.of_push(work) + work.pulls * log_volume.of_pull(work)
+    kilobytes = (
+        work.pushes * log_volume.of_push(work)
+        + work.pulls * log_volume.of_pull(work)
+        + work.deletions * log_volume.of_deletion()
+    )
     checks = _probes(work) + 2 * _kept_warm(work)
     logs = (kilobytes + checks * log_volume.HEALTH_CHECK_KB) / 1_000_000
     yield Line("logs", logs, "GB", max(0.0, logs - prices["free_log_gb"]) * prices["log_gb"])

@@ -22,6 +22,8 @@ class Workload:
     """Images pushed."""
     pulls: int = 0
     """Images pulled."""
+    deletions: int = 0
+    """Images deleted."""
     layers: int = 8
     """Layers of an image, without its config."""
     image_mb: float = 200
@@ -64,6 +66,7 @@ class Calls:
     blob_read: float = 0
     blob_other: float = 0
     table: float = 0
+    queue: float = 0
 
     def __add__(self, other: Calls) -> Calls:
         """Both."""
@@ -72,6 +75,7 @@ class Calls:
             self.blob_read + other.blob_read,
             self.blob_other + other.blob_other,
             self.table + other.table,
+            self.queue + other.queue,
         )
 
     def __mul__(self, times: float) -> Calls:
@@ -95,14 +99,36 @@ HEAD_MANIFEST = Calls(table=1)
 GET_MANIFEST = Calls(table=1)
 LOCKS = Calls(table=1)
 """Whether anything may be pulled from a repository: once, then from memory."""
+DELETE_MANIFEST = Calls(table=6, queue=1)
+"""With a tag, beside other manifests; for each of its blobs there are `DELETE_BLOB` more."""
+DELETE_BLOB = Calls(table=2)
+MESSAGES = 2
+"""Executions for what a deletion has freed: when the grace period is over, and a day later."""
+MESSAGE = Calls(table=4, queue=2)
+"""What each of them reads of the repository, and how the host takes and deletes it."""
+FIRST_MESSAGE = Calls(table=1, queue=1)
+"""More of the first: tombstones are deleted, and the second is sent."""
+FREED_BLOB = Calls(table=4)
+"""Of both; to delete an object costs nothing."""
+SHARED_BLOB = Calls(table=3)
+"""Of a blob that another manifest of the repository needs: it is looked at once."""
+QUEUE_POLLS_A_DAY = 2 * 24 * 60 * 60 / 10
+"""The platform looks whether messages wait: two operations each ten seconds (docs/cost.md)."""
 
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
         "idle": Workload(),
-        "small": Workload(pushes=100, pulls=1_000, stored_gb=5, image_mb=100, layers=6),
-        "team": Workload(pushes=3_000, pulls=30_000, stored_gb=100, overlap=2),
+        "small": Workload(
+            pushes=100, pulls=1_000, deletions=100, stored_gb=5, image_mb=100, layers=6
+        ),
+        "team": Workload(pushes=3_000, pulls=30_000, deletions=3_000, stored_gb=100, overlap=2),
         "busy": Workload(
-            pushes=20_000, pulls=1_000_000, stored_gb=1_000, pulled_layers=0.3, overlap=4
+            pushes=20_000,
+            pulls=1_000_000,
+            deletions=20_000,
+            stored_gb=1_000,
+            pulled_layers=0.3,
+            overlap=4,
         ),
     }
 )
@@ -117,6 +143,11 @@ def requests_of_push(work: Workload) -> float:
 def requests_of_pull(work: Workload) -> float:
     """HTTP requests of one pull: sign-in, the tag, the manifest, and the blobs."""
     return 2 + 2 + work.layers * work.pulled_layers + 1
+
+
+def requests_of_deletion() -> float:
+    """HTTP requests of one deletion: sign-in, and the manifest."""
+    return 2 + 1
 
 
 def calls_of_push(work: Workload) -> Calls:
@@ -134,6 +165,24 @@ def calls_of_pull(work: Workload) -> Calls:
     """Storage operations of one pull, the client's own included."""
     blobs = work.layers * work.pulled_layers + 1
     return LOCKS + HEAD_MANIFEST + GET_MANIFEST + READ_BY_CLIENT * blobs
+
+
+def calls_of_deletion(work: Workload) -> Calls:
+    """Storage operations of one deletion, those of collection included.
+
+    As many of its layers as were new when an image was pushed go with it.
+    """
+    blobs, freed = work.layers + 1, work.layers * work.new_layers + 1
+    collected = FREED_BLOB * freed + SHARED_BLOB * (blobs - freed)
+    return DELETE_MANIFEST + DELETE_BLOB * blobs + MESSAGE * MESSAGES + FIRST_MESSAGE + collected
+
+
+def seconds_of_deletion(work: Workload) -> float:
+    """How long instances are active for one deletion, and for collection after it.
+
+    Messages have instances of their own, which have nothing else to do.
+    """
+    return _active(requests_of_deletion() * work.request_seconds, work) + MESSAGES
 
 
 def seconds_of_push(work: Workload) -> float:

@@ -64,7 +64,7 @@ _shtab_slipway_admin_password_option_strings=(-h --help)
 _shtab_slipway_whoami_option_strings=(-h --help --output -o --server --registry -r --username -u --password-stdin --scope)
 _shtab_slipway_check_health_option_strings=(-h --help --output -o --registry -r --username -u --password-stdin --verbose --repository --pull-only --wait --storage)
 _shtab_slipway_completion_option_strings=(-h --help)
-_shtab_slipway_cost_option_strings=(-h --help --output -o --workload --pushes --pulls --layers --image-mb --stored-gb --new-layers --pulled-layers --internet --regions --always-ready --keep-warm --overlap --concurrency --request-seconds --upload-mb-second --instance-memory --private-endpoints --alerts --no-probes --prices)
+_shtab_slipway_cost_option_strings=(-h --help --output -o --workload --pushes --pulls --deletions --layers --image-mb --stored-gb --new-layers --pulled-layers --internet --regions --always-ready --keep-warm --overlap --concurrency --request-seconds --upload-mb-second --instance-memory --private-endpoints --alerts --no-probes --prices)
 _shtab_slipway_option_strings=(-h --help --version)
 
 _shtab_slipway_repository_list_pos_0_COMPGEN=''

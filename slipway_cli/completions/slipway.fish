@@ -51,7 +51,7 @@ function _shtab_slipway_using
 end
 
 set -g _shtab_slipway_commands repository 'repository list' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' gc fsck admin-password 'admin-password generate' whoami check-health completion cost
-set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --concurrency --description --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-warm --layers --name --new-layers --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --top --upload-mb-second --username --wait --workload -n -o -r -t -u
+set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --concurrency --deletions --description --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-warm --layers --name --new-layers --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --top --upload-mb-second --username --wait --workload -n -o -r -t -u
 
 complete -c slipway -e
 complete -c slipway -f
@@ -421,6 +421,7 @@ complete -c slipway -n '_shtab_slipway_using cost' -l output -s o -xka "table js
 complete -c slipway -n '_shtab_slipway_using cost' -l workload -xka "idle small team busy" -d 'the workload to start from; other options change it (default: team)'
 complete -c slipway -n '_shtab_slipway_using cost' -l pushes -x -d 'images pushed in the month'
 complete -c slipway -n '_shtab_slipway_using cost' -l pulls -x -d 'images pulled in the month'
+complete -c slipway -n '_shtab_slipway_using cost' -l deletions -x -d 'images deleted in the month'
 complete -c slipway -n '_shtab_slipway_using cost' -l layers -x -d 'layers of an image'
 complete -c slipway -n '_shtab_slipway_using cost' -l image-mb -x -d 'compressed size of an image in MB'
 complete -c slipway -n '_shtab_slipway_using cost' -l stored-gb -x -d 'data stored in each region, in GB'

@@ -174,6 +174,7 @@ _shtab_slipway_cost_options=(
   "--workload[the workload to start from\; other options change it (default\: team)]:workload:(idle small team busy)"
   "--pushes[images pushed in the month]:N:"
   "--pulls[images pulled in the month]:N:"
+  "--deletions[images deleted in the month]:N:"
   "--layers[layers of an image]:N:"
   "--image-mb[compressed size of an image in MB]:N:"
   "--stored-gb[data stored in each region, in GB]:N:"

@@ -6,15 +6,21 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
+from registry_core.model.digest import Digest
+from registry_core.model.messages import Kind, Message
+from registry_core.model.names import RepositoryName
+from registry_core.repositories.messages import QUEUE
 from tests.engine.host import EngineHost
 from tests.engine.process import ROOT, needs_proc
 from tests.engine.protos import StatusResult
+from tests.engine.test_triggers import METADATA
 
 MIB = 1024 * 1024
 UPLOAD_SIZE = 200 * MIB
@@ -66,6 +72,25 @@ def test_the_function_that_keeps_an_instance_loads_only_where_a_schedule_says_wh
         told = '{"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}'
         result = host.run(host.engine.invoke(timer, {"json": told}, None))
         assert result["status"] == StatusResult.Success
+
+
+def test_a_message_is_taken_from_the_queue_and_one_that_cannot_be_read_fails(
+    registry: EngineHost, client: httpx.Client, repository: str
+) -> None:
+    take = registry.engine.functions["take_message"]
+    assert take.trigger["queueName"] == QUEUE
+    assert take.trigger["connection"] == "RegistryStorage"
+    digest = push_blob(client, repository, secrets.token_bytes(100))
+    message = Message(
+        Kind.FREED, RepositoryName(repository), (Digest.parse(digest),), datetime.now(UTC)
+    )
+    result = registry.run(registry.engine.invoke(take, {"string": str(message)}, METADATA))
+    assert result["status"] == StatusResult.Success, result
+    # It is needed by nothing, and young.
+    assert client.head(f"/v2/{repository}/blobs/{digest}").status_code == 200
+    result = registry.run(registry.engine.invoke(take, {"string": "{}"}, METADATA))
+    assert result["status"] == StatusResult.Failure
+    assert "KeyError" in result["exception"]["message"]
 
 
 def test_host_json_has_a_level_for_the_lines_of_every_function_that_loads(

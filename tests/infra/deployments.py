@@ -72,8 +72,10 @@ class Deployment:
                 "Microsoft.Storage/storageAccounts/blobServices/containers": 3,
                 "Microsoft.Storage/storageAccounts/tableServices": 1,
                 "Microsoft.Storage/storageAccounts/tableServices/tables": 4,
-                # Seven of the app, two of the operator.
-                "Microsoft.Authorization/roleAssignments": 9,
+                "Microsoft.Storage/storageAccounts/queueServices": 1,
+                "Microsoft.Storage/storageAccounts/queueServices/queues": 1,
+                # Eight of the app, three of the operator.
+                "Microsoft.Authorization/roleAssignments": 11,
                 "Microsoft.Web/serverfarms": 1,
                 "Microsoft.Web/sites": 1,
                 "Microsoft.Web/sites/basicPublishingCredentialsPolicies": 2,
@@ -90,7 +92,7 @@ class Deployment:
             found["Microsoft.Web/sites/hostNameBindings"] = 1
             found["Microsoft.Web/sites/certificates"] = int(self._has("certificateVaultId"))
         if self._has("privateEndpoints"):
-            services = 4 + self._has_vault + self._is_closed
+            services = 5 + self._has_vault + self._is_closed
             found["Microsoft.Network/virtualNetworks"] = 1
             found["Microsoft.Network/networkSecurityGroups"] = 2
             found["Microsoft.Network/privateEndpoints"] = services
@@ -101,7 +103,7 @@ class Deployment:
     @property
     def _zones(self) -> list[str]:
         vault = ["vault"] if self._has_vault else []
-        return ["blob", "table", *vault, *(["app"] if self._is_closed else [])]
+        return ["blob", "table", "queue", *vault, *(["app"] if self._is_closed else [])]
 
     @property
     def regions(self) -> list[str]:

@@ -15,6 +15,9 @@ from tests.infra.templates import Templates
 _APP = "infra/modules/function-app.bicep"
 _ENDPOINT = "infra/modules/global-endpoint.bicep"
 _MONITORING = "infra/modules/monitoring.bicep"
+_REGION = "infra/modules/region.bicep"
+_ROLES = "infra/modules/roles.bicep"
+_MESSAGES = "registry_core/repositories/messages.py"
 _REFUSES_REQUESTS = ("maxOutstandingRequests", "dynamicThrottlesEnabled")
 
 
@@ -110,7 +113,20 @@ def _triggers(templates: Templates, document: dict[str, object]) -> Iterator[str
     if names and "extensionBundle" not in document:
         yield f"host.json: {', '.join(sorted(names))}: comes with an extensionBundle"
     if "queue_trigger" in names and "queueServiceUri" not in templates.texts[_APP]:
-        yield f"{_APP}: queue triggers need AzureWebJobsStorage__queueServiceUri"
+        yield f"{_APP}: queue triggers need RegistryStorage__queueServiceUri"
+    yield from _queue(templates)
+
+
+def _queue(templates: Templates) -> Iterator[str]:
+    """The queue that the code names is made, may be written to, and what it gives up is told of."""
+    (name,) = re.findall(r'^QUEUE = "([^"]+)"', templates.texts[_MESSAGES], re.MULTILINE)
+    for path, text in (
+        (_REGION, f"queues: ['{name}']"),
+        (_ROLES, f"name: '{name}'"),
+        (_MONITORING, f'"{name}-poison"'),
+    ):
+        if text not in templates.texts[path]:
+            yield f"{path}: says nothing of the queue {name}"
 
 
 def keys(templates: Templates) -> set[str]:

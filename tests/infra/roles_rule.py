@@ -46,7 +46,15 @@ _ROLES: Mapping[str, tuple[str, frozenset[str]]] = {
     ),
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88": (
         "Storage Queue Data Contributor",
-        frozenset({f"{_QUEUES}/write", f"{_QUEUES}/messages/write"}),
+        frozenset(
+            {f"{_QUEUES}/{what}" for what in ("read", "write", "delete")}
+            | {f"{_QUEUES}/messages/{what}" for what in ("read", "write", "delete")}
+            | {f"{_QUEUES}/messages/process/action"}
+        ),
+    ),
+    "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": (
+        "Storage Queue Data Message Sender",
+        frozenset({f"{_QUEUES}/messages/add/action"}),
     ),
     "3913510d-42f4-4e42-8a64-420c390055eb": ("Monitoring Metrics Publisher", frozenset()),
 }
@@ -65,6 +73,10 @@ _REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "registry_core/storage/connection.py": {
         "POST": frozenset({f"{_TABLES}/write"}),
         "PUT": frozenset({f"{_BLOBS}/write"}),
+    },
+    "registry_core/storage/queues.py": {
+        "POST": frozenset({f"{_QUEUES}/messages/write"}),
+        "PUT": frozenset({f"{_QUEUES}/write"}),
     },
     "registry_core/storage/tables.py": {
         "GET": frozenset({f"{_TABLES}/entities/read"}),
@@ -146,7 +158,7 @@ def operations(templates: Templates) -> Iterator[str]:
         if actions is None:
             yield f"{where}: {method}: no rule says which action it needs"
         for action in sorted(actions or ()):
-            wide = action.startswith(_TABLES) or action == _DELEGATE
+            wide = action.startswith((_TABLES, _QUEUES)) or action == _DELEGATE
             for scope in ("account",) if wide else ("content", "system"):
                 if action not in allowed[scope] | allowed["account"]:
                     yield f"{where}: {method} needs {action} on {scope}"

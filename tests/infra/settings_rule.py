@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from registry_core.settings import SERVICES
 from tests.infra import host_rule
 from tests.infra.templates import Templates
 
@@ -71,7 +72,7 @@ _REFUSED_PROPERTIES = {
 _LEFT_TO_AZURE = {"REGION_NAME", "WEBSITE_HOSTNAME"}
 """Set by App Service itself."""
 _INSTEAD_OF_URIS = {"RegistryStorage", "RegistryStorage__accountName"}
-"""Other ways to say where storage is; the templates give the two addresses."""
+"""Other ways to say where storage is; the templates give the three addresses."""
 
 
 def given(templates: Templates) -> frozenset[str]:
@@ -88,7 +89,7 @@ def read(templates: Templates) -> frozenset[str]:
         if isinstance(node, ast.Constant) and _NAME.fullmatch(str(node.value)):
             found.add(str(node.value))
         if isinstance(node, ast.JoinedStr) and "RegistryStorage__" in ast.unparse(node):
-            found |= {f"RegistryStorage__{service}ServiceUri" for service in ("blob", "table")}
+            found |= {f"RegistryStorage__{service}ServiceUri" for service in SERVICES}
     return frozenset(found)
 
 

@@ -18,6 +18,8 @@ _PART = re.compile(r"^(\w+) (\S+) HTTP/1\.1\r\n(.*?)\r\n--changeset_", re.MULTIL
 """The operations of a transaction, each with its headers and its row."""
 _RANGE = re.compile(r"PartitionKey eq '([^']*)' and RowKey ge '([^']*)' and RowKey lt '([^']*)'")
 _READS = frozenset({"GET", "HEAD"})
+SEND = "send"
+"""What is done to a queue: it does not matter in which order messages come."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Operation:
     end: str = ""
     """Of a query, the least key that comes after all that it can answer; else empty."""
     action: str = ""
-    """Of objects, the `comp` parameter, such as `appendblock`; empty for the object as a whole."""
+    """Of objects, the `comp` parameter, such as `appendblock`; empty for the object as a whole. Of
+    queues, `send`."""
 
     @property
     def is_read(self) -> bool:
@@ -45,6 +48,8 @@ class Operation:
     def touches(self, other: Operation) -> bool:
         """Whether both concern at least one same row or object."""
         if (self.resource, self.partition) != (other.resource, other.partition):
+            return False
+        if self.action == SEND:
             return False
         if self.end:
             return other.first < self.end and self.first < (other.end or other.first + "\0")
@@ -84,7 +89,8 @@ def _single(method: str, address: str) -> Operation:
         if bounds:
             return Operation(method, found[1], *bounds.groups())
     container, name = _container_and_name(url.hostname or "", path)
-    return Operation(method, container, "", name, action="".join(query.get("comp", ())))
+    action = SEND if name == "messages" else "".join(query.get("comp", ()))
+    return Operation(method, container, "", name, action=action)
 
 
 def _container_and_name(host: str, path: str) -> tuple[str, str]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.errors import DigestInvalid, ManifestUnknown, NameUnknown
 from registry_core.http import pagination
 from registry_core.http.acr import answers, attributes
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.model.digest import Digest
 from registry_core.repositories.facts import ManifestFacts
 
@@ -26,7 +27,7 @@ async def listing(context: Context) -> Response:
     path = f"{quote(context.repository.text, safe='')}/_manifests"
     headers = answers.link(context, path, following, count)
     manifests = [_shown(manifest) for manifest in entries] or None
-    return JSONResponse({**answers.head(context), "manifests": manifests}, headers=headers)
+    return JsonResponse({**answers.head(context), "manifests": manifests}, headers=headers)
 
 
 async def get(context: Context) -> Response:
@@ -39,7 +40,7 @@ async def get(context: Context) -> Response:
     shown = _shown(found)
     if found.children:
         shown["references"] = [_reference(child) for child in found.children]
-    return JSONResponse({**answers.head(context), "manifest": shown})
+    return JsonResponse({**answers.head(context), "manifest": shown})
 
 
 async def patch(context: Context) -> Response:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.http import pagination
 from registry_core.http.acr import answers, attributes
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.model.change import DeleteRepository, Event, Operation
 
 
@@ -22,13 +23,13 @@ async def catalog(context: Context) -> Response:
         page = await context.services.listings.repositories(last, count)
         entries, following = page.entries, page.next
     headers = answers.link(context, "_catalog", following, count)
-    return JSONResponse({"repositories": entries or None}, headers=headers)
+    return JsonResponse({"repositories": entries or None}, headers=headers)
 
 
 async def get(context: Context) -> Response:
     """When it was made and updated, how much is in it, its attributes."""
     found = await context.services.metadata.repository(context.repository)
-    return JSONResponse(
+    return JsonResponse(
         {
             **answers.head(context),
             "createdTime": answers.time(found.created),
@@ -65,4 +66,4 @@ async def delete(context: Context) -> Response:
     deletion = DeleteRepository(context.origin)
     await context.services.bulk_deletions.delete_repository(context.repository, deletion, tell)
     deleted = {"manifestsDeleted": sorted(manifests), "tagsDeleted": sorted(tags)}
-    return JSONResponse(deleted, 202)
+    return JsonResponse(deleted, 202)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.errors import ManifestUnknown, NameUnknown, TagInvalid, TagUnknown
 from registry_core.http import pagination
 from registry_core.http.acr import answers, attributes
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.model.change import Event, Untag
 from registry_core.model.digest import Digest
 from registry_core.model.names import Tag
@@ -32,13 +33,13 @@ async def listing(context: Context) -> Response:
     also = {"digest": digest} if digest else {}
     headers = answers.link(context, path, following, count, **also)
     tags = [_shown(tag) for tag in entries] or None
-    return JSONResponse({**answers.head(context), "tags": tags}, headers=headers)
+    return JsonResponse({**answers.head(context), "tags": tags}, headers=headers)
 
 
 async def get(context: Context) -> Response:
     """One tag."""
     found = await context.services.metadata.tag(context.repository, _tag(context))
-    return JSONResponse({**answers.head(context), "tag": _shown(found)})
+    return JsonResponse({**answers.head(context), "tag": _shown(found)})
 
 
 async def patch(context: Context) -> Response:

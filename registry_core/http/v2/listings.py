@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.http import pagination
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.model import media_types
 from registry_core.model.digest import Digest
 
@@ -18,7 +19,7 @@ async def tags(context: Context) -> Response:
     last = pagination.cursor(context.query)
     page = await context.services.listings.tags(context.repository, last, max(count, 1))
     entries, following = (page.entries, page.next) if count else ([], "")
-    return JSONResponse(
+    return JsonResponse(
         {"name": str(context.repository), "tags": entries},
         headers=pagination.next_link(
             f"/v2/{context.repository}/tags/list", following, n=str(count)
@@ -30,10 +31,10 @@ async def catalog(context: Context) -> Response:
     """`GET /v2/_catalog`: the repositories that hold a manifest, in lexical order."""
     count = pagination.page_size(context.query)
     if not count:
-        return JSONResponse({"repositories": []})
+        return JsonResponse({"repositories": []})
     last = pagination.cursor(context.query)
     page = await context.services.listings.repositories(last, count)
-    return JSONResponse(
+    return JsonResponse(
         {"repositories": page.entries},
         headers=pagination.next_link("/v2/_catalog", page.next, n=str(count)),
     )
@@ -69,5 +70,5 @@ async def referrers(context: Context) -> Response:
     }
     # Up to 3 MiB.
     return await asyncio.to_thread(
-        JSONResponse, index, headers=headers, media_type=media_types.OCI_INDEX
+        JsonResponse, index, headers=headers, media_type=media_types.OCI_INDEX
     )

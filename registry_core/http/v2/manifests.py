@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from registry_core.errors import DigestInvalid, TooManyTags
-from registry_core.http import bodies
+from registry_core.http import bodies, fields
 from registry_core.http.context import Context
 from registry_core.http.negotiation import check_accepted
 from registry_core.http.preconditions import (
@@ -47,7 +47,7 @@ async def get(context: Context) -> Response:
     """The manifest, byte for byte as it was pushed; never converted to another type."""
     reference = parse_known_reference(context.params["reference"])
     request, manifests = context.request, context.services.manifests
-    if "if-none-match" in request.headers:
+    if fields.first(request, b"if-none-match") is not None:
         found = await manifests.summary(context.repository, reference, relied_on=False)
         if not_modified(request, found.digest):
             check_accepted(request, found.media_type)

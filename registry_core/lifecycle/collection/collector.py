@@ -55,9 +55,14 @@ class Collector:
         )
 
     @classmethod
-    def of(cls, connection: Connection, settings: Settings) -> Self:
+    def of(
+        cls,
+        connection: Connection,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> Self:
         """That of the registry which a connection leads to."""
-        return cls(Stores.over(connection), Ages.of(settings))
+        return cls(Stores.over(connection), Ages.of(settings), now)
 
     # One thing.
 
@@ -81,6 +86,20 @@ class Collector:
         self._check(as_of, dry_run=dry_run)
         own = await self._visits.repositories.visit(name, as_of, tell, dry_run=dry_run)
         entry = await self._visits.repositories.visit_entry(name, as_of, tell, dry_run=dry_run)
+        due = min(filter(None, (own.due, entry.due)), default=None)
+        return Visit(own.report + entry.report, due)
+
+    async def visit_remains(
+        self, name: RepositoryName, as_of: datetime, *, dry_run: bool = False, tell: Tell = _nobody
+    ) -> Visit:
+        """Takes the tombstones of a repository, and its entry if it is gone: a few calls.
+
+        Raises `Unavailable` if storage fails.
+        """
+        self._check(as_of, dry_run=dry_run)
+        visits = self._visits.repositories
+        own = await visits.visit_tombstones(name, as_of, tell, dry_run=dry_run)
+        entry = await visits.visit_entry(name, as_of, tell, dry_run=dry_run)
         due = min(filter(None, (own.due, entry.due)), default=None)
         return Visit(own.report + entry.report, due)
 
@@ -112,9 +131,13 @@ class Collector:
         dry_run: bool = False,
         seconds: float = float("inf"),
         left: Sequence[Stretch] = (),
+        recent: bool = False,
         tell: Tell = _nobody,
     ) -> Walk:
         """Visits whatever may go of a part of everything: of the `shard`th, from 0, of `of` parts.
+
+        With `recent`, it first goes over the uploads of which something has become old enough
+        lately, whichever part they are in.
 
         It ends after `seconds`, and where storage fails, with what is left, which another walk may
         be given to go on with. What it finds it visits by itself: a walk only looks for it.
@@ -122,7 +145,7 @@ class Collector:
         self._check(as_of, dry_run=dry_run)
         walker = Walker(self._stores, self._ages, self._visits, as_of, tell, dry_run=dry_run)
         over = time.monotonic() + seconds
-        stretches = list(left) or await self._share(shard, of, as_of)
+        stretches = list(left) or await self._share(shard, of, as_of, recent=recent)
         while stretches:
             rest = await walker.take(stretches[0], over)
             stretches = [*([rest] if rest else []), *stretches[1:]]
@@ -130,7 +153,7 @@ class Collector:
                 break
         return Walk(walker.report, stretches)
 
-    async def _share(self, shard: int, of: int, as_of: datetime) -> list[Stretch]:
+    async def _share(self, shard: int, of: int, as_of: datetime, *, recent: bool) -> list[Stretch]:
         entries = []
         if of > 1:
             first, end = share.FIRST, keys.AFTER_ALL
@@ -142,7 +165,9 @@ class Collector:
             for day in await self._visits.uploads.days()
             if self._visits.uploads.is_due(day, as_of)
         ]
+        lately = [day for day in days if recent and self._visits.uploads.is_recent(day, as_of)]
         return [
+            *(Stretch(Place.RECENT, str(day), str(day)) for day in lately),
             *share.of_digests(shard, of),
             *(share.of_names(place, shard, of, entries) for place in names),
             *(Stretch(Place.UPLOADS, str(day), str(day)) for day in days[shard::of]),

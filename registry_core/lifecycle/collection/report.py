@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -89,6 +90,16 @@ class Report:
         every = list(things)
         gone = Counter(thing.kind for thing in every)
         return cls(gone, Counter(kept), sum(thing.size for thing in every), 1)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """It as a line of the log has it."""
+        return {
+            "Gone": {str(kind): count for kind, count in self.gone.items()},
+            "Kept": {str(reason): count for reason, count in self.kept.items()},
+            "Bytes": self.size,
+            "Failed": self.failed,
+        }
 
     def __add__(self, other: Report) -> Report:
         return Report(

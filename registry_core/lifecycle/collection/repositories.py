@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from registry_core.lifecycle.collection.ages import Ages, is_old
@@ -30,7 +30,7 @@ class RepositoryVisits:
 
         These are read before the manifests. Raises `Unavailable` if storage fails.
         """
-        partition, due = rows.partition(repository), list[datetime]()
+        partition = rows.partition(repository)
         children = await self._children(partition)
         doomed: dict[str, tuple[Kind, Row]] = {}
         holding: set[str] = set()
@@ -38,12 +38,36 @@ class RepositoryVisits:
         async for page in pages:
             holding |= {row.key for row in page if row.key in children and not is_gone(row)}
             for row in filter(is_tombstone, page):
-                due.append(row.timestamp + self._ages.change)
                 doomed[row.key] = Kind.TOMBSTONE, row
         for parent in children.keys() - holding:
             for row in children[parent]:
-                due.append(row.timestamp + self._ages.change)
                 doomed[row.key] = Kind.CHILD, row
+        return await self._take(partition, doomed, as_of, tell, dry_run=dry_run)
+
+    async def visit_tombstones(
+        self, repository: RepositoryName, as_of: datetime, tell: Tell, *, dry_run: bool
+    ) -> Visit:
+        """Takes tombstones (G6), and reads nothing else. Raises `Unavailable` if storage fails."""
+        partition, found = rows.partition(repository), list[Row]()
+        pages = self._stores.repositories.pages(
+            partition, rows.REPOSITORY, rows.TAGS.end, COLUMNS, naming=rows.GONE
+        )
+        async for page in pages:
+            found += page
+        doomed = {row.key: (Kind.TOMBSTONE, row) for row in found}
+        return await self._take(partition, doomed, as_of, tell, dry_run=dry_run)
+
+    async def _take(
+        self,
+        partition: str,
+        doomed: Mapping[str, tuple[Kind, Row]],
+        as_of: datetime,
+        tell: Tell,
+        *,
+        dry_run: bool,
+    ) -> Visit:
+        """Deletes those that are old enough and as they were read."""
+        due = [row.timestamp + self._ages.change for _, row in doomed.values()]
         old = {
             key: Thing(kind, partition, key)
             for key, (kind, row) in doomed.items()

@@ -18,12 +18,14 @@ _DIGITS = 4
 
 
 class Place(StrEnum):
-    """Where a walk comes by, in this order."""
+    """Where a walk comes by."""
 
     BLOBS = "blobs"
     REPOSITORIES = "repositories"
     CATALOG = "catalog"
     UPLOADS = "uploads"
+    RECENT = "recent"
+    """The days of which something has become old enough lately."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from registry_core.blobs import rows
 from registry_core.lifecycle.collection.ages import Ages, is_old
@@ -15,6 +15,8 @@ from registry_core.storage.objects import Location
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row
 
+_LATELY = timedelta(hours=36)
+"""A night looks at what has become old enough since the last, and at some of it once more."""
 _LOOKED_AT = 10
 """Rows of a digest that tell whether there is such a blob: the marker, `blob`, and some links."""
 
@@ -39,15 +41,35 @@ class UploadVisits:
         """Whether an object of that day can be old enough."""
         return day <= (as_of - self._ages.upload).date()
 
-    async def visit(self, day: date, as_of: datetime, tell: Tell, *, dry_run: bool) -> Report:
+    def is_recent(self, day: date, as_of: datetime) -> bool:
+        """Whether an object of that day is likely to have become old enough lately.
+
+        Most uploads end on the day on which they were begun. One whose bytes came so seldom that it
+        nearly expired again and again is left to the walk over everything.
+        """
+        return self.is_due(day, as_of) and day >= (as_of - 2 * self._ages.upload).date()
+
+    async def visit(
+        self,
+        day: date,
+        as_of: datetime,
+        tell: Tell,
+        *,
+        dry_run: bool,
+        lately: bool = False,
+    ) -> Report:
         """Takes the objects of uploads that were begun that day and never became a blob.
 
+        With `lately`, it asks of no object that was committed whether a row names it, unless it has
+        become old enough lately: so each is asked of in one night or two, and not in every night.
         Raises `Unavailable` if storage fails.
         """
         report = Report()
         async for page in self._stores.content.contents(rows.uploads_of(day)):
             outcomes = await together(
-                self._visit(each, as_of, dry_run=dry_run) for each in page.objects
+                self._visit(each, as_of, dry_run=dry_run)
+                for each in page.objects
+                if not (lately and self._was_asked_of(each, as_of))
             )
             for outcome in outcomes:
                 if isinstance(outcome, Thing):
@@ -56,6 +78,10 @@ class UploadVisits:
                 else:
                     report += Report.of((), [outcome])
         return report
+
+    def _was_asked_of(self, found: Listed, as_of: datetime) -> bool:
+        is_committed = bool(found.metadata.get(rows.COMMITTED_AS))
+        return is_committed and is_old(found.modified, self._ages.upload + _LATELY, as_of)
 
     async def _visit(self, found: Listed, as_of: datetime, *, dry_run: bool) -> Thing | Kept:
         if not is_old(found.modified, self._ages.upload, as_of):

@@ -76,8 +76,9 @@ class Walker:
         What was visited twice was visited once too often, and no harm is done.
         """
         try:
-            if stretch.place is Place.UPLOADS:
-                await self._take_day(date.fromisoformat(stretch.first))
+            if stretch.place in (Place.UPLOADS, Place.RECENT):
+                day, lately = date.fromisoformat(stretch.first), stretch.place is Place.RECENT
+                await self._take_day(day, lately=lately)
                 return None
             steps = {
                 Place.BLOBS: self._along_blobs,
@@ -98,9 +99,9 @@ class Walker:
         """Whether the time is over, or storage fails."""
         return time.monotonic() >= over or self.report.failed >= _MOST_FAILED
 
-    async def _take_day(self, day: date) -> None:
+    async def _take_day(self, day: date, *, lately: bool) -> None:
         self.report += await self._visits.uploads.visit(
-            day, self._as_of, self._tell, dry_run=self._dry_run
+            day, self._as_of, self._tell, dry_run=self._dry_run, lately=lately
         )
 
     async def _visit_all(self, visits: Iterable[Awaitable[Visit]]) -> None:

@@ -218,7 +218,7 @@ async def connect(
         surface = next(each for each in SURFACES if f"{path}/".startswith(f"{each.prefix}/"))
         below = path.removeprefix(surface.prefix) or "/"
         response = await edge.handle(registry, surface, request, below)
-        trace: CallTrace = request.state.storage_calls
+        trace: CallTrace = request.scope[edge.TRACE]
         client.traces.append(trace)
         read_back = "/blobs/uploads/" in scope["path"] and any(
             call.method == "GET" and f"/{blob_rows.CONTAINER}/" in call.path for call in trace.calls

@@ -21,6 +21,7 @@ NOT_IMPORTED = {
     "azure.core": "comes with these",
     "azure.identity": "there is none with a connection string, and a managed one asks when needed",
     "msal": "comes with it",
+    "registry_core.lifecycle.collection": "for timers, messages and the command line",
     "slipway_cli": "the command line",
     "slipway_cli.billing": "the command line's too",
     "devhost": "is not deployed",

@@ -6,18 +6,21 @@ import json
 import os
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from devhost.processes.azurite import Azurite
 from registry_core.access.store import Access
 from registry_core.model.requests import RequestKind
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
-from registry_core.storage.calls import CallTrace, StorageCall
+from registry_core.storage.calls import CallTrace, StorageCall, traced
 from slipway_cli.billing import workload
 from slipway_cli.billing.workload import Calls, Workload
 from tests.integration.core.auth.test_sign_in import Guest, basic, make_token
+from tests.integration.core.collection.mailbox import Mailbox, collect
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -32,6 +35,8 @@ from tests.integration.core.support import (
 from tests.worst_hour import DEAREST
 
 MIB = 1024 * 1024
+TAKEN_AND_DELETED = Calls(queue=2)
+"""A message, by the Functions host."""
 
 
 def billed(traces: Iterable[CallTrace]) -> Calls:
@@ -46,6 +51,10 @@ def billed(traces: Iterable[CallTrace]) -> Calls:
 def _class_of(call: StorageCall) -> Calls:
     if call.service == "table":
         return Calls(table=1)
+    if call.service == "queue":
+        return Calls(queue=1)
+    if call.method == "DELETE":
+        return Calls()  # It is free.
     if call.method == "GET":
         return Calls(blob_read=1)
     if call.method == "HEAD" or "userdelegationkey" in call.query:
@@ -59,6 +68,11 @@ async def push(client: Client, repository: str, blobs: list[bytes]) -> bytes:
         asked = await client.send("HEAD", f"/v2/{repository}/blobs/{digest_of(blob)}")
         assert asked.status_code == 404
         await client.push_blob(repository, blob)
+    return await put(client, repository, "v1", blobs)
+
+
+async def put(client: Client, repository: str, tag: str, blobs: list[bytes]) -> bytes:
+    """Pushes the manifest of a config and layers that are there."""
     config, *layers = blobs
     document = {
         "schemaVersion": 2,
@@ -67,7 +81,7 @@ async def push(client: Client, repository: str, blobs: list[bytes]) -> bytes:
         "layers": [descriptor(OCI_LAYER, layer) for layer in layers],
     }
     content = json.dumps(document).encode()
-    answer = await client.put_manifest(repository, "v1", content)
+    answer = await client.put_manifest(repository, tag, content)
     assert answer.status_code == 201, answer.text
     return content
 
@@ -107,6 +121,35 @@ async def test_a_push_and_a_pull_make_the_calls_that_are_billed(
         assert billed(fresh.traces) + by_clients == workload.calls_of_pull(work)
         # What the workload calls requests, less the sign-in of two.
         assert len(fresh.traces) == workload.requests_of_pull(work) - 2
+
+
+@pytest.mark.parametrize("layers", [1, 4])
+async def test_a_deletion_and_collection_after_it_make_the_calls_that_are_billed(
+    settings: Settings, azurite: Azurite, repository: str, layers: int
+) -> None:
+    """Half of the layers are of another image, too, which stays."""
+    blobs = [os.urandom(1000) for _ in range(layers + 1)]
+    shared = blobs[1 : 1 + layers // 2]
+    work = Workload(layers=layers, new_layers=1 - len(shared) / layers)
+    async with connect(replace(settings, gc_grace=timedelta(0))) as client:
+        manifest = await push(client, repository, blobs)
+        kept = os.urandom(1000)
+        await client.push_blob(repository, kept)
+        await put(client, repository, "kept", [kept, *shared])
+        client.traces.clear()
+        deleted = f"/v2/{repository}/manifests/{digest_of(manifest)}"
+        assert (await client.send("DELETE", deleted)).status_code == 202
+        counted = billed(client.traces)
+        size = 0
+        async with Mailbox(azurite.connection_string) as mailbox:
+            for _ in range(workload.MESSAGES):
+                (message,) = await mailbox.messages()
+                with traced() as trace:
+                    size += (await collect(client, message)).size
+                counted += billed([trace]) + TAKEN_AND_DELETED
+            assert await mailbox.messages() == []
+    assert size == 1000 * (len(blobs) - len(shared))
+    assert counted == workload.calls_of_deletion(work)
 
 
 def is_within(calls: Calls, bound: Calls) -> bool:

@@ -78,6 +78,7 @@ async def by_identity(
         storage = StorageSettings(
             blob_uri=f"https://127.0.0.1:{azurite.blob_port}/devstoreaccount1",
             table_uri=f"https://127.0.0.1:{azurite.table_port}/devstoreaccount1",
+            queue_uri=f"https://127.0.0.1:{azurite.queue_port}/devstoreaccount1",
         )
         async with connect(replace(settings, storage=storage)) as client:
             yield client

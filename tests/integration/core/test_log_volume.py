@@ -11,16 +11,27 @@ import logging
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from registry_core.model.digest import Digest
+from registry_core.model.messages import Kind, Message
+from registry_core.model.names import RepositoryName
 from registry_core.settings import Settings
 from slipway_cli.billing import log_volume
-from slipway_cli.billing.workload import Workload, requests_of_pull, requests_of_push
+from slipway_cli.billing.workload import (
+    MESSAGES,
+    Workload,
+    requests_of_deletion,
+    requests_of_pull,
+    requests_of_push,
+)
 from tests.integration.core.auth.test_sign_in import Guest, basic
+from tests.integration.core.collection.mailbox import collect
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -121,6 +132,10 @@ class Docker:
         for blob in image.blobs:
             await self.ask("GET", f"{url}/blobs/{digest_of(blob)}", 307)
 
+    async def delete(self, repository: str, image: _Image) -> None:
+        url = f"/v2/{repository}/manifests/{digest_of(image.manifest)}"
+        await self.ask("DELETE", url, 202)
+
 
 class _Image:
     """One with a config and eight layers."""
@@ -162,6 +177,31 @@ async def test_a_pull_leaves_no_more_than_it_may_and_the_bill_counts_what_is_lef
     assert pushing.bytes == pytest.approx(log_volume.of_push(work) * 1000, rel=TOLERANCE)
     for kind, length in (pushing.lines | pulling.lines).items():
         assert log_volume.LINE_BYTES[kind] == pytest.approx(length, rel=TOLERANCE), kind
+
+
+async def test_a_deletion_leaves_what_the_bill_counts_and_so_does_collection(
+    deployed: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository, image = f"team-{secrets.token_hex(4)}/services/web-frontend", _Image()
+    pushing, deleting = Docker(deployed, caplog), Docker(deployed, caplog)
+    await pushing.sign_in(repository, "pull,push")
+    await pushing.push(repository, image)
+    await deleting.sign_in(repository, "delete")
+    await deleting.delete(repository, image)
+    digests = tuple(Digest.parse(digest_of(blob)) for blob in image.blobs)
+    freed = Message(Kind.FREED, RepositoryName(repository), digests, datetime.now(UTC))
+    await collect(deployed, freed)
+    (record,) = [each for each in caplog.records if each.name == "slipway.collection"]
+
+    assert deleting.requests == requests_of_deletion()
+    collected = MESSAGES * log_volume.collected()
+    assert deleting.bytes == pytest.approx(
+        log_volume.of_deletion() * 1000 - collected, rel=TOLERANCE
+    )
+    for kind, length in deleting.lines.items():
+        assert log_volume.LINE_BYTES[kind] == pytest.approx(length, rel=TOLERANCE), kind
+    line = len(json.dumps(record.getMessage()))
+    assert pytest.approx(line, rel=TOLERANCE) == log_volume.COLLECTION_LINE_BYTES, line
 
 
 async def test_the_dearest_request_is_not_dearer_than_the_bill_knows(

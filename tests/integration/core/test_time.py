@@ -251,7 +251,8 @@ async def test_an_identity_whose_tokens_never_come_is_503_in_time(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_identity", lambda _: SilentCredential())
-    storage = StorageSettings(blob_uri="https://127.0.0.1:1/a", table_uri="https://127.0.0.1:1/a")
+    nowhere = "https://127.0.0.1:1/a"
+    storage = StorageSettings(blob_uri=nowhere, table_uri=nowhere, queue_uri=nowhere)
     own = replace(settings, storage=storage, limits=LIMITS)
     async with connect(own, is_cold=True) as cold, within(REQUEST_SECONDS):
         answer = await cold.send("GET", "/v2/")

@@ -135,6 +135,7 @@ class Course:
             for world in worlds
             for rule in world.broken(self._begun.artifacts, garbage=unfinished is not None)
         ]
+        broken += race.unannounced
         is_unlocked = any(r.method == UNLOCK for series in race.requests for r in series)
         for held in self._begun.held:
             now = self._of(held.request, worlds).seen(going=unfinished is not None)

@@ -10,14 +10,15 @@ from enum import Enum
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.repositories import rows
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from tests.integration.explorer import instance
 from tests.integration.explorer.instance import Begin, Release, Report
-from tests.integration.explorer.requests import Answer, Request
+from tests.integration.explorer.requests import DELETIONS, Answer, Request
 from tests.integration.explorer.search import Event
-from tests.interference.operations import Operation
+from tests.interference.operations import SEND, Operation
 
 _TIMES = re.compile(r"^([MT]):\d{19}")
 _IDS = re.compile(r"[0-9a-f]{8}([-,][0-9a-f]{4}){3}[-,][0-9a-f]{12}")
@@ -138,6 +139,9 @@ class Race:
         self.answers: list[tuple[Answer, ...]] = [()] * len(requests)
         self.dead: int | None = None
         """The instance that has died."""
+        self._announcing: set[int] = set()
+        self.unannounced: list[str] = []
+        """What was deleted without a message before."""
         for index, series in enumerate(requests):
             self._take(index, instances[index].begin(series, inline_bytes))
 
@@ -155,8 +159,32 @@ class Race:
             self.dead = index
             self._pending = {e: p for e, p in self._pending.items() if p.instance != index}
             return
+        self._watch(event)
         loses_answer = kind is Kind.LOST_ANSWER
         self._take(index, self._instances[index].release(pending.number, loses_answer=loses_answer))
+
+    def _watch(self, event: Event) -> None:
+        """Sees that a deletion has sent its message before it makes anything gone."""
+        if any(each.action == SEND for each in event.operations):
+            self._announcing.add(event.instance)
+        elif event.instance not in self._announcing:
+            self.unannounced += [
+                f"{each} by {event.instance}: deleted, and no message was sent before"
+                for each in event.operations
+                if not each.is_read and self._frees(event.instance, each)
+            ]
+
+    def _frees(self, index: int, operation: Operation) -> bool:
+        """Whether it deletes a manifest, or a link: by an instance that does nothing but delete."""
+        if any(each.method not in DELETIONS for each in self.requests[index]):
+            return False
+        if operation.resource == blob_rows.TABLE:
+            return operation.method == "DELETE" and operation.first.startswith(blob_rows.LINKS)
+        is_manifest = operation.first in rows.MANIFESTS
+        return is_manifest and operation.method == "PUT" and not self._untags(index)
+
+    def _untags(self, index: int) -> bool:
+        return any("/manifests/sha256:" not in each.url for each in self.requests[index])
 
     def _take(self, index: int, report: Report) -> None:
         before, self.answers[index] = self.answers[index], report.answers

@@ -10,7 +10,9 @@ from registry_core.errors import RegistryError
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
 from registry_core.model.digest import Digest
+from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName, Tag
+from tests.integration.core.collection.mailbox import freed
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.support import Client
 
@@ -42,7 +44,8 @@ class Answer:
 
 LOCK, UNLOCK = "LOCK", "UNLOCK"
 DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
-COLLECT, COLLECT_REPOSITORY = "COLLECT", "COLLECT REPOSITORY"
+COLLECT, COLLECT_REPOSITORY, TAKE = "COLLECT", "COLLECT REPOSITORY", "TAKE"
+DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -113,6 +116,14 @@ async def _collect_repository(client: Client, repository: str, as_of: str) -> No
     )
 
 
+async def _take(client: Client, repository: str, as_of: str, *digests: str) -> None:
+    """What a message has done that names these digests, in the same way."""
+    moment = datetime.fromisoformat(as_of)
+    named = tuple(map(Digest.parse, filter(None, digests)))
+    message = Message(Kind.FREED, RepositoryName(repository), named, moment)
+    await freed(client, lambda: moment).collect(message)
+
+
 def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
@@ -124,4 +135,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     DELETE_REPOSITORY: _delete_repository,
     COLLECT: _collect,
     COLLECT_REPOSITORY: _collect_repository,
+    TAKE: _take,
 }

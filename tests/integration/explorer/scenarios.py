@@ -245,6 +245,11 @@ class Setup:
         as_of = await moment(self._client)
         return Request(requests.COLLECT_REPOSITORY, f"{self.repository} {as_of.isoformat()}")
 
+    async def take(self, *blobs: bytes) -> Request:
+        """What a message has done that names blobs, in the same way."""
+        as_of, digests = await moment(self._client), " ".join(map(digest_of, blobs))
+        return Request(requests.TAKE, f"{self.repository} {as_of.isoformat()} {digests}")
+
     async def next_second(self) -> None:
         """Lets storage's time go on to the next second: it knows no less of objects."""
         begun = await moment(self._client)
@@ -1304,6 +1309,77 @@ async def a_repository_is_made_and_its_old_entry_collected(s: Setup) -> Sequence
     await s.blobs(ONE)
     await s.enter()
     return s.put(A, "v1"), await s.collect_repository()
+
+
+# Messages of deletions.
+
+
+@scenario("D9", "G1", "G12", is_in_parts=True)
+async def a_manifest_is_deleted_and_its_message_is_done_too_early(s: Setup) -> Sequence[Series]:
+    """As if the deletion had slept for a day between its message and its transaction."""
+    await s.blobs(s.own, TWO)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, B)
+    return s.delete(gone.digest), await s.take(s.own)
+
+
+@scenario("D9", "G12", "D5", is_in_parts=True)
+async def the_last_manifest_is_deleted_and_its_message_is_done_too_early(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own)
+    gone = s.own_artifact(s.own)
+    await s.push(gone)
+    return s.delete(gone.digest), await s.take(s.own)
+
+
+@scenario("D9", "G12", "D3", mishaps=When.LONG)
+async def a_blob_is_deleted_and_its_message_is_done_too_early(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own, TWO)
+    await s.push(B)
+    return s.delete_blob(s.own), await s.take(s.own)
+
+
+@scenario("G1", "G12", dies_in_parts=True, mishaps=When.LONG)
+async def a_manifest_is_pushed_and_a_message_done_that_names_its_blob(
+    s: Setup,
+) -> Sequence[Series]:
+    """Of another manifest that was deleted, and needed the same."""
+    await s.blobs(s.own, TWO)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, B)
+    await s.do(s.delete(gone.digest))
+    return s.put(s.own_artifact(s.own), "v1"), await s.take(s.own)
+
+
+@scenario("G1", "G6", "G12", mishaps=When.LONG)
+async def a_manifest_is_pushed_again_and_the_message_of_its_deletion_done(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own, TWO)
+    again = s.own_artifact(s.own)
+    await s.push(again, s.own_artifact(s.own), B)
+    await s.do(s.delete(again.digest))
+    return s.put(again, "v1"), await s.take(s.own)
+
+
+@scenario("D5", "G8", "G12", mishaps=When.LONG)
+async def a_repository_is_made_anew_and_the_message_of_its_last_deletion_done(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    await s.do(s.delete(A.digest))
+    return s.put(A, "v1"), await s.take()
+
+
+@scenario("G9", "G12", is_long=True, most=30)
+async def a_message_is_done_by_two_and_its_blob_committed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(s.own)
+    await s.session(s.own)
+    await s.do(s.delete_blob(s.own))
+    take = await s.take(s.own)
+    return s.commit(s.own), take, take
 
 
 # Three at once.

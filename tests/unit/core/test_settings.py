@@ -20,6 +20,7 @@ PASSWORD, PASSWORD2 = "vR7-kQ2_tW9-xZ4_bN6", "hJ3_mL8-pD5_gS1-cF0"
 URIS = {
     "RegistryStorage__blobServiceUri": "https://acct.blob.core.windows.net",
     "RegistryStorage__tableServiceUri": "https://acct.table.core.windows.net",
+    "RegistryStorage__queueServiceUri": "https://acct.queue.core.windows.net",
 }
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ=="
 ADMIN = {
@@ -177,6 +178,8 @@ DURATIONS = [
         ("RegistryStorage__tableServiceUri", "acct.table.core.windows.net"),
         ("RegistryStorage__blobServiceUri", ""),
         ("RegistryStorage__tableServiceUri", " "),
+        ("RegistryStorage__queueServiceUri", ""),
+        ("RegistryStorage__queueServiceUri", "http://acct.queue.core.windows.net"),
         ("RegistryStorage__credential", "password"),
     ],
 )
@@ -224,6 +227,7 @@ def test_an_identity_based_connection_has_addresses_and_an_identity() -> None:
     ).storage
     assert storage.blob_uri == "https://acct.blob.core.windows.net"
     assert storage.table_uri == "https://acct.table.core.windows.net"
+    assert storage.queue_uri == "https://acct.queue.core.windows.net"
     assert (storage.credential, storage.client_id) == ("managedidentity", "1234")
     assert storage.connection_string == ""
 
@@ -237,15 +241,18 @@ def test_an_account_name_stands_for_the_addresses_not_given() -> None:
     ).storage
     assert storage.blob_uri == "https://acct.blob.core.windows.net"
     assert storage.table_uri == "https://t.example"
+    assert storage.queue_uri == "https://acct.queue.core.windows.net"
 
 
 ZONED = {
     "RegistryStorage__blobServiceUri": "https://acct.z12.blob.storage.azure.net",
     "RegistryStorage__tableServiceUri": "https://acct.z12.table.storage.azure.net",
+    "RegistryStorage__queueServiceUri": "https://acct.z12.queue.storage.azure.net",
 }
 OWN_DOMAIN = {
     "RegistryStorage__blobServiceUri": "https://blobs.example.com",
     "RegistryStorage__tableServiceUri": "https://acct.table.core.windows.net",
+    "RegistryStorage__queueServiceUri": "https://acct.queue.core.windows.net",
 }
 
 
@@ -292,6 +299,10 @@ def test_the_account_that_signatures_are_for_is_told_by_an_address_or_by_its_nam
         ),
         (
             {"RegistryStorage": f"{CONNECTION};TableEndpoint=http://127.0.0.1:1/other"},
+            "RegistryStorage",
+        ),
+        (
+            {"RegistryStorage": f"{CONNECTION};QueueEndpoint=https://other.queue.core.windows.net"},
             "RegistryStorage",
         ),
     ],

@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 
 from registry_core.lifecycle import nightly
 from registry_core.lifecycle.collection.collector import Collector, Walk
+from registry_core.lifecycle.collection.freed import Freed
 from registry_core.lifecycle.collection.report import Report
 from registry_core.lifecycle.fsck.checker import Checker
 from registry_core.model.digest import Digest
+from registry_core.model.messages import Kind, Message
+from registry_core.model.names import RepositoryName
 from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
-from tests.integration.core.jobs.stage import Stage
+from tests.integration.core.jobs.stage import HOME, Stage
 from tests.integration.core.soundness import at_once
 from tests.integration.core.support import Client, digest_of
 
@@ -91,6 +94,18 @@ async def night(client: Client, stage: Stage, as_of: datetime) -> Done:
     return _walked(await nightly.collect(collector, now=lambda: then))
 
 
+async def message(client: Client, stage: Stage, as_of: datetime) -> Done:
+    """What the deletion of the image announced, when it is due."""
+    name, digests = RepositoryName(HOME), tuple(map(Digest.of, stage.gone.blobs))
+    freed = Freed(
+        Collector(stores_of(client), NO_AGE),
+        client.services.deletions._emptiness,
+        client.services.deletions._messages,
+        lambda: as_of,
+    )
+    return _done(await freed.collect(Message(Kind.FREED, name, digests, as_of)))
+
+
 async def repair(client: Client, stage: Stage, as_of: datetime) -> Done:
     found = Checker(stores_of(client), lambda _: None, wait=at_once, repair=True)
     report = await found.run()
@@ -102,6 +117,7 @@ JOBS = [
     Job(last_visit_of_a_blob),
     Job(visit_of_a_repository),
     Job(visit_of_a_day),
+    Job(message),
     Job(walk, is_long=True),
     Job(night, is_long=True),
     Job(repair, mends=True, is_long=True),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from registry_core.lifecycle import nightly
 
 
-def test_everything_is_walked_in_a_week_whichever_day_it_begins() -> None:
+def test_everything_is_walked_in_thirty_nights_whichever_day_they_begin() -> None:
     first = datetime(2026, 12, 28, 2, 43, tzinfo=UTC)
     nights = [first + timedelta(days=number) for number in range(nightly.NIGHTS)]
     assert {nightly.shard_of(night) for night in nights} == set(range(nightly.NIGHTS))

@@ -124,6 +124,7 @@ async def test_a_call_is_described_by_method_service_path_and_status(send: Send)
         ("http://127.0.0.1:10002/devstoreaccount1/$batch", "table"),
         ("http://127.0.0.1:10002/devstoreaccount1/Tables", "table"),
         ("http://127.0.0.1:10000/devstoreaccount1/content/uploads/x", "blob"),
+        ("http://127.0.0.1:10001/devstoreaccount1/slipway-work/messages?messagettl=-1", "queue"),
     ],
 )
 async def test_the_service_is_told_by_the_address(send: Send, url: str, service: str) -> None:

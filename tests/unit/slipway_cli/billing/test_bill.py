@@ -30,7 +30,7 @@ def line(work: Workload, what: str) -> bill.Line:
 @given(
     pushes=st.integers(0, 10**6),
     pulls=st.integers(0, 10**7),
-    more=st.sampled_from(["pushes", "pulls", "stored_gb", "regions", "always_ready"]),
+    more=st.sampled_from(["pushes", "pulls", "deletions", "stored_gb", "regions", "always_ready"]),
 )
 def test_more_of_anything_never_costs_less(pushes: int, pulls: int, more: str) -> None:
     work = Workload(pushes=pushes, pulls=pulls, stored_gb=10)
@@ -39,12 +39,24 @@ def test_more_of_anything_never_costs_less(pushes: int, pulls: int, more: str) -
     assert total(work) == pytest.approx(sum(each.cost for each in bill.bill(work, PRICES)))
 
 
-def test_idle_in_one_region_costs_nothing_and_with_alerts_their_one_rule() -> None:
+def test_idle_in_one_region_costs_looks_at_the_queue_and_with_alerts_their_one_rule() -> None:
     idle = WORKLOADS["idle"]
-    assert total(idle) < 0.005
+    looks = ["looks at the queue"]
+    assert [each.what for each in bill.bill(idle, PRICES) if each.cost > 0.005] == looks
+    assert line(idle, looks[0]).quantity == pytest.approx(2 * 6 * 60 * 730)
+    assert total(idle) == pytest.approx(0.02, abs=0.005)
     alerted = bill.bill(replace(idle, alerts=True), PRICES)
-    assert [each.what for each in alerted if each.cost > 0.005] == ["alerts on logs"]
-    assert bill.total(alerted) == pytest.approx(0.5, abs=0.005)
+    assert [each.what for each in alerted if each.cost > 0.005] == [*looks, "alerts on logs"]
+    assert bill.total(alerted) == pytest.approx(0.52, abs=0.005)
+
+
+def test_a_deletion_is_billed_with_the_two_messages_after_it() -> None:
+    work = Workload(deletions=100_000)
+    # A second for the deletion, and one for each message.
+    assert line(work, "execution time").quantity == pytest.approx(2 * 3 * 100_000, rel=0.001)
+    assert line(work, "executions").quantity == pytest.approx(5 * 100_000, rel=0.001)
+    # Sent and taken and deleted, twice.
+    assert line(work, "queue calls").quantity == 6 * 100_000
 
 
 @pytest.mark.parametrize(("regions", "billed"), [(1, 0), (2, 0), (3, 2), (5, 10)])

@@ -33,6 +33,7 @@ def tables() -> str:
         head,
         ["pushes", *(f"{w.pushes:,}" for w in works)],
         ["pulls", *(f"{w.pulls:,}" for w in works)],
+        ["deletions", *(f"{w.deletions:,}" for w in works)],
         ["image: layers, MB", *(f"{w.layers}, {w.image_mb:g}" for w in works)],
         ["stored GB", *(f"{w.stored_gb:,g}" for w in works)],
         ["**Slipway**, USD", *(f"**{money(total(w))}**" for w in works)],

@@ -35,6 +35,7 @@ def storage(kind: RequestKind) -> float:
         + calls.blob_read * PRICES["blob_read"]
         + calls.blob_other * PRICES["blob_other"]
         + calls.table * PRICES["table_operation"]
+        + calls.queue * PRICES["queue_operation"]
     )
     return requests(kind) * each
 
