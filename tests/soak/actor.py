@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests.e2e.process import CommandError
 from tests.soak.hands import Hand
+from tests.soak.jobs import TAKES_UNTAGGED
 from tests.soak.ledger import GONE, Ledger
 
 TAGS = 4
@@ -65,7 +66,7 @@ class Actor:
     ) -> None:
         self.name = hand.name
         self.thread = threading.Thread(target=self._work, name=hand.name, daemon=True)
-        self.ledger = Ledger(f"soak/{hand.name}")
+        self.ledger = Ledger(f"soak/{hand.name}", keeps_untagged=not TAKES_UNTAGGED)
         self.error: BaseException | None = None
         self._hand = hand
         self._address = address
@@ -88,7 +89,7 @@ class Actor:
         if self._choose.random() < _SHARED_PART:
             self._meet()
             return
-        known = sorted(self.ledger.manifests)
+        known = sorted(self.ledger.owed())
         verb = self._choose.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         if len(known) > MOST_MANIFESTS:
             verb = "delete"

@@ -55,6 +55,8 @@ JOBS: list[Job] = [
     collect,
     check,
 ]
+TAKES_UNTAGGED = False
+"""Whether one of them takes manifests without a tag."""
 OWED = ("collected", "failed", "repeated")
 """What must have happened in a run: a soak in which it did not has proved nothing."""
 

@@ -18,6 +18,8 @@ class Ledger:
     """
 
     repository: str
+    keeps_untagged: bool = True
+    """Whether a manifest without a tag stays: not where retention takes it."""
     manifests: set[str] = field(default_factory=set)
     """Those that must be there, whole."""
     deleted: set[str] = field(default_factory=set)
@@ -50,9 +52,15 @@ class Ledger:
         for tag in [tag for tag, named in self.tags.items() if named == digest]:
             del self.tags[tag]
 
+    def owed(self) -> set[str]:
+        """The manifests that must be there."""
+        if self.keeps_untagged:
+            return self.manifests
+        return self.manifests & set(self.tags.values())
+
     def breaches(self, manifests: Collection[str], tags: Mapping[str, str]) -> Iterator[str]:
         """What the registry has not kept of its word, by what it has now."""
-        for digest in sorted(self.manifests - set(manifests)):
+        for digest in sorted(self.owed() - set(manifests)):
             yield f"{self.repository}: {digest} was acknowledged and is not there"
         for digest in sorted(self.deleted & set(manifests)):
             yield f"{self.repository}: {digest} was deleted and is there"

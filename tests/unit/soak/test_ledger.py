@@ -66,3 +66,14 @@ def test_after_a_deletion_that_failed_the_manifest_may_be_there_or_not() -> None
     ledger.removal_failed(ONE)
     assert list(ledger.breaches({}, {})) == []
     assert list(ledger.breaches({ONE}, {"v1": ONE})) == []
+
+
+def test_where_retention_takes_what_has_no_tag_only_what_a_tag_names_is_owed() -> None:
+    ledger = Ledger("team/app", keeps_untagged=False)
+    ledger.pushed("v1", ONE)
+    assert len(list(ledger.breaches({}, {"v1": ONE}))) == 1
+    ledger.pushed("v1", TWO)
+    assert ledger.owed() == {TWO}
+    assert list(ledger.breaches({TWO}, {"v1": TWO})) == []
+    ledger.push_failed("v1")
+    assert ledger.owed() == set()
