@@ -78,6 +78,14 @@ async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     await services.signing_keys.rotate()
 
 
+@app.function_name("apply_retention")
+@app.timer_trigger(schedule="0 13 2 * * *", arg_name="timer")
+async def apply_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every night, deletes what the retention policy says, if there is one."""
+    services = await registry.open()
+    await nightly.retain_tonight(services.connection, registry.settings)
+
+
 @app.function_name("collect_garbage")
 @app.timer_trigger(schedule="0 43 2 * * *", arg_name="timer")
 async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""What happens without a request of a client: garbage collection, and an instance kept warm.
+"""What happens without a request of a client: retention, garbage collection, a warm instance.
 
-Retention and soft delete are not built yet; the rows that they will work on have their columns.
+Soft delete is not built yet; the rows that it will work on have their columns.
 """

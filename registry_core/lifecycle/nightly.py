@@ -1,4 +1,4 @@
-"""What a timer has done each night: collection takes what no message names."""
+"""What timers have done each night: retention by its rules, and what no message has collected."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ async def collect_tonight(connection: Connection, settings: Settings) -> None:
     from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
 
     await collect(Collector.of(connection, settings))
+
+
+async def retain_tonight(connection: Connection, settings: Settings) -> None:
+    """Deletes by the retention policy of the registry that a connection leads to, if it has one."""
+    # The same.
+    from registry_core.lifecycle.retention.nightly import Night  # noqa: PLC0415
+
+    await Night.of(connection, settings).retain()
 
 
 async def collect(

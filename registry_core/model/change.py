@@ -24,6 +24,8 @@ class Origin:
     """The name of the identity; empty for the registry itself."""
     request_id: str = ""
     """The correlation id of the request."""
+    rule: str = ""
+    """The rule of the registry's retention that asks for it; empty where somebody does."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,22 @@ class Untag:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A manifest as it was read."""
+
+    version: str
+    tags: tuple[Tag, ...] = ()
+    """All that pointed at it, read after it: one that came later has changed the version."""
+
+
+@dataclass(frozen=True)
 class DeleteManifests:
     """Deletes manifests with their tags."""
 
     digests: tuple[Digest, ...]
     origin: Origin = Origin()
+    seen: Mapping[Digest, Seen] = field(default_factory=dict)
+    """Those that are to go only if they are as they were read."""
 
 
 @dataclass(frozen=True)

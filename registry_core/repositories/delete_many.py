@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
-from registry_core.model.change import DeleteManifests, DeleteRepository, Event, Origin, Tell
+from registry_core.model.change import (
+    DeleteManifests,
+    DeleteRepository,
+    Event,
+    Origin,
+    Seen,
+    Tell,
+)
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
@@ -72,10 +79,12 @@ class BulkDeletions:
     ) -> Mapping[Digest, DisallowedOperation]:
         """Deletes a set of manifests with their tags; answers those that stay, with their locks.
 
-        Those that are not there are passed over. Raises `DisallowedOperation` if the repository is
-        locked, and `Unavailable` when its time is over, having deleted a part: a repeat goes on.
+        Those that are not there, or not as they were seen, are passed over. Raises
+        `DisallowedOperation` if the repository is locked, and `Unavailable` when its time is over,
+        having deleted a part: a repeat goes on.
         """
         deletion = self._deletion(repository, change.origin, tell)
+        deletion.seen = change.seen
         await deletion.delete(await deletion.find(change.digests))
         await self._emptiness.end(repository)
         return deletion.locked
@@ -160,12 +169,15 @@ class _Deletion:
     announcement: Announcement
     locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
     """The manifests that stay, each with the lock that keeps it."""
+    seen: Mapping[Digest, Seen] = field(default_factory=dict)
+    """Manifests that go only if they are as they were read."""
 
     async def find(self, digests: Iterable[Digest]) -> Sequence[Doomed]:
-        """Those of the manifests that are there, with their tags."""
+        """Those of the manifests that are there, as they were seen, with their tags."""
         wanted = set(digests)
         if len(wanted) > _FEW:
-            return [each for each in await self.find_all() if each.manifest.digest in wanted]
+            every = [each for each in await self.find_all() if each.manifest.digest in wanted]
+            return list(filter(self._is_as_seen, every))
         found = await together(map(self._one, wanted))
         return [each for each in found if each]
 
@@ -192,9 +204,24 @@ class _Deletion:
         row = live((await self.executor.read(self.repository, wanted))[key])
         if row is None:
             return None
+        found = Doomed(StoredManifest.from_row(row), await self._tags(digest))
+        return found if self._is_as_seen(found) else None
+
+    async def _tags(self, digest: Digest) -> Sequence[StoredTag]:
+        """The tags of a manifest: those that were seen, or else those that the rows `g:` name."""
+        if (seen := self.seen.get(digest)) is not None:
+            wanted = dict.fromkeys(map(rows.tag_key, seen.tags), rows.TAG_FACTS)
+            found = map(live, (await self.executor.read(self.repository, wanted)).values())
+            tags = [StoredTag.from_row(row) for row in found if row]
+            return [tag for tag in tags if tag.digest == digest]
         named = await self.executor.query(self.repository, rows.tags_of(digest))
         tags, _ = await self.executor.tags_of(self.repository, digest, named)
-        return Doomed(StoredManifest.from_row(row), tags)
+        return tags
+
+    def _is_as_seen(self, doomed: Doomed) -> bool:
+        """What changed its tags has changed the manifest as well."""
+        seen = self.seen.get(doomed.manifest.digest)
+        return seen is None or seen.version == doomed.manifest.etag
 
     async def delete(self, doomed: Iterable[Doomed]) -> None:
         """Deletes what is not locked, a batch after the other."""

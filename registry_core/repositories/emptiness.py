@@ -10,6 +10,10 @@ from registry_core.repositories.executor import Executor, Survey, reading
 from registry_core.repositories.rows import is_live
 
 
+class _Stays(Exception):
+    """The repository holds something, or a lock keeps it."""
+
+
 class Emptiness:
     """Removes repositories that hold nothing."""
 
@@ -28,9 +32,11 @@ class Emptiness:
         async def read(also: frozenset[str] = frozenset()) -> Survey:
             found = await self._executor.survey(repository, also)
             row = found.rows[rows.REPOSITORY]
-            stays = not is_live(row) or not plan.may_go(row)
-            if stays or await self._executor.holds_another(repository, found):
+            if not is_live(row):
                 raise NameUnknown
+            # Where a try before that has lost its answer, this tells that it did nothing.
+            if not plan.may_go(row) or await self._executor.holds_another(repository, found):
+                raise _Stays
             return found
 
         try:
@@ -42,7 +48,7 @@ class Emptiness:
                 lambda found, moment: plan.bury_repository(found.rows, moment),
                 found,
             )
-        except NameUnknown:
+        except (NameUnknown, _Stays):
             return
         await self._catalog.leave(repository, entry)
 

@@ -163,13 +163,16 @@ class Executor:
         make: Callable[[R, Moment], Plan],
         found: R | None = None,
         begun: float | None = None,
+        *,
+        takes_away: bool = True,
     ) -> Made[R]:
         """Makes a change; answers what it was made of, and the plan that was applied.
 
         `read` reads what `make` plans from, and beside that the rows of the keys it is given: those
         that stood in the way. `found` is what was read already, from the time `begun` on (of
-        `time.monotonic`). Raises what `read` and `make` raise, and `Unavailable` if others keep
-        winning.
+        `time.monotonic`). A change that `takes_away` is done once nothing is there any more: by a
+        try whose answer was lost, or by another. Raises what `read` and `make` raise, and
+        `Unavailable` if others keep winning.
         """
         begun = time.monotonic() if begun is None else begun
         deadline = begun + CHANGE_DEADLINE.total_seconds()
@@ -184,8 +187,8 @@ class Executor:
                         found = await read(also)
                     made = make(found, self._moment(found))
                 except (ManifestUnknown, NameUnknown):
-                    if lost:
-                        return lost  # By our own earlier try, whose answer was lost.
+                    if lost and takes_away:
+                        return lost
                     raise
                 if lost and not (made.changes or made.before):
                     return lost  # The same: nothing of it is left to be done.

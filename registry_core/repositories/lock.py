@@ -40,6 +40,7 @@ class Locks:
                 repository,
                 reading(self._executor, repository, keys),
                 lambda read, moment: plan.set_attributes(repository, read.rows, change, moment),
+                takes_away=False,
             )
         except ManifestUnknown:
             # Its row may have been read after the repository's, which has gone along since.

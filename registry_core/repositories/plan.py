@@ -254,16 +254,33 @@ def untag(name: RepositoryName, found: Found, tag: Tag, origin: Origin, moment: 
     known = live(found[rows.tag_key(tag)])
     if known is None:
         raise ManifestUnknown(detail={"tag": str(tag)})
-    stored = StoredTag.from_row(known)
+    return untag_all(name, found, [StoredTag.from_row(known)], origin, moment)
+
+
+def untag_all(
+    name: RepositoryName,
+    found: Found,
+    tags: Sequence[StoredTag],
+    origin: Origin,
+    moment: Moment,
+) -> Plan:
+    """Takes tags away that fit one transaction; none, if none are left. `found` has `h`.
+
+    Raises `DisallowedOperation`, `Unavailable`.
+    """
+    if not tags:
+        return Plan(())
     _refuse_while_deleting(found[rows.REPOSITORY])
     _check(found[rows.REPOSITORY], Target.REPOSITORY, Use.UNTAG, name)
-    stored.attributes.check(Target.TAG, Use.UNTAG, tag)
+    for stored in tags:
+        stored.attributes.check(Target.TAG, Use.UNTAG, stored.tag)
+    left = dict.fromkeys(stored.digest for stored in tags)
     changes = [
         *_repository_is_deleted_from(found, moment),
-        *_tags_go(found, [stored], moment),
-        *_untagged(found, stored.digest, moment),
+        *_tags_go(found, tags, moment),
+        *_flat(_untagged(found, digest, moment) for digest in left),
     ]
-    return Plan(changes, [_untagging(name, stored, origin, moment)])
+    return Plan(changes, [_untagging(name, stored, origin, moment) for stored in tags])
 
 
 def _untagging(name: RepositoryName, tag: StoredTag, origin: Origin, moment: Moment) -> Event:

@@ -88,6 +88,16 @@ FREED_MANIFEST_FACTS = (
     *(f"Blobs{number}" for number in range(_MAX_BLOBS_BYTES // _PROPERTY_BYTES)),
 )
 """The same, and the blobs that it needs."""
+MANIFEST_CONTENT = (
+    LIVE,
+    GONE,
+    "MediaType",
+    "Size",
+    "Updated",
+    "Location",
+    *(f"Bytes{number}" for number in range(INLINE_BYTES // _PROPERTY_BYTES)),
+)
+"""The columns of `m:` that its bytes are read from, or the place where they lie."""
 
 LISTED_MANIFEST_FACTS = (
     LIVE,

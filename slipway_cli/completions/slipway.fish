@@ -50,8 +50,8 @@ function _shtab_slipway_using
   test "$_shtab_slipway_cmdpath" = "$argv"
 end
 
-set -g _shtab_slipway_commands repository 'repository list' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' gc fsck admin-password 'admin-password generate' whoami check-health completion cost
-set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --concurrency --deletions --description --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-warm --layers --name --new-layers --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --top --upload-mb-second --username --wait --workload -n -o -r -t -u
+set -g _shtab_slipway_commands repository 'repository list' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' gc fsck retention 'retention show' 'retention set' 'retention add' 'retention remove' 'retention run' admin-password 'admin-password generate' whoami check-health completion cost
+set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --brake --concurrency --deletions --description --except-tag --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-last --keep-warm --layers --name --new-layers --older-than --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --tag --top --untagged --upload-mb-second --username --wait --workload -n -o -r -t -u
 
 complete -c slipway -e
 complete -c slipway -f
@@ -387,6 +387,42 @@ complete -c slipway -n '_shtab_slipway_using gc' -l as-of -x -d 'with --dry-run:
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a fsck -d 'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
 complete -c slipway -n '_shtab_slipway_using fsck' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using fsck' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a retention -d 'rules by which manifests and tags go, and a run by them'
+complete -c slipway -n '_shtab_slipway_using retention' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a show -d 'Show the rules. With --output json it is the policy that `set` takes.'
+complete -c slipway -n '_shtab_slipway_using retention show' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention show' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using retention show' -l registry -s r -x -d 'the registry'"'"'s name or address (default: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage: RegistryStorage does that'
+complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a set -d 'Replace all rules by those of a file, as `show -o json` writes it.'
+complete -c slipway -n '_shtab_slipway_using retention set' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention set' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using retention set' -l registry -s r -x -d 'the registry'"'"'s name or address (default: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage: RegistryStorage does that'
+complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a add -d 'Add a rule: tags that go, and untagged manifests that go. Nothing goes before the next night, or `slipway retention run`.'
+complete -c slipway -n '_shtab_slipway_using retention add' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention add' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using retention add' -l registry -s r -x -d 'the registry'"'"'s name or address (default: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage: RegistryStorage does that'
+complete -c slipway -n '_shtab_slipway_using retention add' -l name -s n -x -d '1 to 50 lower-case letters, digits and '"'"'-'"'"''
+complete -c slipway -n '_shtab_slipway_using retention add' -l repository -x -d 'the repositories that it is about: * is any characters but /, ** any characters, [a-z] one of a set. You can repeat it'
+complete -c slipway -n '_shtab_slipway_using retention add' -l every-repository -d 'it is meant that the patterns match every repository'
+complete -c slipway -n '_shtab_slipway_using retention add' -l tag -x -d 'the tags that it is about (default: all). You can repeat it'
+complete -c slipway -n '_shtab_slipway_using retention add' -l except-tag -x -d 'tags that it is not about after all. You can repeat it'
+complete -c slipway -n '_shtab_slipway_using retention add' -l keep-last -x -d 'so many of them stay, those that were updated last'
+complete -c slipway -n '_shtab_slipway_using retention add' -l older-than -x -d 'only those go that were updated before: 12h, 30d'
+complete -c slipway -n '_shtab_slipway_using retention add' -l untagged -x -d 'those go that have had no tag for so long, and nothing needs: 0d, 12h, 7d'
+complete -c slipway -n '_shtab_slipway_using retention add' -l brake -x -d 'the part of a repository'"'"'s manifests, and of its tags, that a run may take; of a repository that would lose more it takes nothing (default: 10)'
+complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a remove -d 'Remove a rule. Without rules nothing goes.'
+complete -c slipway -n '_shtab_slipway_using retention remove' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention remove' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using retention remove' -l registry -s r -x -d 'the registry'"'"'s name or address (default: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage: RegistryStorage does that'
+complete -c slipway -n '_shtab_slipway_using retention remove' -l name -s n -x -d 'the name of the rule'
+complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a run -d 'Delete by the rules now, in every repository that they are about. The app does the same each night. What was touched within the grace period stays, and so does what is locked, or needed by what stays.'
+complete -c slipway -n '_shtab_slipway_using retention run' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using retention run' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using retention run' -l registry -s r -x -d 'the registry'"'"'s name or address (default: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage: RegistryStorage does that'
+complete -c slipway -n '_shtab_slipway_using retention run' -l dry-run -d 'delete nothing: only tell what would go, and why'
+complete -c slipway -n '_shtab_slipway_using retention run' -l as-of -x -d 'with --dry-run: what would go at this time, if nothing else happens until then'
+complete -c slipway -n '_shtab_slipway_using retention run' -l repository -x -d 'only in these of the repositories'
+complete -c slipway -n '_shtab_slipway_using retention run' -l force -d 'delete also where a rule would take more than its brake allows'
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a admin-password -d 'passwords of the admin account'
 complete -c slipway -n '_shtab_slipway_using admin-password' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using admin-password; and test $_shtab_slipway_npos -eq 0' -a generate -d 'Print a new password and the commands that set it. It changes nothing.'

@@ -19,6 +19,7 @@ _shtab_slipway_commands() {
     key:'the keys that sign tokens'
     manifest:'list, show, delete, lock and unlock manifests; a tree'
     repository:'list, show, delete, lock and unlock repositories'
+    retention:'rules by which manifests and tags go, and a run by them'
     role-assignment:'what users, groups and applications of Entra ID may do'
     scope-map:'what repository-scoped tokens may do'
     tag:'list, delete, lock and unlock tags'
@@ -64,6 +65,17 @@ _shtab_slipway_repository_commands() {
     unlock:'Allow pushes and deletions again, or what the flags say. Locks of manifests and tags stay.'
   )
   _describe 'slipway repository commands' _commands
+}
+
+_shtab_slipway_retention_commands() {
+  local _commands=(
+    add:'Add a rule: tags that go, and untagged manifests that go. Nothing goes before the next night, or `slipway retention run`.'
+    remove:'Remove a rule. Without rules nothing goes.'
+    run:'Delete by the rules now, in every repository that they are about. The app does the same each night. What was touched within the grace period stays, and so does what is locked, or needed by what stays.'
+    set:'Replace all rules by those of a file, as `show -o json` writes it.'
+    show:'Show the rules. With --output json it is the policy that `set` takes.'
+  )
+  _describe 'slipway retention commands' _commands
 }
 
 _shtab_slipway_role_assignment_commands() {
@@ -455,6 +467,73 @@ _shtab_slipway_repository_unlock_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_repository_unlock_defaults_added=0
 
+_shtab_slipway_retention_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_defaults_added=0
+
+_shtab_slipway_retention_add_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s name or address (default\: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage\: RegistryStorage does that]:NAME:"
+  {--name,-n}"[1 to 50 lower-case letters, digits and \'-\']:name:"
+  "*--repository[the repositories that it is about\: \* is any characters but \/, \*\* any characters, \[a-z\] one of a set. You can repeat it]:PATTERN:"
+  "--every-repository[it is meant that the patterns match every repository]"
+  "*--tag[the tags that it is about (default\: all). You can repeat it]:PATTERN:"
+  "*--except-tag[tags that it is not about after all. You can repeat it]:PATTERN:"
+  "--keep-last[so many of them stay, those that were updated last]:COUNT:"
+  "--older-than[only those go that were updated before\: 12h, 30d]:AGE:"
+  "--untagged[those go that have had no tag for so long, and nothing needs\: 0d, 12h, 7d]:AGE:"
+  "--brake[the part of a repository\'s manifests, and of its tags, that a run may take\; of a repository that would lose more it takes nothing (default\: 10)]:PERCENT:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_add_defaults_added=0
+
+_shtab_slipway_retention_remove_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s name or address (default\: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage\: RegistryStorage does that]:NAME:"
+  {--name,-n}"[the name of the rule]:name:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_remove_defaults_added=0
+
+_shtab_slipway_retention_run_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s name or address (default\: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage\: RegistryStorage does that]:NAME:"
+  "--dry-run[delete nothing\: only tell what would go, and why]"
+  "--as-of[with --dry-run\: what would go at this time, if nothing else happens until then]:TIME:"
+  "--repository[only in these of the repositories]:PATTERN:"
+  "--force[delete also where a rule would take more than its brake allows]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_run_defaults_added=0
+
+_shtab_slipway_retention_set_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s name or address (default\: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage\: RegistryStorage does that]:NAME:"
+  ":the policy, as JSON\; - is standard input:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_set_defaults_added=0
+
+_shtab_slipway_retention_show_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s name or address (default\: the first of REGISTRY_LOGIN_SERVERS). It chooses no storage\: RegistryStorage does that]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_retention_show_defaults_added=0
+
 _shtab_slipway_role_assignment_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
 )
@@ -797,6 +876,7 @@ _shtab_slipway() {
         key) _shtab_slipway_key ;;
         manifest) _shtab_slipway_manifest ;;
         repository) _shtab_slipway_repository ;;
+        retention) _shtab_slipway_retention ;;
         role-assignment) _shtab_slipway_role_assignment ;;
         scope-map) _shtab_slipway_scope_map ;;
         tag) _shtab_slipway_tag ;;
@@ -904,6 +984,33 @@ _shtab_slipway_repository() {
         lock) _arguments -C -s $_shtab_slipway_repository_lock_options ;;
         show) _arguments -C -s $_shtab_slipway_repository_show_options ;;
         unlock) _arguments -C -s $_shtab_slipway_repository_unlock_options ;;
+      esac
+  esac
+}
+
+_shtab_slipway_retention() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->retention'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_slipway_retention_defaults_added )); then
+    if (( ${_shtab_slipway_retention_options[(I)${(q)one_or_more}*]} +          ${_shtab_slipway_retention_options[(I)${(q)remainder}*]} +          ${_shtab_slipway_retention_options[(I)${(q)default}]} == 0 )); then
+      _shtab_slipway_retention_options+=(': :_shtab_slipway_retention_commands' '*::: :->retention')
+    fi
+    _shtab_slipway_retention_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_slipway_retention_options
+
+  case $state in
+    retention)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_slipway_retention-$line[1]:"
+      case $line[1] in
+        add) _arguments -C -s $_shtab_slipway_retention_add_options ;;
+        remove) _arguments -C -s $_shtab_slipway_retention_remove_options ;;
+        run) _arguments -C -s $_shtab_slipway_retention_run_options ;;
+        set) _arguments -C -s $_shtab_slipway_retention_set_options ;;
+        show) _arguments -C -s $_shtab_slipway_retention_show_options ;;
       esac
   esac
 }

@@ -18,6 +18,7 @@ class Gate:
         matches: Callable[[SeenCall], bool],
         *,
         is_answered: bool = False,
+        loses_answer: bool = False,
     ) -> None:
         self.reached, self._open = asyncio.Event(), asyncio.Event()
         held: list[SeenCall] = []
@@ -30,7 +31,9 @@ class Gate:
             if held or not matches(call):
                 return None
             held.append(call)
-            return Hold(after_gate=wait) if is_answered else Hold(before_gate=wait)
+            if is_answered:
+                return Hold(after_gate=wait, loses_answer=loses_answer)
+            return Hold(before_gate=wait, loses_answer=loses_answer)
 
         hook.plan = plan
 

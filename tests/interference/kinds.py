@@ -130,11 +130,14 @@ class Hold(Interference):
 
     before_gate: Callable[[], Awaitable[Any]] | None = None
     after_gate: Callable[[], Awaitable[Any]] | None = None
+    loses_answer: bool = False
 
     async def before(self, _: SeenCall) -> None:
         if self.before_gate:
             await self.before_gate()
 
-    async def after(self, _: SeenCall) -> None:
+    async def after(self, call: SeenCall) -> None:
         if self.after_gate:
             await self.after_gate()
+        if self.loses_answer:
+            raise Ambiguous(f"interference: answer lost of {call}")

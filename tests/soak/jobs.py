@@ -6,18 +6,34 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from registry_core.blobs import rows as blob_rows
+from registry_core.blobs.links import Links
 from registry_core.errors import Unavailable
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.stores import Stores
 from registry_core.lifecycle.fsck.checker import Checker
 from registry_core.lifecycle.fsck.report import Fault
+from registry_core.lifecycle.retention.policy import Policy, Rule
+from registry_core.lifecycle.retention.retention import How, Retention
+from registry_core.lifecycle.retention.survey import Surveys
+from registry_core.model.clock import HybridClock
+from registry_core.model.glob import Glob
+from registry_core.repositories import catalog, rows
+from registry_core.repositories.delete_many import BulkDeletions
+from registry_core.repositories.executor import Executor
+from registry_core.repositories.messages import QUEUE, Messages
+from registry_core.repositories.read import Manifests
+from registry_core.repositories.untag_many import BulkUntaggings
 from registry_core.settings import StorageSettings
 from registry_core.storage.budget import Budget, budgeted
+from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
+from registry_core.storage.objects import Objects
 from tests.interference.chance import ChanceHook
+from tests.soak import times
 from tests.soak.times import AGES
 
 PAUSE = 0.5
@@ -51,13 +67,37 @@ async def check(connection: Connection) -> Done:
     return Done(dict.fromkeys(broken, 1)) + Done(checks=1, unfinished=report.failed)
 
 
+async def retain(connection: Connection) -> Done:
+    """Retention of what has had no tag for some time, in every repository."""
+    table, entries = connection.table(rows.TABLE), connection.table(catalog.TABLE)
+    executor = Executor(table, HybridClock("local"))
+    none = timedelta(0)
+    links = Links(connection.table(blob_rows.TABLE), Cache(none), Cache(none), times.GRACE)
+    content = Objects(connection, blob_rows.CONTAINER)
+    manifests = Manifests(table, content, Cache(none), Cache(none), links, times.GRACE)
+    messages = Messages(connection.queue(QUEUE), times.GRACE)
+    deletions = BulkDeletions(executor, catalog.Catalog(entries), manifests, messages)
+    retention = Retention(
+        Surveys(table, manifests),
+        entries,
+        deletions,
+        BulkUntaggings(executor),
+        times.GRACE,
+        "local",
+    )
+    run = await retention.run(Policy((UNTAGGED,)), How(datetime.now(UTC)))
+    return Done(retained=run.manifests.total(), unfinished=run.failed)
+
+
+UNTAGGED = Rule("soak", (Glob("**"),), untagged=times.UNTAGGED, every_repository=True, brake=100)
 JOBS: list[Job] = [
     collect,
     check,
+    retain,
 ]
-TAKES_UNTAGGED = False
+TAKES_UNTAGGED = True
 """Whether one of them takes manifests without a tag."""
-OWED = ("collected", "failed", "repeated")
+OWED = ("collected", "retained", "failed", "repeated")
 """What must have happened in a run: a soak in which it did not has proved nothing."""
 
 

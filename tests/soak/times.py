@@ -24,6 +24,8 @@ ADDRESS_KEPT = timedelta(seconds=5)
 DOWNLOAD = timedelta(seconds=20)
 HINT = timedelta(seconds=20)
 """Less than an object outlives its rows."""
+UNTAGGED = timedelta(seconds=15)
+"""After so long without a tag retention takes a manifest, if nobody has touched it for `GRACE`."""
 EXPIRY = timedelta(seconds=60)
 """Of an upload."""
 
@@ -40,3 +42,5 @@ def shorten(registry: Registry) -> None:
     )
     sas.LIFETIME, sas.KEPT = ADDRESS, ADDRESS_KEPT
     composition._HINT_LIFE = HINT
+    # By which messages of deletions have things collected, in the servers.
+    Ages.of = classmethod(lambda *_: AGES)  # type: ignore[method-assign,assignment]

@@ -64,6 +64,7 @@ FILTERING = {"registry_core.storage.tables", "registry_core.storage.entities"}
 # a service of an account, a kind of route, a word for people.
 HOMONYMS = {
     "registry_core.settings": {"h", "blob"},
+    "registry_core.lifecycle.retention.policy": {"h"},
     "registry_core.blobs.hashing": {"h"},
     "registry_core.storage.calls": {"blob"},
     "registry_core.http.v2.routes": {"blob"},

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from registry_core.errors import RegistryError
 from registry_core.lifecycle.collection.collector import Collector
+from registry_core.lifecycle.retention.policy import Tags
+from registry_core.lifecycle.retention.retention import How
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName, Tag
 from tests.integration.core.collection.mailbox import freed
 from tests.integration.core.collection.support import Collecting
+from tests.integration.core.retention.support import AT_ONCE, retention_of
 from tests.integration.core.support import Client
 
 
@@ -46,6 +49,7 @@ LOCK, UNLOCK = "LOCK", "UNLOCK"
 DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
 COLLECT, COLLECT_REPOSITORY, TAKE = "COLLECT", "COLLECT REPOSITORY", "TAKE"
 DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
+RETAIN = "RETAIN"
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -128,6 +132,17 @@ def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
 
+async def _retain(client: Client, repository: str, as_of: str, keep_last: str) -> None:
+    """A visit by retention: of what was there at the moment, untagged manifests go.
+
+    Of tags, all but the last so many go as well; with 0, every tag stays.
+    """
+    last = int(keep_last)
+    rule = replace(AT_ONCE, tags=Tags(keep_last=last) if last else None)
+    how = How(datetime.fromisoformat(as_of))
+    await retention_of(client).visit(RepositoryName(repository), [rule], how)
+
+
 _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     LOCK: _lock,
     UNLOCK: _unlock,
@@ -136,4 +151,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     COLLECT: _collect,
     COLLECT_REPOSITORY: _collect_repository,
     TAKE: _take,
+    RETAIN: _retain,
 }

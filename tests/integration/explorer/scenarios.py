@@ -250,6 +250,15 @@ class Setup:
         as_of, digests = await moment(self._client), " ".join(map(digest_of, blobs))
         return Request(requests.TAKE, f"{self.repository} {as_of.isoformat()} {digests}")
 
+    async def retain(self, keep_last: int = 0) -> Request:
+        """A visit by retention, to which what is there now is old: untagged manifests go.
+
+        With `keep_last`, all tags but so many go too.
+        """
+        as_of = await moment(self._client)
+        words = f"{self.repository} {as_of.isoformat()} {keep_last}"
+        return Request(requests.RETAIN, words)
+
     async def next_second(self) -> None:
         """Lets storage's time go on to the next second: it knows no less of objects."""
         begun = await moment(self._client)
@@ -1460,3 +1469,123 @@ async def a_blob_in_one_request_twice(s: Setup) -> Sequence[Series]:
     content = s.own
     await s.session()
     return s.commit(content, content), s.commit(content, content)
+
+
+# Retention.
+
+
+@scenario("K5", mishaps=When.LONG)
+async def an_untagged_manifest_is_retained_by_a_tag_that_is_pushed(s: Setup) -> Sequence[Series]:
+    """A deletion on no version takes the manifest from under its new tag."""
+    await s.blobs(ONE, TWO)
+    await s.push(B, tag="kept")
+    await s.push(A)
+    return await s.retain(), s.put(A, "v1")
+
+
+@scenario("K5", mishaps=When.LONG)
+async def an_untagged_manifest_goes_and_an_index_that_holds_it_is_pushed(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return await s.retain(), s.put(INDEX, "v1")
+
+
+@scenario("K3", "K5", is_in_parts=True)
+async def an_untagged_manifest_goes_and_a_referrer_to_it_is_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A)
+    return await s.retain(), s.put(A2)
+
+
+@scenario("K3", "K5", is_in_parts=True, most=300)
+async def a_referrer_goes_with_its_subject_that_is_pushed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, A2)
+    return await s.retain(), s.put(A, "v1")
+
+
+@scenario("K3", "K5", is_in_parts=True, most=300)
+async def an_index_goes_with_what_it_holds_and_is_pushed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, INDEX)
+    return await s.retain(), s.put(INDEX, "v1")
+
+
+@scenario("K3", "K4", "K5", is_in_parts=True)
+async def an_index_goes_with_what_it_holds_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, INDEX)
+    return await s.retain(), s.lock(INDEX.digest, "DeleteEnabled")
+
+
+@scenario("K4", "K5", mishaps=When.LONG)
+async def an_untagged_manifest_goes_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(B, tag="kept")
+    await s.push(A)
+    return await s.retain(), s.lock(A.digest, "DeleteEnabled")
+
+
+@scenario("K4", "K5")
+async def an_untagged_manifest_goes_and_its_repository_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(B, tag="kept")
+    await s.push(A)
+    return await s.retain(), s.lock()
+
+
+@scenario("K5")
+async def an_untagged_manifest_goes_twice_and_is_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(B, tag="kept")
+    await s.push(A)
+    retain = await s.retain()
+    return retain, s.delete(A.digest), retain
+
+
+@scenario("K1", "K5", mishaps=When.LONG)
+async def an_old_tag_goes_with_its_manifest_and_is_pushed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="old")
+    await s.push(B, tag="new")
+    return await s.retain(keep_last=1), s.put(A, "old")
+
+
+@scenario("K1", "K5")
+async def an_old_tag_goes_and_its_manifest_stays_and_it_is_pushed_elsewhere(
+    s: Setup,
+) -> Sequence[Series]:
+    """The other tag keeps the manifest; the old one moves to another."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="old")
+    await s.push(B, tag="newer")
+    await s.push(A, tag="newest")
+    return await s.retain(keep_last=2), s.put(B, "old")
+
+
+@scenario("K1", "K4", "K5")
+async def an_old_tag_goes_with_its_manifest_and_is_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="old")
+    await s.push(B, tag="new")
+    return await s.retain(keep_last=1), s.lock("old")
+
+
+@scenario("K5")
+async def the_last_manifest_goes_and_another_is_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return await s.retain(), s.put(B, "v1")
+
+
+@scenario("K5")
+async def an_untagged_manifest_goes_and_the_repository_is_collected(s: Setup) -> Sequence[Series]:
+    """The manifest was deleted before; what that left goes, and what has come since stays."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.push(B, tag="kept")
+    await s.do(s.delete(A.digest))
+    await s.push(A)
+    return await s.retain(), await s.collect_repository(), s.put(A, "v1")

@@ -341,6 +341,35 @@ async def test_a_push_that_began_before_a_repository_is_deleted_makes_it_anew(
     assert repository in listed
 
 
+@pytest.mark.rule("D5", "F5")
+async def test_a_repository_that_is_pushed_to_while_it_seems_empty_stays_listed(
+    client: Client, other: Client, repository: str
+) -> None:
+    """The answer is lost of the transaction that was to bury it, and that storage has refused."""
+    image = await client.push_image(repository, "only")
+    new = Image.make()
+    await push_blobs(other, repository, new)
+    seen = 0
+
+    def buries(call: SeenCall) -> bool:
+        nonlocal seen
+        seen += is_change(call)
+        return is_change(call) and seen == 2
+
+    gate = Gate(client.hook, buries, loses_answer=True)
+    change = DeleteManifests((Digest.parse(image.digest),), ORIGIN)
+    name = RepositoryName(repository)
+    deletion = asyncio.create_task(
+        client.services.bulk_deletions.delete_manifests(name, change, lambda _: None)
+    )
+    await gate.reached.wait()
+    assert (await other.put_manifest(repository, "new", new.manifest)).status_code == 201
+    gate.open()
+    await deletion
+    listed = (await other.send("GET", "/v2/_catalog?n=1000")).json()["repositories"]
+    assert repository in listed
+
+
 @pytest.mark.rule("D8")
 async def test_two_that_delete_a_repository_at_once_delete_it(
     client: Client, other: Client, repository: str

@@ -290,6 +290,28 @@ async def test_what_began_before_a_lock_is_refused_after_it(
     assert "t:v2" not in await rows(other, repository)
 
 
+@pytest.mark.rule("F5")
+async def test_a_lock_that_came_too_late_says_so_though_its_answer_was_lost(
+    client: Client, other: Client, repository: str
+) -> None:
+    """That nothing is there does not mean that the lock has done its work."""
+    image = await client.push_image(repository, "")
+    await client.push_image(repository, "keep")
+    gate = Gate(
+        client.hook,
+        lambda call: any(not each.is_read for each in call.operations),
+        loses_answer=True,
+    )
+    target = Digest.parse(image.digest)
+    lock = asyncio.create_task(set_attributes(client, repository, target, DeleteEnabled=False))
+    await gate.reached.wait()
+    deleted = await other.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    assert deleted.status_code == 202
+    gate.open()
+    with pytest.raises(ManifestUnknown):
+        await lock
+
+
 @pytest.mark.rule("F6", "L5")
 async def test_an_empty_repository_goes_though_its_last_update_is_missing(
     client: Client, repository: str

@@ -1,0 +1,1 @@
+"""Retention: rules by which manifests and tags go by themselves (`docs/retention.md`)."""
