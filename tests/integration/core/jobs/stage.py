@@ -54,6 +54,12 @@ class Stage:
         assert answer.status_code == 201, answer.text
         self.day = datetime.now(UTC).date()
 
+    async def untag(self) -> None:
+        """Leaves an image without a tag."""
+        self.gone = await self.client.push_image(HOME, "v3")
+        answer = await self.client.send("DELETE", f"/v2/{HOME}/manifests/v3")
+        assert answer.status_code == 202, answer.text
+
     async def break_rows(self) -> None:
         """Loses rows of the image that stays: of a list, of protection, and of a blob itself."""
         stores, home = stores_of(self.client), RepositoryName(HOME)

@@ -20,6 +20,7 @@ from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName
 from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
 from tests.integration.core.jobs.stage import HOME, Stage
+from tests.integration.core.retention.support import Retaining
 from tests.integration.core.soundness import at_once
 from tests.integration.core.support import Client, digest_of
 
@@ -42,14 +43,12 @@ class Job:
     """A job, and what it finds."""
 
     run: Run
+    finds: Callable[[Stage], Awaitable[None]] = Stage.litter
+    """Puts onto the stage what the job is there for."""
     mends: bool = False
-    """Whether it finds rows that are broken, in place of litter."""
+    """Whether what it finds is broken."""
     is_long: bool = False
     """Whether it makes so many calls that `make test` leaves it out."""
-
-    async def prepare(self, stage: Stage) -> None:
-        """Puts onto the stage what the job is there for."""
-        await (stage.break_rows() if self.mends else stage.litter())
 
     @property
     def name(self) -> str:
@@ -106,6 +105,12 @@ async def message(client: Client, stage: Stage, as_of: datetime) -> Done:
     return _done(await freed.collect(Message(Kind.FREED, name, digests, as_of)))
 
 
+async def retention(client: Client, stage: Stage, as_of: datetime) -> Done:
+    """Retention of one repository, of what has no tag."""
+    visit = await Retaining(client, HOME).visit(as_of)
+    return Done(len(visit.gone))
+
+
 async def repair(client: Client, stage: Stage, as_of: datetime) -> Done:
     found = Checker(stores_of(client), lambda _: None, wait=at_once, repair=True)
     report = await found.run()
@@ -118,9 +123,10 @@ JOBS = [
     Job(visit_of_a_repository),
     Job(visit_of_a_day),
     Job(message),
+    Job(retention, Stage.untag, is_long=True),
     Job(walk, is_long=True),
     Job(night, is_long=True),
-    Job(repair, mends=True, is_long=True),
+    Job(repair, Stage.break_rows, mends=True, is_long=True),
 ]
 
 

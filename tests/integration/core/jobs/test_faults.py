@@ -91,7 +91,7 @@ async def test_a_job_that_storage_fails_leaves_garbage_at_worst_and_ends_when_re
     failed = 0
     for number in range(1, MAX_CALLS):
         stage = Stage(other, kept)
-        await job.prepare(stage)
+        await job.finds(stage)
         broken = await stage.broken() if job.mends else []
         plan(client.hook, way, number)
         done, calls = await run(job, client, stage)
