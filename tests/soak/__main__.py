@@ -3,8 +3,8 @@
 docker (podman where no engine runs), skopeo and oras push, pull, tag and delete images in
 repositories of their own and in one that they share, through two server processes. The jobs of
 `jobs.py` run all the time, in times that are a minute where a registry's are days. One storage call
-in a hundred fails. At the end every manifest that was acknowledged is pulled and hashed with its blobs, and
-storage holds nothing else.
+in a hundred fails. At the end every manifest that was acknowledged is pulled and hashed with its
+blobs, and storage holds nothing else.
 """
 
 from __future__ import annotations
