@@ -4,9 +4,10 @@ import argparse
 import secrets
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from bench import cold_start, report
+from bench import cold_start, collection, report
 from bench.client import UnexpectedAnswerError
 from bench.cpu import report as cpu_report
 from bench.cpu.measure import measure as measure_cpu
@@ -65,6 +66,14 @@ def main() -> int:
         "middle and the last, in each order.",
     )
     pages.set_defaults(run=_listings)
+    _collection_options(
+        nouns.add_parser(
+            "collection",
+            help="how fast garbage is collected, beside the same storage calls made raw",
+            description="Collect blobs that nothing needs, on one copy of their storage, and send "
+            "the very same requests raw on another.",
+        )
+    )
     arguments = parser.parse_args()
     try:
         sys.stdout.write(arguments.run(arguments) + "\n")
@@ -101,6 +110,16 @@ def _cpu_options(cpu: argparse.ArgumentParser) -> None:
     cpu.set_defaults(run=_cpu)
 
 
+def _collection_options(options: argparse.ArgumentParser) -> None:
+    plan = collection.PLAN
+    options.add_argument("--pairs", type=_count, default=plan.pairs, help=f"({plan.pairs})")
+    options.add_argument(
+        "--blobs", type=_count, default=plan.blobs, help=f"blobs in each pair ({plan.blobs})"
+    )
+    options.add_argument("--output", choices=("table", "json"), default="table")
+    options.set_defaults(run=_collection)
+
+
 def _count(text: str) -> int:
     count = int(text)
     if count < 1:
@@ -126,6 +145,13 @@ def _cpu(arguments: argparse.Namespace) -> str:
 def _listings(_: argparse.Namespace) -> str:
     with staged() as stage:
         return listings.as_table(listings.measure(stage, listings.SIZES, _say))
+
+
+def _collection(arguments: argparse.Namespace) -> str:
+    plan = replace(collection.PLAN, pairs=arguments.pairs, blobs=arguments.blobs)
+    pairs = collection.measure(plan, _say)
+    told = collection.as_json if arguments.output == "json" else collection.as_table
+    return told(pairs)
 
 
 def _cold_start(_: argparse.Namespace) -> str:

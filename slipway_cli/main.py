@@ -20,14 +20,10 @@ _EPILOG = """\
 credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
 leave it out.
 
-`token`, `scope-map`, `role-assignment`, `key`, `gc` and `retention` read and write the registry's
-storage. Set RegistryStorage to a connection string, or set RegistryStorage__accountName and sign in
-with `az login`. The identity needs the role Storage Table Data Contributor; `key`, `gc` and
-`retention` also need Storage Blob Data Contributor.
-`token`, `scope-map`, `role-assignment`, `key`, `gc` and `fsck` read and write the registry's
-storage. Set RegistryStorage to a connection string, or set RegistryStorage__accountName and sign in
-with `az login`. The identity needs the role Storage Table Data Contributor; `key`, `gc` and `fsck`
-also need Storage Blob Data Contributor.
+`token`, `scope-map`, `role-assignment`, `key`, `gc`, `retention` and `fsck` read and write the
+registry's storage. Set RegistryStorage to a connection string, or set RegistryStorage__accountName
+and sign in with `az login`. The identity needs the role Storage Table Data Contributor; `key`,
+`gc`, `retention` and `fsck` also need Storage Blob Data Contributor.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
 130 interrupted.

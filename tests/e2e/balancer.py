@@ -8,6 +8,7 @@ of Azure's front end are: nothing of a session may depend on where the last requ
 from __future__ import annotations
 
 import itertools
+import socket
 import sys
 from collections.abc import AsyncIterator
 
@@ -65,7 +66,6 @@ class Balancer:
             timeout=aiohttp.ClientTimeout(total=None),
         )
         await send({"type": "lifespan.startup.complete"})
-        print(READY, flush=True)
         await receive()
         await self._session.close()
         await send({"type": "lifespan.shutdown.complete"})
@@ -86,11 +86,21 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
+class _Server(uvicorn.Server):
+    """Says that it is ready once it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(READY, flush=True)
+
+
 if __name__ == "__main__":
-    uvicorn.run(
-        Balancer(sys.argv[2:]),
-        port=int(sys.argv[1]),
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-    )
+    _Server(
+        uvicorn.Config(
+            Balancer(sys.argv[2:]),
+            port=int(sys.argv[1]),
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+        )
+    ).run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ from tests.e2e.artefacts import Subject
 from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
-from tests.e2e.process import run
+from tests.e2e.process import client_environment, run
 from tests.e2e.registry import ROOT, Registry
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.tool import Tool
@@ -133,17 +132,7 @@ def scratch(workspace: Path) -> Path:
 @pytest.fixture(scope="session")
 def environment(workspace: Path) -> dict[str, str]:
     """Give the clients, of the caller's environment, no more than where programs are."""
-    go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
-    # What the setup installed comes before another version that the machine may have.
-    own = os.environ.get("GOBIN", str(go))
-    system = ["/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
-    path = [own, os.environ.get("PATH", os.defpath), *system]
-    return {
-        "PATH": os.pathsep.join(path),
-        "HOME": str(_folder(workspace, "home")),
-        "TMPDIR": str(_folder(workspace, "tmp")),
-        "LC_ALL": "C.UTF-8",
-    }
+    return client_environment(workspace)
 
 
 @pytest.fixture(scope="session", autouse=True)

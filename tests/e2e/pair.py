@@ -19,16 +19,28 @@ LINE = re.compile(r"(\d) (\w+) (/v2/\S+)")
 class Pair(Registry):
     """Two registries on one storage account, behind one address."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        app_dir: Path = ROOT,
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._shared: int = free.getsockname()[1]
         settings = {"REGISTRY_LOGIN_SERVERS": f"localhost:{self._shared}", **(settings or {})}
-        super().__init__(folder, settings=settings)
+        super().__init__(folder, app_dir=app_dir, settings=settings)
         self._second = Registry(
-            folder, storage=self.storage, password=self.password, settings=settings
+            folder,
+            app_dir=app_dir,
+            storage=self.storage,
+            password=self.password,
+            settings=settings,
         )
-        servers = [f"http://127.0.0.1:{port}" for port in (self._port, self._second._port)]
-        command = [sys.executable, "-m", "tests.e2e.balancer", str(self._shared), *servers]
+        ports = (self._port, self._second._port)
+        self.servers = [f"http://127.0.0.1:{port}" for port in ports]
+        """Where each of the two is reached by itself."""
+        command = [sys.executable, "-m", "tests.e2e.balancer", str(self._shared), *self.servers]
         self._balancer = Daemon(command, cwd=ROOT)
         self._balancer.wait_for(READY, 30)
 
@@ -45,6 +57,16 @@ class Pair(Registry):
                 if "/blobs/uploads/" in path:
                     found[path].append((int(server), method))
         return found
+
+    def stop_servers(self) -> None:
+        """Ends the two and the balancer. Storage stays. Safe to call again."""
+        self._balancer.stop()
+        self._second.stop()
+        self._daemon.stop()
+
+    def stop_storage(self) -> None:
+        """Ends the storage of both."""
+        self._stop_storage()
 
     def stop(self) -> None:
         self._balancer.stop()

@@ -22,6 +22,24 @@ TIMEOUT = 120.0
 TAIL = 40
 
 
+def client_environment(workspace: Path) -> dict[str, str]:
+    """Of the caller's environment no more than where programs are; the rest is the workspace's."""
+    go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin"
+    # What the setup installed comes before another version that the machine may have.
+    own = os.environ.get("GOBIN", str(go))
+    system = ["/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    path = [own, os.environ.get("PATH", os.defpath), *system]
+    folders = {name: workspace / name for name in ("home", "tmp")}
+    for folder in folders.values():
+        folder.mkdir()
+    return {
+        "PATH": os.pathsep.join(path),
+        "HOME": str(folders["home"]),
+        "TMPDIR": str(folders["tmp"]),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
 @dataclass(frozen=True)
 class Result:
     """What a program said."""

@@ -52,6 +52,25 @@ class Drop(Interference):
         raise Ambiguous(f"interference: answer lost of {call}")
 
 
+CODES = {
+    412: "ConditionNotMet",
+    429: "TooManyRequests",
+    500: "OperationTimedOut",
+    503: "ServerBusy",
+}
+"""What storage calls the reason of a status."""
+
+
+@dataclass
+class Answered(Interference):
+    """Storage answers with a status, and has done nothing."""
+
+    status: int
+
+    async def forward(self, _: Request, __: Send) -> Answer:
+        return Answer(self.status, {"x-ms-error-code": CODES[self.status]})
+
+
 @dataclass
 class Divert(Interference):
     """Another server answers in storage's place, say with a status that storage may give."""
@@ -77,6 +96,32 @@ class Postpone(Interference):
         """Has storage apply the call now, once; the status it answered, None if none was kept."""
         delivery, self._delivery = self._delivery, None
         return (await delivery()).status if delivery else None
+
+
+class Killed(BaseException):
+    """The process that made a storage call is dead. Nothing of it goes on."""
+
+
+@dataclass
+class Death(Interference):
+    """The process dies around the `number`th call from now on: it makes no other call.
+
+    What was under way may have been applied or not.
+    """
+
+    number: int
+    is_answered: bool
+    """Whether storage has applied the call; else it has not even come there."""
+    seen: int = 0
+
+    async def before(self, call: SeenCall) -> None:
+        self.seen += 1
+        if self.seen > self.number or (self.seen == self.number and not self.is_answered):
+            raise Killed(f"before {call}")
+
+    async def after(self, call: SeenCall) -> None:
+        if self.seen >= self.number:
+            raise Killed(f"after {call}")
 
 
 @dataclass

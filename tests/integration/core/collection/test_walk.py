@@ -29,6 +29,8 @@ from tests.integration.core.support import Client, Image, connect, digest_of, is
 from tests.interference.kinds import Drop, Interference, Refuse
 
 OF = 7
+MOST_CALLS = 6
+"""For each blob that is collected."""
 ALGORITHM_RANGES = 5
 """The two algorithms' digests, and what stands before, between and after them."""
 
@@ -201,3 +203,23 @@ async def test_a_walk_that_finds_nothing_costs_a_call_for_a_thousand_rows(client
     # ranges; the repositories; the catalog.
     assert trace.count <= 1 + ALGORITHM_RANGES + 2 + 1 + 1
     assert walk.report.kept.total() > 50
+
+
+@pytest.mark.rule("G9", "G10")
+async def test_walks_collect_a_blob_for_six_calls_at_most_their_own_included(
+    client: Client,
+) -> None:
+    images = [await client.push_image("team/app", f"v{number}") for number in range(20)]
+    for image in images:
+        answer = await client.send("DELETE", f"/v2/team/app/manifests/{image.digest}")
+        assert answer.status_code == 202
+    # Uploads of today are no garbage, and are not looked at.
+    ages = replace(NO_AGE, upload=timedelta(days=2))
+    collector, gone, calls = Collecting(client, ages).collector, Counter[Kind](), 0
+    for _ in range(2):
+        as_of = await moment(client)
+        with traced() as trace:
+            walk = await collector.run(0, 1, as_of)
+        gone, calls = gone + walk.report.gone, calls + trace.count
+    assert gone[Kind.OBJECT] == 2 * len(images)
+    assert calls <= MOST_CALLS * gone[Kind.OBJECT]

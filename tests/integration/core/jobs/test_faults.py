@@ -1,0 +1,111 @@
+"""Storage fails at every single call of every job, in every way it can; and the job is killed.
+
+Whatever becomes of the job: afterwards there is garbage at worst, and nothing else is wrong. The
+same job once more comes to its end, and walks of much later leave nothing but what is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+
+import pytest
+
+from devhost.processes.azurite import Azurite
+from registry_core.errors import Unavailable
+from registry_core.settings import Settings
+from registry_core.storage import wire
+from registry_core.storage.calls import traced
+from registry_core.storage.faults import StorageFault
+from tests.integration.core.collection.support import moment
+from tests.integration.core.jobs.stage import HOME, Stage
+from tests.integration.core.jobs.table import JOBS, Done, Job
+from tests.integration.core.support import Client, Image, connect
+from tests.interference.hook import InterferingHook
+from tests.interference.kinds import Answered, Death, Drop, Interference, Killed, Refuse
+
+pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2")
+
+MAX_CALLS = 200
+WAYS: dict[str, Callable[[], Interference]] = {
+    "never sent": Refuse,
+    "answer lost": Drop,
+    **{str(status): partial(Answered, status) for status in (412, 429, 500, 503)},
+}
+DEATHS = {"killed before": False, "killed after": True}
+LONG = [pytest.param(way, marks=pytest.mark.long) for way in ("never sent", "429", "500")]
+"""To a job the same as 503: `make test` leaves them out."""
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """One of these tests' own: what is in it is known to the last object."""
+    with Azurite(tmp_path_factory.mktemp("jobs")) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """An instance that waits no second before it reads again."""
+    monkeypatch.setattr(wire, "READ_BACK_OFF_SECONDS", 0)
+    async with connect(settings) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def kept(other: Client) -> AsyncIterator[Image]:
+    """The image that stays during a test."""
+    image = await other.push_image(HOME, "v1")
+    yield image
+    await other.send("DELETE", f"/v2/{HOME}/manifests/{image.digest}")
+
+
+def plan(hook: InterferingHook, way: str, number: int) -> None:
+    """Has the `number`th call from now fail, or the process die around it."""
+    if way in DEATHS:
+        death = Death(number, is_answered=DEATHS[way])
+        hook.plan = lambda _: death
+    else:
+        hook.plan_nth(number, WAYS[way]())
+
+
+async def run(job: Job, client: Client, stage: Stage) -> tuple[Done, int]:
+    """What a job did, and how many storage calls it made."""
+    as_of = await moment(stage.client)
+    with traced() as trace:
+        try:
+            done = await job.run(client, stage, as_of)
+        except (StorageFault, Unavailable, Killed):
+            done = Done(failed=1)
+    return done, trace.count
+
+
+@pytest.mark.parametrize("way", ["answer lost", "412", "503", *DEATHS, *LONG])
+@pytest.mark.parametrize(
+    "job",
+    [pytest.param(job, id=job.name, marks=pytest.mark.long if job.is_long else ()) for job in JOBS],
+)
+async def test_a_job_that_storage_fails_leaves_garbage_at_worst_and_ends_when_repeated(
+    client: Client, other: Client, kept: Image, job: Job, way: str
+) -> None:
+    failed = 0
+    for number in range(1, MAX_CALLS):
+        stage = Stage(other, kept)
+        await job.finds(stage)
+        broken = await stage.broken() if job.mends else []
+        plan(client.hook, way, number)
+        done, calls = await run(job, client, stage)
+        client.hook.plan = None
+        failed += done.failed
+        assert set(await stage.broken()) <= set(broken), number
+        again, _ = await run(job, client, stage)
+        assert not again.failed, number
+        if job.mends:
+            assert await stage.broken() == [], number
+        else:
+            await stage.is_clean_much_later()
+        if calls < number:
+            assert done.things, "the job found nothing to do"
+            assert failed or way not in DEATHS
+            return  # It has fewer calls than this.
+    raise AssertionError(f"a job of {MAX_CALLS} calls")

@@ -1,0 +1,131 @@
+"""The jobs that run all the time beside the clients: one line each."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from registry_core.blobs import rows as blob_rows
+from registry_core.blobs.links import Links
+from registry_core.errors import Unavailable
+from registry_core.lifecycle.collection.collector import Collector
+from registry_core.lifecycle.collection.stores import Stores
+from registry_core.lifecycle.fsck.checker import Checker
+from registry_core.lifecycle.fsck.report import Fault
+from registry_core.lifecycle.retention.policy import Policy, Rule
+from registry_core.lifecycle.retention.retention import How, Retention
+from registry_core.lifecycle.retention.survey import Surveys
+from registry_core.model.clock import HybridClock
+from registry_core.model.glob import Glob
+from registry_core.repositories import catalog, rows
+from registry_core.repositories.delete_many import BulkDeletions
+from registry_core.repositories.executor import Executor
+from registry_core.repositories.messages import QUEUE, Messages
+from registry_core.repositories.read import Manifests
+from registry_core.repositories.untag_many import BulkUntaggings
+from registry_core.settings import StorageSettings
+from registry_core.storage.budget import Budget, budgeted
+from registry_core.storage.cache import Cache
+from registry_core.storage.connection import Connection
+from registry_core.storage.faults import StorageFault
+from registry_core.storage.objects import Objects
+from tests.interference.chance import ChanceHook
+from tests.soak import times
+from tests.soak.times import AGES
+
+PAUSE = 0.5
+"""Seconds between two runs: the clients need the processors as well."""
+_PATIENCE_SECONDS = 120.0
+
+Done = Counter[str]
+"""What a job did: `collected` things and `bytes`, `retained` manifests, what is left `unfinished`.
+What is `broken …` is told in words."""
+Job = Callable[[Connection], Awaitable[Done]]
+
+
+async def collect(connection: Connection) -> Done:
+    """A walk over everything."""
+    walk = await Collector(Stores.over(connection), AGES).run(0, 1, datetime.now(UTC))
+    report = walk.report
+    return Done(
+        collected=report.gone.total(),
+        bytes=report.size,
+        visits=report.visits,
+        unfinished=report.failed,
+        walks=1,
+    )
+
+
+async def check(connection: Connection) -> Done:
+    """A check of everything, beside whatever goes on: nothing may ever be broken."""
+    found = list[Fault]()
+    report = await Checker(Stores.over(connection), found.append).run()
+    broken = {f"broken {each.invariant} {each.partition} {each.key}: {each.text}" for each in found}
+    return Done(dict.fromkeys(broken, 1)) + Done(checks=1, unfinished=report.failed)
+
+
+async def retain(connection: Connection) -> Done:
+    """Retention of what has had no tag for some time, in every repository."""
+    table, entries = connection.table(rows.TABLE), connection.table(catalog.TABLE)
+    executor = Executor(table, HybridClock("local"))
+    none = timedelta(0)
+    links = Links(connection.table(blob_rows.TABLE), Cache(none), Cache(none), times.GRACE)
+    content = Objects(connection, blob_rows.CONTAINER)
+    manifests = Manifests(table, content, Cache(none), Cache(none), links, times.GRACE)
+    messages = Messages(connection.queue(QUEUE), times.GRACE)
+    deletions = BulkDeletions(executor, catalog.Catalog(entries), manifests, messages)
+    retention = Retention(
+        Surveys(table, manifests),
+        entries,
+        deletions,
+        BulkUntaggings(executor),
+        times.GRACE,
+        "local",
+    )
+    run = await retention.run(Policy((UNTAGGED,)), How(datetime.now(UTC)))
+    return Done(retained=run.manifests.total(), unfinished=run.failed)
+
+
+UNTAGGED = Rule("soak", (Glob("**"),), untagged=times.UNTAGGED, every_repository=True, brake=100)
+JOBS: list[Job] = [
+    collect,
+    check,
+    retain,
+]
+TAKES_UNTAGGED = True
+"""Whether one of them takes manifests without a tag."""
+OWED = ("collected", "retained", "failed", "repeated")
+"""What must have happened in a run: a soak in which it did not has proved nothing."""
+
+
+class Background:
+    """Runs every job again and again, on storage that fails a share of its calls."""
+
+    def __init__(self, storage: str, share: float, seed: int) -> None:
+        self.hook = ChanceHook(share, seed)
+        self.done: Done = Done()
+        self._storage = storage
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until it is told to stop."""
+        connection = Connection(StorageSettings(self._storage), self.hook)
+        try:
+            await asyncio.gather(*(self._repeat(job, connection, stop) for job in JOBS))
+        finally:
+            await connection.close()
+
+    async def _repeat(self, job: Job, connection: Connection, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                with budgeted(Budget(_PATIENCE_SECONDS, attempts=sys.maxsize)):
+                    self.done += await job(connection)
+            except (StorageFault, Unavailable):
+                self.done["unfinished"] += 1
+            try:
+                async with asyncio.timeout(PAUSE):
+                    await stop.wait()
+            except TimeoutError:
+                continue
