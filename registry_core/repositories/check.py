@@ -16,7 +16,14 @@ from registry_core.model.digest import Digest
 from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
-from registry_core.repositories.rows import StoredManifest, StoredTag, is_live
+from registry_core.repositories.rows import (
+    DeletedTag,
+    State,
+    StoredManifest,
+    StoredTag,
+    is_live,
+    state_of,
+)
 from registry_core.storage.tables import Row
 
 
@@ -43,12 +50,29 @@ class Snapshot:
     """Of the blobs that its manifests need: `blob`, and this repository's `l:` and `r:`."""
     contents: Mapping[Digest, bytes]
     """The bytes of manifests that lie elsewhere than in their rows."""
+    is_listed_as_deleted: bool | None = None
+    """Whether it is among the repositories with something deleted softly; None if unknown."""
 
     @cached_property
     def manifests(self) -> dict[Digest, StoredManifest]:
         """The live manifests."""
         found = (StoredManifest.from_row(row) for row in self._live(rows.MANIFESTS))
         return {each.digest: each for each in found}
+
+    @cached_property
+    def restorable(self) -> dict[Digest, StoredManifest]:
+        """The manifests that can be restored."""
+        found = (
+            StoredManifest.from_row(row)
+            for key, row in self.present.items()
+            if key in rows.MANIFESTS and state_of(row) is State.RESTORABLE
+        )
+        return {each.digest: each for each in found}
+
+    @property
+    def kept(self) -> dict[Digest, StoredManifest]:
+        """The manifests of which all that they need must be there."""
+        return {**self.manifests, **self.restorable}
 
     @cached_property
     def tags(self) -> list[StoredTag]:
@@ -76,6 +100,7 @@ def check(found: Snapshot) -> list[Finding]:
         *_manifests(found),
         *_references(found),
         *_needs(found),
+        *_deleted(found),
     ]
 
 
@@ -131,22 +156,22 @@ def _shown_attributes(found: Snapshot, key: str, attributes: Attributes) -> Iter
 
 def _references(found: Snapshot) -> Iterator[Finding]:
     children, referrers = set(), set()
-    for digest, manifest in found.manifests.items():
+    for digest, manifest in found.kept.items():
         children |= {rows.child(child, digest) for child in found.references(manifest).children}
-        if manifest.subject:
+        if manifest.subject and digest in found.manifests:
             referrers.add(rows.referrer(manifest.subject, digest))
     yield from _differences(found.keys(rows.REFERRERS), referrers)
     present = found.keys(rows.CHILDREN)
     for key in sorted(children - present):
         yield Finding(key, "missing: the child does not know its index")
     for key in sorted(present - children):
-        is_hint = rows.last_digest(key) not in found.manifests
+        is_hint = rows.last_digest(key) not in found.kept
         yield Finding(key, "surplus: the index has gone, or holds no such child", not is_hint)
 
 
 def _needs(found: Snapshot) -> Iterator[Finding]:
     link = blob_rows.link(found.name)
-    for digest, manifest in found.manifests.items():
+    for digest, manifest in found.kept.items():
         for blob in manifest.blobs:
             present = found.blobs.get(blob.digest, {})
             needed = present.get(blob_rows.requirement(found.name, digest))
@@ -164,6 +189,28 @@ def _needs(found: Snapshot) -> Iterator[Finding]:
             yield Finding(str(digest), "its link leads elsewhere than its row")
         elif blob_rows.marker(blob_rows.Link.from_row(linked).location) not in present:
             yield Finding(str(digest), "its marker is missing")
+
+
+def _deleted(found: Snapshot) -> Iterator[Finding]:
+    """What was deleted softly, and what lists it."""
+    expected = {
+        rows.deleted_manifest(manifest.deleted, digest)
+        for digest, manifest in found.restorable.items()
+        if manifest.deleted
+    }
+    by_time = found.keys(rows.DELETED_MANIFEST_TIMES)
+    yield from _differences(by_time, expected)
+    tags = {DeletedTag.parse(key) for key in found.keys(rows.DELETED_TAGS)}
+    tag_times = found.keys(rows.DELETED_TAG_TIMES)
+    yield from _differences(tag_times, {tag.by_time for tag in tags})
+    for tag in tags:
+        if tag.digest not in found.kept:
+            text = f"{tag.digest}, which it was a tag of, is gone for good"
+            yield Finding(tag.key, text, is_broken=False)
+    if found.is_listed_as_deleted is False and (by_time or tag_times):
+        yield Finding(rows.REPOSITORY, "something was deleted in it, and it is not listed so")
+    if rows.REMEMBERED in found.present and not (by_time or tag_times):
+        yield Finding(rows.REMEMBERED, "nothing can be restored in it", is_broken=False)
 
 
 def _differences(present: set[str], expected: set[str]) -> Iterator[Finding]:
