@@ -1,4 +1,4 @@
-"""What a timer has done each night: collection takes what no message names."""
+"""What timers have done each night: the purge, and collection of what no message names."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ async def collect_tonight(connection: Connection, settings: Settings) -> None:
     from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
 
     await collect(Collector.of(connection, settings))
+
+
+async def purge_tonight(connection: Connection, settings: Settings) -> None:
+    """Deletes for good what was deleted softly in that registry, and whose days are over."""
+    # The same.
+    from registry_core.lifecycle.soft_delete import Purge, purge  # noqa: PLC0415
+
+    await purge(Purge.of(connection, settings), SECONDS)
 
 
 async def collect(
