@@ -78,6 +78,14 @@ async def rotate_signing_keys(timer: func.TimerRequest) -> None:  # noqa: ARG001
     await services.signing_keys.rotate()
 
 
+@app.function_name("purge_deleted")
+@app.timer_trigger(schedule="0 33 1 * * *", arg_name="timer")
+async def purge_deleted(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every night, deletes for good what was deleted softly and whose days are over."""
+    services = await registry.open()
+    await nightly.purge_tonight(services.connection, registry.settings)
+
+
 @app.function_name("apply_retention")
 @app.timer_trigger(schedule="0 13 2 * * *", arg_name="timer")
 async def apply_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001

@@ -37,6 +37,8 @@ class Mend:
 def mend(few: Few, finding: Finding, now: datetime) -> Mend | None:
     """What mends a finding, from the rows in which it was found; None if nothing does."""
     changes = _MENDS[finding.invariant](few, finding.key, tables.time_value(now))
+    if finding.invariant is Invariant.DELETED and finding.key == rows.REPOSITORY:
+        return Mend(Place.CATALOG, catalog.DELETED, [catalog.entry(few.repository, now)])
     if finding.invariant is Invariant.CATALOG:
         return Mend(Place.CATALOG, catalog.PARTITION, changes) if changes else None
     if finding.digest:
@@ -136,6 +138,19 @@ def _manifest_row(few: Few, key: str, now: str) -> list[RowChange]:
     return _index_row(few, key, None, {}, now)
 
 
+def _deleted_row(few: Few, key: str, now: str) -> list[RowChange]:
+    """What lists by time what can be restored."""
+    for source in few.readable.values():
+        if source.key in rows.DELETED_TAGS and key == rows.DeletedTag.parse(source.key).by_time:
+            return _index_row(few, key, source, {}, now)
+        if source.key in rows.MANIFESTS and rows.state_of(source) is rows.State.RESTORABLE:
+            manifest = StoredManifest.from_row(source)
+            if manifest.deleted and key == rows.deleted_manifest(manifest.deleted, manifest.digest):
+                columns = rows.deleted_manifest_columns(source.values, ())
+                return _index_row(few, key, source, columns, now)
+    return _index_row(few, key, None, {}, now)
+
+
 def _referrer(few: Few, key: str, now: str) -> list[RowChange]:
     for source in _live(few, rows.MANIFESTS):
         stored = StoredManifest.from_row(source)
@@ -209,6 +224,7 @@ _MENDS: Mapping[Invariant, Callable[[Few, str, str], list[RowChange]]] = {
     Invariant.LOCATIONS: _location,
     Invariant.NEEDS: _need,
     Invariant.LINKS: _link,
+    Invariant.DELETED: _deleted_row,
 }
 
 

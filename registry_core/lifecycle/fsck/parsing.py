@@ -55,6 +55,11 @@ def _read(row: Row) -> None:
     elif key in rows.TAG_TIMES or key in rows.MANIFEST_TIMES:
         rows.time_in(key)
         rows.name_in(key)
+    elif key in rows.DELETED_MANIFEST_TIMES:
+        rows.deletion_time(key)
+        Digest.parse(str(rows.last_digest(key)))
+    elif key in rows.DELETED_TAG_TIMES or key in rows.DELETED_TAGS:
+        Tag.parse(str(rows.DeletedTag.parse(key).tag))
     elif key == rows.REPOSITORY and state is State.LIVE:
         row.time("Created")
     _check_attributes(row.values)

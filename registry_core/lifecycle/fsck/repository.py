@@ -18,12 +18,26 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.model.threads import beside
 from registry_core.repositories import catalog, rows
 from registry_core.repositories.check import Snapshot, check_need, check_rows
-from registry_core.repositories.rows import State, StoredBlob, StoredManifest, StoredTag, state_of
+from registry_core.repositories.rows import (
+    DeletedTag,
+    State,
+    StoredBlob,
+    StoredManifest,
+    StoredTag,
+    state_of,
+)
 from registry_core.storage import keys
 from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row
 
+_ENDING_IN_MANIFEST = (
+    rows.MANIFEST_TIMES,
+    rows.CHILDREN,
+    rows.REFERRERS,
+    rows.DELETED_MANIFEST_TIMES,
+)
+"""The rows whose keys end in the manifest that they follow from."""
 _FACTS = (
     *(rows.LIVE, rows.GONE, rows.DELETED, rows.DELETING),
     *("Digest", "MediaType", "Size", "Created", "Updated", "Stamp", *ATTRIBUTES),
@@ -62,11 +76,20 @@ class Glance:
     """What is wrong with single rows."""
     unreadable: set[str] = field(default_factory=set)
     is_listed: bool = False
+    is_listed_as_deleted: bool = False
 
     @property
     def suspects(self) -> Iterable[Suspect]:
         """What seems broken, and does not only follow from a row that cannot be read."""
-        snapshot = Snapshot(self.name, self.present, self.is_listed, {}, {}, self.refers)
+        snapshot = Snapshot(
+            self.name,
+            self.present,
+            self.is_listed,
+            {},
+            {},
+            self.refers,
+            self.is_listed_as_deleted,
+        )
         for finding in (*self.findings, *check_rows(snapshot)):
             if finding.is_broken and not self.unreadable & sources_of(finding.key) - {finding.key}:
                 yield Suspect(finding)
@@ -89,6 +112,8 @@ class Few:
     """A blob that one of the manifests needs."""
     entry: Row | None = None
     """In the catalog."""
+    entry_of_deleted: Row | None = None
+    """In the catalog's list of repositories with something to restore."""
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
     latest: frozenset[str] = frozenset()
     """The keys of what was updated last, where that is asked for."""
@@ -100,6 +125,7 @@ class Few:
             **{(self.repository, key): version(row) for key, row in self.rows.items()},
             **{(self.digest, key): version(row) for key, row in self.blob.items()},
             "entry": version(self.entry),
+            "entry of deleted": version(self.entry_of_deleted),
         }
 
     @property
@@ -120,7 +146,12 @@ class Few:
             if why := why_unreadable(row):
                 yield Finding(Invariant.READABLE, row.key, f"it cannot be read ({why})")
         snapshot = Snapshot(
-            self.repository, self.readable, self.entry is not None, {}, self.contents
+            self.repository,
+            self.readable,
+            self.entry is not None,
+            {},
+            self.contents,
+            is_listed_as_deleted=self.entry_of_deleted is not None,
         )
         yield from check_rows(snapshot)
         if self.entry and is_hidden_wrongly(self.rows.get(rows.REPOSITORY), self.entry):
@@ -160,8 +191,11 @@ def sources_of(key: str) -> set[str]:
         return {key, rows.tag_key(Tag(rows.name_in(key)))}
     if key in rows.MANIFEST_TAGS:
         return {key, rows.tag_key(Tag(key.rsplit(":", 1)[1]))}
-    if key in rows.MANIFEST_TIMES or key in rows.CHILDREN or key in rows.REFERRERS:
+    if any(key in range_ for range_ in _ENDING_IN_MANIFEST):
         return {key, rows.manifest_key(rows.last_digest(key))}
+    if key in rows.DELETED_TAG_TIMES or key in rows.DELETED_TAGS:
+        tag = DeletedTag.parse(key)
+        return {tag.key, tag.by_time}
     if key in (*rows.GUARDS, rows.LAST_UPDATE):
         return {key, rows.REPOSITORY}
     return {key}
@@ -196,6 +230,7 @@ class Repositories:
             await together(self._take_manifest(glance, row) for row in page)
         entry = await self._stores.catalog.get(catalog.PARTITION, catalog.entry_key(name))
         glance.is_listed = entry is not None
+        glance.is_listed_as_deleted = await self._entry_of_deleted(name) is not None
         if entry and is_hidden_wrongly(glance.present.get(rows.REPOSITORY), entry):
             glance.findings.append(hidden_wrongly())
         return glance
@@ -275,11 +310,14 @@ class Repositories:
             wanted.add(rows.manifest_key(suspect.manifest))
         if finding.key == rows.REPOSITORY:
             wanted |= await self._a_manifest(name)
+            if finding.invariant is Invariant.DELETED:
+                wanted |= await self._something_deleted(name)
         found = await self._get(name, wanted)
         found |= await self._get(name, _pointed_at(found.values()))
         blob = await self.blob_rows(name, digest) if digest else {}
         entry = await self._stores.catalog.get(catalog.PARTITION, catalog.entry_key(name))
-        few = Few(name, found, blob, digest, entry)
+        of_deleted = await self._entry_of_deleted(name)
+        few = Few(name, found, blob, digest, entry, of_deleted)
         latest = await self._latest(name) if finding.key == rows.LAST_UPDATE else frozenset[str]()
         return dataclasses.replace(few, contents=await self._contents(few), latest=latest)
 
@@ -294,6 +332,16 @@ class Repositories:
             having=rows.LIVE,
         )
         return {row.key for row in found}
+
+    async def _something_deleted(self, name: RepositoryName) -> set[str]:
+        """The key of something that can be restored, if there is anything."""
+        first, end = rows.DELETED_TIMES.first, rows.DELETED_TIMES.end
+        partition = rows.partition(name)
+        found = await self._stores.repositories.query(partition, first, end, (), limit=1)
+        return {row.key for row in found}
+
+    async def _entry_of_deleted(self, name: RepositoryName) -> Row | None:
+        return await self._stores.catalog.get(catalog.DELETED, catalog.entry_key(name), ())
 
     async def _latest(self, name: RepositoryName) -> frozenset[str]:
         """The keys of what was updated last."""

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from registry_core.blobs import rows as blob_rows
@@ -20,6 +21,7 @@ from registry_core.repositories import catalog, rows
 from registry_core.storage import tables
 from registry_core.storage.objects import Location
 from registry_core.storage.tables import Row, RowChange
+from tests.integration.core.soft import keeping
 from tests.integration.core.support import (
     OCI_INDEX,
     Client,
@@ -277,6 +279,41 @@ async def a_manifest_is_listed_with_another_attribute(shelf: Shelf) -> str:
     key = await _by_time(shelf, rows.MANIFEST_TIMES, shelf.index)
     await shelf.change(tables.merge(key, DeleteEnabled=False))
     return key
+
+
+async def _deleted(shelf: Shelf, range_: rows.Range) -> str:
+    """Deletes an image so that it can be restored; answers a key of what that leaves."""
+    image = await shelf.client.push_image(shelf.name.text, "v3")
+    async with keeping(shelf.client):
+        path = f"/v2/{shelf.name}/manifests/{image.digest}"
+        assert (await shelf.client.send("DELETE", path)).status_code == 202
+    query = shelf.stores.repositories.query
+    (row,) = await query(shelf.partition, range_.first, range_.end, ())
+    return row.key
+
+
+@breakage(Invariant.DELETED)
+async def a_deleted_manifest_is_not_listed_by_time(shelf: Shelf) -> str:
+    return await _without(shelf, await _deleted(shelf, rows.DELETED_MANIFEST_TIMES))
+
+
+@breakage(Invariant.DELETED)
+async def a_manifest_that_cannot_be_restored_is_listed_by_time(shelf: Shelf) -> str:
+    await _deleted(shelf, rows.DELETED_MANIFEST_TIMES)
+    return await _with(shelf, rows.deleted_manifest(datetime.now(UTC), Digest.of(b"gone")))
+
+
+@breakage(Invariant.DELETED)
+async def a_deleted_tag_is_not_listed_by_time(shelf: Shelf) -> str:
+    return await _without(shelf, await _deleted(shelf, rows.DELETED_TAG_TIMES))
+
+
+@breakage(Invariant.DELETED)
+async def a_repository_is_not_listed_in_which_something_was_deleted(shelf: Shelf) -> str:
+    await _deleted(shelf, rows.DELETED_MANIFEST_TIMES)
+    entry = tables.delete(catalog.entry_key(shelf.name))
+    await shelf.stores.catalog.transact(catalog.DELETED, [entry])
+    return rows.REPOSITORY
 
 
 @breakage(Invariant.REFERRERS)
