@@ -379,8 +379,8 @@ def test_the_check_names_a_blob_that_collection_may_take_from_what_can_be_restor
         {k: v for k, v in every[blob].items() if k != need},
     ):
         found = check(replace(whole, blobs={**every, blob: part}))
-        assert [(f.key, f.text) for f in found] == [
-            (str(blob), f"collection may take it from {A.digest}")
+        assert [(f.digest, f.key, f.text) for f in found] == [
+            (str(blob), need, f"collection may take it from {A.digest}")
         ]
 
 
