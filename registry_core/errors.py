@@ -126,6 +126,13 @@ class TagUnknown(RegistryError):
     status, code, message = 404, "TAG_UNKNOWN", "the specified tag does not exist"
 
 
+class TagExists(RegistryError):
+    """A tag that is to be restored points at another manifest by now."""
+
+    status, code = 409, "TAG_EXISTS"
+    message = "the tag exists and points at another manifest; force overwrites it"
+
+
 class TooManyTags(RegistryError):
     """More tags than one push can set."""
 

@@ -28,6 +28,8 @@ from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.delete import Deletions
 from registry_core.repositories.delete_many import BulkDeletions
+from registry_core.repositories.deleted import DeletedListings
+from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.listing import Listings
 from registry_core.repositories.lock import Locks
@@ -35,10 +37,13 @@ from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
+from registry_core.repositories.restore import Restorations
+from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
 from registry_core.storage.connection import Connection
+from registry_core.storage.documents import SYSTEM, Documents
 from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
@@ -66,6 +71,9 @@ class Services:
     deletions: Deletions
     bulk_deletions: BulkDeletions
     locks: Locks
+    soft_delete: SoftDelete
+    deleted: DeletedListings
+    restorations: Restorations
     metadata: Metadata
     signer: SasSigner
     signing_keys: SigningKeys
@@ -149,7 +157,13 @@ class Registry:
             settings.gc_grace,
         )
         messages = Messages(connection.queue(QUEUE), settings.gc_grace)
-        bulk_deletions = BulkDeletions(executor, catalog, manifests, messages)
+        soft_delete = SoftDelete(
+            Documents(connection, SYSTEM),
+            Catalog(connection.table(catalog_rows.TABLE), partition=catalog_rows.DELETED),
+            Cache(settings.cache_ttl),
+            Cache(ENTERED_FOR if settings.cache_ttl else timedelta(0)),
+        )
+        bulk_deletions = BulkDeletions(executor, catalog, manifests, messages, soft_delete)
         signing_keys = SigningKeys(connection)
         sign_in = SignIn(
             settings,
@@ -166,10 +180,19 @@ class Registry:
             uploads=uploads,
             manifests=manifests,
             listings=Listings(repositories, catalog, manifests),
-            pushes=Pushes(executor, catalog, blobs, content, uploads, bulk_deletions),
-            deletions=Deletions(executor, catalog, blobs, manifests, messages),
+            pushes=Pushes(executor, catalog, blobs, content, uploads, bulk_deletions, soft_delete),
+            deletions=Deletions(executor, catalog, blobs, manifests, messages, soft_delete),
             bulk_deletions=bulk_deletions,
-            locks=Locks(executor, catalog, manifests),
+            locks=Locks(executor, catalog, manifests, soft_delete),
+            soft_delete=soft_delete,
+            deleted=DeletedListings(repositories, soft_delete.repositories),
+            restorations=Restorations(
+                executor,
+                repositories,
+                catalog,
+                manifests,
+                Emptiness(executor, catalog, soft_delete),
+            ),
             metadata=Metadata(repositories, manifests),
             signer=SasSigner(connection),
             signing_keys=signing_keys,

@@ -31,14 +31,14 @@ from registry_core.storage import tables
 from registry_core.storage.budget import Budget, attempts, budgeted
 from registry_core.storage.calls import traced
 from registry_core.storage.connection import Connection
-from registry_core.storage.documents import Documents
+from registry_core.storage.documents import SYSTEM, Documents
 from registry_core.storage.faults import (
     ConditionFailed,
     RowExists,
     StorageFault,
 )
 
-CONTAINER = "system"
+CONTAINER = SYSTEM
 _OBJECT = "keys/tokens.json"
 _ANNOUNCED = timedelta(hours=1)
 """How long before it signs a key is there to be read."""

@@ -72,6 +72,18 @@ class DeleteRepository:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """Brings back a manifest that was deleted softly, with one of its tags or those it had."""
+
+    digest: Digest
+    tag: Tag | None = None
+    """None: all tags that went with it, and do not point elsewhere by now."""
+    force: bool = False
+    """Whether tags are taken from the manifests that they point at by now."""
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
 class SetAttributes:
     """Sets some of the attributes of a manifest, a tag or, without a target, the repository."""
 
@@ -81,7 +93,7 @@ class SetAttributes:
     origin: Origin = Origin()
 
 
-Change = Push | Untag | DeleteManifests | DeleteRepository | SetAttributes
+Change = Push | Untag | DeleteManifests | DeleteRepository | Restore | SetAttributes
 
 
 class Operation(Enum):
@@ -93,6 +105,9 @@ class Operation(Enum):
     UNTAG = "Untag"
     DELETE = "Delete"
     UPDATE = "UpdateMetadata"
+    RESTORE = "Restore"
+    PURGE = "Purge"
+    """What was deleted softly has gone for good: its days are over."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ class Event:
     attributes: Mapping[str, bool] = field(default_factory=dict)
     """What was set, for `UPDATE`."""
     tags: tuple[str, ...] = ()
-    """The tags that went along with a manifest, for `DELETE`."""
+    """The tags that went along with a manifest, for `DELETE`, or came back, for `RESTORE`."""
     stamp: str = ""
     """The change's place in the order of all regions' changes (`model/clock.py`)."""
 

@@ -46,6 +46,8 @@ class Invariant(StrEnum):
     """A row can be read."""
     DOCUMENTS = "I19"
     """What all instances share can be read."""
+    DELETED = "I20"
+    """What was deleted softly is listed as such, and nothing else is."""
 
 
 @dataclass(frozen=True)

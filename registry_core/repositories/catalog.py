@@ -14,10 +14,12 @@ from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
 from registry_core.storage import keys, tables
 from registry_core.storage.budget import attempts
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
-from registry_core.storage.tables import Page, RowChange, Table
+from registry_core.storage.tables import Page, Row, RowChange, Table
 
 TABLE = "catalog"
 PARTITION = "repositories"
+DELETED = "deleted"
+"""The partition of the repositories in which something was deleted softly."""
 HIDDEN_BY = "ListEnabled"
 """The attribute of a repository that decides whether it is listed."""
 _ATTEMPTS = 8
@@ -38,16 +40,20 @@ class Catalog:
     """Enters repositories into the catalog, removes and lists them."""
 
     def __init__(
-        self, table: Table, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        table: Table,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        partition: str = PARTITION,
     ) -> None:
         self._table = table
         self._now = now
+        self._partition = partition
 
     async def enter(self, repository: RepositoryName) -> None:
         """Has the repository listed. Changes the version of an entry that is there."""
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                await self._table.transact(PARTITION, [entry(repository, self._now())])
+                await self._table.transact(self._partition, [entry(repository, self._now())])
                 return
             except Ambiguous:
                 continue
@@ -67,15 +73,19 @@ class Catalog:
             shown = {HIDDEN_BY: await is_shown()}
             try:
                 changed = tables.merge(entry_key(repository), version, **shown)
-                await self._table.transact(PARTITION, [changed])
+                await self._table.transact(self._partition, [changed])
                 return
             except (ConditionFailed, RowMissing, Ambiguous):
                 continue
 
     async def version(self, repository: RepositoryName) -> str | None:
         """The version of the repository's entry; None if there is none."""
-        row = await self._table.get(PARTITION, entry_key(repository), ())
+        row = await self.row(repository)
         return row.etag if row else None
+
+    async def row(self, repository: RepositoryName) -> Row | None:
+        """The repository's entry, without its columns."""
+        return await self._table.get(self._partition, entry_key(repository), ())
 
     async def leave(self, repository: RepositoryName, version: str | None) -> None:
         """Removes the entry of a repository that has gone, if nobody has entered it since.
@@ -87,7 +97,7 @@ class Catalog:
         removed = tables.delete(entry_key(repository), version)
         async for _ in attempts(most=_ATTEMPTS):
             try:
-                await self._table.transact(PARTITION, [removed])
+                await self._table.transact(self._partition, [removed])
                 return
             except (ConditionFailed, RowMissing):
                 return
@@ -96,7 +106,9 @@ class Catalog:
 
     async def entries(self, first: str, columns: tuple[str, ...], limit: int) -> Page:
         """Up to `limit` entries from the key `first` on, in order."""
-        return await self._table.page(PARTITION, first or "\x20", keys.AFTER_ALL, columns, limit)
+        return await self._table.page(
+            self._partition, first or "\x20", keys.AFTER_ALL, columns, limit
+        )
 
     @staticmethod
     def after(last: str) -> str:

@@ -20,6 +20,7 @@ from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.rows import (
+    DeletedTag,
     State,
     StoredBlob,
     StoredManifest,
@@ -44,6 +45,8 @@ class Snapshot:
     """The bytes of manifests that lie elsewhere than in their rows."""
     refers: Mapping[Digest, References] = field(default_factory=dict)
     """What manifests refer to whose bytes were read before, and are not kept."""
+    is_listed_as_deleted: bool | None = None
+    """Whether it is among the repositories with something deleted softly; None if unknown."""
 
     @cached_property
     def manifests(self) -> dict[Digest, StoredManifest]:
@@ -60,6 +63,11 @@ class Snapshot:
             if key in rows.MANIFESTS and state_of(row) is not State.GONE
         )
         return {each.digest: each for each in found}
+
+    @property
+    def restorable(self) -> dict[Digest, StoredManifest]:
+        """The manifests that can be restored."""
+        return {digest: each for digest, each in self.kept.items() if each.deleted}
 
     @cached_property
     def tags(self) -> list[StoredTag]:
@@ -88,7 +96,13 @@ def check(found: Snapshot) -> list[Finding]:
 
 def check_rows(found: Snapshot) -> list[Finding]:
     """The findings that concern no blob."""
-    return [*_repository(found), *_tags(found), *_manifests(found), *_references(found)]
+    return [
+        *_repository(found),
+        *_tags(found),
+        *_manifests(found),
+        *_references(found),
+        *_deleted(found),
+    ]
 
 
 def _repository(found: Snapshot) -> Iterator[Finding]:
@@ -201,6 +215,34 @@ def check_need(
     if content is not None and content.text("Location") != str(blob.location):
         text = f"{digest} does not lie where the manifest's row says"
         yield Finding(Invariant.LOCATIONS, rows.manifest_key(manifest), text)
+
+
+def _deleted(found: Snapshot) -> Iterator[Finding]:
+    """What was deleted softly, and what lists it."""
+    expected = {
+        rows.deleted_manifest(manifest.deleted, digest)
+        for digest, manifest in found.restorable.items()
+        if manifest.deleted
+    }
+    by_time = found.keys(rows.DELETED_MANIFEST_TIMES)
+    yield from _differences(Invariant.DELETED, by_time, expected)
+    tags = {DeletedTag.parse(key) for key in found.keys(rows.DELETED_TAGS)}
+    tag_times = found.keys(rows.DELETED_TAG_TIMES)
+    yield from _differences(Invariant.DELETED, tag_times, {tag.by_time for tag in tags})
+    for tag in tags:
+        if tag.digest not in found.kept:
+            text = f"{tag.digest}, which it was a tag of, is gone for good"
+            yield Finding(Invariant.DELETED, tag.key, text, is_broken=False)
+    if found.is_listed_as_deleted is False and (by_time or tag_times):
+        yield Finding(
+            Invariant.DELETED,
+            rows.REPOSITORY,
+            "something was deleted in it, and it is not listed so",
+        )
+    if rows.REMEMBERED in found.present and not (by_time or tag_times):
+        yield Finding(
+            Invariant.DELETED, rows.REMEMBERED, "nothing can be restored in it", is_broken=False
+        )
 
 
 def _differences(

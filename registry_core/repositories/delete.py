@@ -22,9 +22,22 @@ from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, live
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.storage import tables
 from registry_core.storage.faults import StorageFault
 from registry_core.storage.pacing import both
+
+_Hints = tuple[dict[Digest, str], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class _Tagged:
+    """A tag that is to be taken away, as it was read."""
+
+    rows: Found
+    is_kept: bool
+    """Whether it can be restored."""
+    stamps: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
@@ -52,13 +65,13 @@ class _Found:
         version = versions.get(rows.manifest_key(manifest.digest))
         if version is None:
             return None
-        rest = self.doomed.tags[plan.TAGS_A_TRANSACTION :]
+        rest = self.doomed.tags[self.doomed.tags_at_once :]
         doomed = replace(self.doomed, manifest=replace(manifest, etag=version), tags=rest)
         return replace(self, doomed=doomed)
 
 
 def _has_too_many_tags(read: _Found) -> bool:
-    return len(read.doomed.tags) > plan.TAGS_A_TRANSACTION
+    return len(read.doomed.tags) > read.doomed.tags_at_once
 
 
 def _events(made: Made[_Found]) -> list[Event]:
@@ -88,9 +101,11 @@ class Deletions:
         links: Links,
         manifests: Manifests,
         messages: Messages,
+        soft_delete: SoftDelete,
     ) -> None:
         self._executor = executor
-        self._emptiness = Emptiness(executor, catalog)
+        self._soft_delete = soft_delete
+        self._emptiness = Emptiness(executor, catalog, soft_delete)
         self._catalog = catalog
         self._links = links
         self._manifests = manifests
@@ -103,11 +118,22 @@ class Deletions:
 
         Raises `ManifestUnknown`, `DisallowedOperation`.
         """
+        key = rows.tag_key(change.tag)
+        keys: dict[str, tuple[str, ...] | None] = dict.fromkeys((rows.REPOSITORY, key))
+
+        async def read(also: frozenset[str]) -> _Tagged:
+            found, is_kept = await both(
+                self._executor.read(repository, keys, also), self._soft_delete.is_on()
+            )
+            if is_kept and live(found[key]):
+                await self._soft_delete.enter(repository)
+            return _Tagged(found, is_kept=is_kept)
+
         made = await self._executor.change(
             repository,
-            reading(self._executor, repository, (rows.REPOSITORY, rows.tag_key(change.tag))),
-            lambda found, moment: plan.untag(
-                repository, found.rows, change.tag, change.origin, moment
+            read,
+            lambda read, moment: plan.untag(
+                repository, read.rows, change.tag, change.origin, moment, is_kept=read.is_kept
             ),
         )
         tell(made.plan.events)
@@ -119,7 +145,8 @@ class Deletions:
     ) -> None:
         """Deletes one manifest with its tags and frees what it needs; the last takes all along.
 
-        Up to 30 tags go with it in one transaction; of more, the rest goes before, in parts, each
+        With soft delete nothing is freed. Up to 30 tags go with it in one transaction (18 of those
+        that can be restored); of more, the rest goes before, in parts, each
         of which leaves a repository in order. Raises `ManifestUnknown`, `DisallowedOperation`, and
         `Unavailable` when its time is over: a repeat goes on.
         """
@@ -139,7 +166,11 @@ class Deletions:
             found = made.read.without_first_tags(made.versions)
             check_time()
         self._manifests.forget(repository, digest)
-        await self._clean_up(repository, digest, made.read)
+        read = made.read
+        if not made.versions and not await self._manifests.is_gone(repository, digest):
+            # The answer was lost, and another has deleted it so that it can be restored.
+            read = replace(read, needs={}, children={})
+        await self._clean_up(repository, digest, read)
 
     async def _find(
         self,
@@ -154,8 +185,10 @@ class Deletions:
         tags `g:`, the guard of pushes before the other manifests.
         """
         key = rows.manifest_key(digest)
-        survey, found = await asyncio.gather(
-            self._executor.survey(repository), self._executor.read(repository, {key: None}, also)
+        survey, found, is_kept = await asyncio.gather(
+            self._executor.survey(repository),
+            self._executor.read(repository, {key: None}, also),
+            self._soft_delete.is_on(),
         )
         row = live(found[key])
         if row is None:
@@ -163,14 +196,12 @@ class Deletions:
         manifest = StoredManifest.from_row(row)
         # Refused before anything else is read, as far as can be told by then.
         Doomed(manifest).check()
-        children = await self._children(manifest)
-        blobs = [blob.digest for blob in manifest.blobs]
-        named, is_last, needs, child_etags, _ = await asyncio.gather(
+        named, is_last, (needs, child_etags), _ = await asyncio.gather(
             self._executor.query(repository, rows.tags_of(digest)),
             self._is_last(repository, survey, key),
-            self._links.requirement_etags(repository, blobs, digest),
-            self._etags(repository, [rows.child(child, digest) for child in children]),
-            announcement.make(blobs),
+            self._enter(repository) if is_kept else self._hints(repository, manifest),
+            # Of what can be restored nothing is freed; what is left of it is looked at.
+            announcement.make(() if is_kept else [blob.digest for blob in manifest.blobs]),
         )
         goes = is_last and plan.may_go(survey.rows[rows.REPOSITORY])
         (tags, surplus), entry = await asyncio.gather(
@@ -179,11 +210,26 @@ class Deletions:
         return _Found(
             # Guards are looked at only where they stood in the way, or go.
             {**(survey.rows if goes or also else _repository_of(survey)), **found},
-            Doomed(manifest, tags, surplus),
+            Doomed(manifest, tags, surplus, row.values if is_kept else None),
             goes,
             entry,
             needs,
             child_etags,
+        )
+
+    async def _enter(self, repository: RepositoryName) -> _Hints:
+        """Of what can be restored nothing is freed."""
+        await self._soft_delete.enter(repository)
+        return {}, {}
+
+    async def _hints(self, repository: RepositoryName, manifest: StoredManifest) -> _Hints:
+        """What only hints at the manifest: the versions of its rows `r:` and `c:`."""
+        children = await self._children(manifest)
+        return await both(
+            self._links.requirement_etags(
+                repository, [blob.digest for blob in manifest.blobs], manifest.digest
+            ),
+            self._etags(repository, [rows.child(child, manifest.digest) for child in children]),
         )
 
     async def _children(self, manifest: StoredManifest) -> Sequence[Digest]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from registry_core.errors import DisallowedOperation, NameUnknown
 from registry_core.model.attributes import Use
@@ -28,6 +29,7 @@ from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import StoredManifest, StoredTag, live
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.storage import tables
 from registry_core.storage.pacing import both, together
 from registry_core.storage.tables import Row
@@ -66,13 +68,19 @@ class BulkDeletions:
     """Deletes many manifests at once from the repositories of one registry."""
 
     def __init__(
-        self, executor: Executor, catalog: Catalog, manifests: Manifests, messages: Messages
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        manifests: Manifests,
+        messages: Messages,
+        soft_delete: SoftDelete,
     ) -> None:
         self._executor = executor
+        self._soft_delete = soft_delete
         self._catalog = catalog
         self._manifests = manifests
         self._messages = messages
-        self._emptiness = Emptiness(executor, catalog)
+        self._emptiness = Emptiness(executor, catalog, soft_delete)
 
     async def delete_manifests(
         self, repository: RepositoryName, change: DeleteManifests, tell: Tell
@@ -83,7 +91,8 @@ class BulkDeletions:
         `DisallowedOperation` if the repository is locked, and `Unavailable` when its time is over,
         having deleted a part: a repeat goes on.
         """
-        deletion = self._deletion(repository, change.origin, tell)
+        is_kept = await self._soft_delete.is_on()
+        deletion = self._deletion(repository, change.origin, tell, is_kept=is_kept)
         deletion.seen = change.seen
         await deletion.delete(await deletion.find(change.digests))
         await self._emptiness.end(repository)
@@ -98,11 +107,15 @@ class BulkDeletions:
         with by a repeat. Raises `NameUnknown`, `DisallowedOperation` if the repository is locked
         or anything in it, and `Unavailable` when its time is over.
         """
-        found = await self._executor.read(repository, dict.fromkeys(_GUARDED))
+        found, is_kept = await both(
+            self._executor.read(repository, dict.fromkeys(_GUARDED)), self._soft_delete.is_on()
+        )
         row = live(found[rows.REPOSITORY])
         if row is None:
             raise NameUnknown(detail={"name": str(repository)})
-        deletion = self._deletion(repository, change.origin, tell, of_repository=True)
+        deletion = self._deletion(
+            repository, change.origin, tell, of_repository=True, is_kept=is_kept
+        )
         if not plan.is_being_deleted(row):
             _refuse_if_locked(await deletion.find_all())
             await self._change(repository, plan.begin_deletion)
@@ -121,7 +134,7 @@ class BulkDeletions:
             raise
         await deletion.delete(doomed)
         await deletion.delete_index_rows()
-        await self._change(repository, plan.bury_deleted)
+        await self._change(repository, partial(plan.bury_deleted, is_kept=is_kept))
         self._manifests.forget(repository)
         await self._catalog.leave(repository, entry)
 
@@ -132,15 +145,18 @@ class BulkDeletions:
         tell: Tell,
         *,
         of_repository: bool = False,
+        is_kept: bool,
     ) -> _Deletion:
         return _Deletion(
             self._executor,
             self._manifests,
+            self._soft_delete,
             repository,
             origin,
             tell,
-            of_repository,
-            Announcement(self._messages, repository),
+            of_repository=of_repository,
+            announcement=Announcement(self._messages, repository),
+            is_kept=is_kept,
         )
 
     async def _change(
@@ -161,12 +177,15 @@ class _Deletion:
 
     executor: Executor
     manifests: Manifests
+    soft_delete: SoftDelete
     repository: RepositoryName
     origin: Origin
     tell: Tell
     of_repository: bool
     """Whether nothing is to be deleted once the repository is not being deleted any more."""
     announcement: Announcement
+    is_kept: bool
+    """Whether what goes can be restored."""
     locked: dict[Digest, DisallowedOperation] = field(default_factory=dict)
     """The manifests that stay, each with the lock that keeps it."""
     seen: Mapping[Digest, Seen] = field(default_factory=dict)
@@ -186,7 +205,7 @@ class _Deletion:
         manifests, tags = await together(
             self.executor.query(self.repository, range_, columns)
             for range_, columns in (
-                (rows.MANIFESTS, rows.FREED_MANIFEST_FACTS),
+                (rows.MANIFESTS, self._facts),
                 (rows.TAGS, rows.TAG_FACTS),
             )
         )
@@ -194,17 +213,28 @@ class _Deletion:
         for row in tags:
             tag = StoredTag.from_row(row)
             by_digest.setdefault(tag.digest, []).append(tag)
-        stored = map(StoredManifest.from_row, manifests)
-        return [Doomed(each, by_digest.get(each.digest, ())) for each in stored]
+        return [
+            self._doomed(row, by_digest.get(rows.last_digest(row.key), ())) for row in manifests
+        ]
+
+    @property
+    def _facts(self) -> tuple[str, ...]:
+        """The columns of `m:` that are read; of what is kept, those too that a listing shows."""
+        if not self.is_kept:
+            return rows.FREED_MANIFEST_FACTS
+        return tuple(dict.fromkeys((*rows.MANIFEST_FACTS, *rows.LISTED_MANIFEST_FACTS)))
+
+    def _doomed(self, row: Row, tags: Sequence[StoredTag]) -> Doomed:
+        kept = row.values if self.is_kept else None
+        return Doomed(StoredManifest.from_row(row), tags, kept=kept)
 
     async def _one(self, digest: Digest) -> Doomed | None:
         """A manifest with its tags; None if it is not there."""
         key = rows.manifest_key(digest)
-        wanted = {key: rows.FREED_MANIFEST_FACTS}
-        row = live((await self.executor.read(self.repository, wanted))[key])
+        row = live((await self.executor.read(self.repository, {key: self._facts}))[key])
         if row is None:
             return None
-        found = Doomed(StoredManifest.from_row(row), await self._tags(digest))
+        found = self._doomed(row, await self._tags(digest))
         return found if self._is_as_seen(found) else None
 
     async def _tags(self, digest: Digest) -> Sequence[StoredTag]:
@@ -223,8 +253,10 @@ class _Deletion:
         seen = self.seen.get(doomed.manifest.digest)
         return seen is None or seen.version == doomed.manifest.etag
 
-    async def delete(self, doomed: Iterable[Doomed]) -> None:
+    async def delete(self, doomed: Sequence[Doomed]) -> None:
         """Deletes what is not locked, a batch after the other."""
+        if doomed and self.is_kept:
+            await self.soft_delete.enter(self.repository)
         batches = list(_batches(doomed))
         for number, batch in enumerate(batches):
             check_time()
@@ -305,8 +337,14 @@ class _Deletion:
             check_time()
 
     async def delete_index_rows(self) -> None:
-        """Deletes what is left without manifests: rows of children, and what was surplus."""
+        """Deletes what is left without manifests: rows of children, and what was surplus.
+
+        Children stay where an index may be restored that holds them.
+        """
+        kept = await self.executor.query(self.repository, rows.DELETED_MANIFEST_TIMES, limit=1)
         for range_ in rows.INDEX_ROWS:
+            if range_ == rows.CHILDREN and kept:
+                continue
             while await self._delete_some(range_):
                 check_time()
 
@@ -336,8 +374,10 @@ def _refuse_if_locked(doomed: Iterable[Doomed]) -> None:
 
 
 def _freed(batch: Iterable[Doomed]) -> Iterator[Digest]:
+    """Of what can be restored nothing is freed."""
     for each in batch:
-        yield from (blob.digest for blob in each.manifest.blobs)
+        if each.kept is None:
+            yield from (blob.digest for blob in each.manifest.blobs)
 
 
 def _freed_from(batches: Sequence[Sequence[Doomed]]) -> list[Digest]:

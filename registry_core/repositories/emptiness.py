@@ -8,6 +8,8 @@ from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.executor import Executor, Survey, reading
 from registry_core.repositories.rows import is_live
+from registry_core.repositories.soft_delete import SoftDelete
+from registry_core.storage.pacing import both
 
 
 class _Stays(Exception):
@@ -17,9 +19,10 @@ class _Stays(Exception):
 class Emptiness:
     """Removes repositories that hold nothing."""
 
-    def __init__(self, executor: Executor, catalog: Catalog) -> None:
+    def __init__(self, executor: Executor, catalog: Catalog, soft_delete: SoftDelete) -> None:
         self._executor = executor
         self._catalog = catalog
+        self._soft_delete = soft_delete
 
     async def end(self, repository: RepositoryName) -> None:
         """Removes a repository that holds no manifest any more, if no lock keeps it.
@@ -41,16 +44,25 @@ class Emptiness:
 
         try:
             found = await read()
-            entry = await self._catalog.version(repository)
+            entry, is_kept = await both(
+                self._catalog.version(repository), self._remembers(repository)
+            )
             await self._executor.change(
                 repository,
                 read,
-                lambda found, moment: plan.bury_repository(found.rows, moment),
+                lambda found, moment: plan.bury_repository(found.rows, moment, is_kept=is_kept),
                 found,
             )
         except (NameUnknown, _Stays):
             return
         await self._catalog.leave(repository, entry)
+
+    async def _remembers(self, repository: RepositoryName) -> bool:
+        """Whether something in it can be restored, or could: then it is found by the purge."""
+        if not await self._soft_delete.is_on():
+            return False
+        await self._soft_delete.enter(repository)
+        return True
 
     async def withdraw(self, repository: RepositoryName) -> None:
         """Removes the entry of a repository that a push was to make, and did not.

@@ -45,8 +45,8 @@ _MAX_LOST_ANSWERS = 6
 """Storage that gives no answer so often is failing."""
 _SECONDS_LEFT = 3.0
 """What is done in parts begins no other with less of its time left."""
-_SURVEYED = 6
-"""The repository's own four rows, and two manifests."""
+_SURVEYED = 7
+"""The repository's own five rows, and two manifests."""
 _BUSY = "other clients are changing this repository; try again"
 
 
@@ -269,6 +269,12 @@ class Executor:
             rows.partition(name), range_.first, range_.end, columns, limit, having
         )
 
+    async def between(
+        self, name: RepositoryName, first: str, end: str, limit: int | None
+    ) -> list[Row]:
+        """The rows from key `first` to before key `end`, without their columns."""
+        return await self._table.query(rows.partition(name), first, end, (), limit)
+
     async def tags_of(
         self, name: RepositoryName, digest: Digest, named: Sequence[Row]
     ) -> tuple[list[StoredTag], list[Row]]:
@@ -293,7 +299,7 @@ class Executor:
             rows.partition(name),
             rows.REPOSITORY,
             rows.MANIFESTS.end,
-            (rows.LIVE, rows.GONE, rows.DELETING, "Stamp", *ATTRIBUTES),
+            (rows.LIVE, rows.GONE, rows.DELETING, "Stamp", "Created", *ATTRIBUTES),
             limit=_SURVEYED,
         )
         by_key = {row.key: row for row in page}

@@ -65,7 +65,7 @@ class ManifestFacts:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """From a row `m:` or `M:`, which know nothing of tags and children."""
+        """From a row `m:` or `M:`, which know nothing of tags and children; or from `DM:`."""
         by_time = row.key in rows.MANIFEST_TIMES
         return cls(
             digest=str(rows.last_digest(row.key)),
@@ -77,4 +77,5 @@ class ManifestFacts:
             media_type=row.text("MediaType"),
             config_media_type=row.text("ConfigMediaType"),
             attributes=Attributes.from_row(row.values),
+            tags=row.text("Tags").split(),
         )

@@ -13,16 +13,23 @@ from registry_core.repositories.catalog import HIDDEN_BY, Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor, reading
 from registry_core.repositories.read import Manifests
+from registry_core.repositories.soft_delete import SoftDelete
 
 
 class Locks:
     """Sets attributes in the repositories of one registry."""
 
-    def __init__(self, executor: Executor, catalog: Catalog, manifests: Manifests) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        manifests: Manifests,
+        soft_delete: SoftDelete,
+    ) -> None:
         self._executor = executor
         self._catalog = catalog
         self._manifests = manifests
-        self._emptiness = Emptiness(executor, catalog)
+        self._emptiness = Emptiness(executor, catalog, soft_delete)
 
     async def set(self, repository: RepositoryName, change: SetAttributes, tell: Tell) -> None:
         """Sets those attributes that the change names; the others stay as they are.
@@ -52,11 +59,13 @@ class Locks:
             repository, change.target if isinstance(change.target, Digest) else None
         )
         if change.target is None and HIDDEN_BY in change.attributes:
-            await self._catalog.show(repository, lambda: self._is_shown(repository))
+            await self._catalog.show(repository, lambda: is_shown(self._executor, repository))
         if change.target is None and any(change.attributes.values()):
             await self._emptiness.end(repository)
 
-    async def _is_shown(self, repository: RepositoryName) -> bool:
-        found = await self._executor.read(repository, {rows.REPOSITORY: ATTRIBUTES})
-        row = found[rows.REPOSITORY]
-        return Attributes.from_row(row.values if row else None).list_enabled
+
+async def is_shown(executor: Executor, repository: RepositoryName) -> bool:
+    """Whether the attributes of a repository allow that it is listed."""
+    found = await executor.read(repository, {rows.REPOSITORY: ATTRIBUTES})
+    row = found[rows.REPOSITORY]
+    return Attributes.from_row(row.values if row else None).list_enabled

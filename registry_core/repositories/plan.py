@@ -12,14 +12,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from registry_core.errors import ManifestUnknown, NameUnknown, Unavailable
+from registry_core.errors import (
+    ManifestUnknown,
+    NameUnknown,
+    TagExists,
+    TagUnknown,
+    Unavailable,
+)
 from registry_core.model.attributes import Attributes, Target, Use
-from registry_core.model.change import Event, Operation, Origin, Push, SetAttributes
+from registry_core.model.change import Event, Operation, Origin, Push, Restore, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.manifest import Manifest
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows
 from registry_core.repositories.rows import (
+    DeletedTag,
     Described,
     State,
     StoredManifest,
@@ -35,6 +42,12 @@ MAX_TAGS = 15
 """The most tags that one push can set: with all that belongs to them they fit one transaction."""
 TAGS_A_TRANSACTION = 30
 """How many tags one transaction takes away, three rows each."""
+KEPT_TAGS_A_TRANSACTION = 18
+"""The same where they can be restored, five rows each."""
+RESTORED_TAGS_A_TRANSACTION = 10
+"""How many tags one transaction brings back, eight rows each where they point elsewhere by now."""
+PURGED_A_TRANSACTION = 48
+"""How many manifests or tags one transaction purges, two rows each."""
 _APART = timedelta(microseconds=1)
 """How much later each tag of a push is than the one before: the least that rows can tell."""
 _CHILDREN_A_TRANSACTION = tables.MAX_TRANSACTION_ROWS // 2
@@ -151,12 +164,16 @@ def _points_at(found: Found, tag: Tag) -> Digest | None:
     return StoredTag.from_row(row).digest if row else None
 
 
-def _repository_is_pushed_to(found: Found, moment: Moment) -> list[RowChange]:
+def _repository_is_pushed_to(
+    found: Found, moment: Moment, remembered: Mapping[str, Any] | None = None
+) -> list[RowChange]:
+    """Makes a repository that is not there, with what is `remembered` of an earlier one."""
     repository = found[rows.REPOSITORY]
     updated = tables.upsert(rows.LAST_UPDATE, Updated=moment.text)
     if is_live(repository):
         return [*_pass(found, rows.PUSH_GUARD, moment), updated]
-    columns = {rows.LIVE: True, "Created": moment.text, "Stamp": moment.stamp}
+    columns = {"Created": moment.text, **(remembered or {})}
+    columns |= {rows.LIVE: True, "Stamp": moment.stamp}
     guards = [tables.upsert(guard, Used=moment.text) for guard in rows.GUARDS]
     return [_write(rows.REPOSITORY, repository, columns), *guards, updated]
 
@@ -169,15 +186,20 @@ def _manifest_is_pushed(
     row = found[key]
     columns: dict[str, Any] = {"Updated": moment.text, "Stamp": moment.stamp, "Untagged": ""}
     by_time = rows.manifest_time(moment.now, manifest.digest)
-    known = live(row)
-    if known is None:
+    if row is None or state_of(row) is State.GONE:
         columns |= rows.manifest_columns(manifest, described)
         columns |= {rows.LIVE: True, "Created": moment.text}
         listed = rows.manifest_time_columns(manifest, columns)
         return [_write(key, row, columns), tables.upsert(by_time, **listed)]
-    listed = rows.manifest_time_columns(manifest, known.values)
-    changes = [tables.merge(key, known.etag, **columns), tables.upsert(by_time, **listed)]
-    before = rows.manifest_time(known.time("Updated"), manifest.digest)
+    listed = rows.manifest_time_columns(manifest, row.values)
+    if deleted := rows.deleted_at(row):
+        # It has all that it needs still: nothing was released.
+        columns |= {rows.LIVE: True, rows.DELETED: ""}
+        brought_back = tables.merge(key, row.etag, **columns)
+        by_deletion = rows.deleted_manifest(deleted, manifest.digest)
+        return [brought_back, tables.upsert(by_time, **listed), *_drop(found, by_deletion)]
+    changes = [tables.merge(key, row.etag, **columns), tables.upsert(by_time, **listed)]
+    before = rows.manifest_time(row.time("Updated"), manifest.digest)
     # Within one microsecond the row by time is the same one and stays.
     return changes if before == by_time else [*changes, *_drop(found, before)]
 
@@ -246,15 +268,23 @@ def _children_are_named(
 # Untagging.
 
 
-def untag(name: RepositoryName, found: Found, tag: Tag, origin: Origin, moment: Moment) -> Plan:
-    """Takes a tag away. `found` has `h` and its `t:`.
+def untag(
+    name: RepositoryName,
+    found: Found,
+    tag: Tag,
+    origin: Origin,
+    moment: Moment,
+    *,
+    is_kept: bool = False,
+) -> Plan:
+    """Takes a tag away; one that `is_kept` can be restored. `found` has `h` and its `t:`.
 
     Raises `ManifestUnknown`, `DisallowedOperation`, `Unavailable`.
     """
     known = live(found[rows.tag_key(tag)])
     if known is None:
         raise ManifestUnknown(detail={"tag": str(tag)})
-    return untag_all(name, found, [StoredTag.from_row(known)], origin, moment)
+    return untag_all(name, found, [StoredTag.from_row(known)], origin, moment, is_kept=is_kept)
 
 
 def untag_all(
@@ -263,8 +293,12 @@ def untag_all(
     tags: Sequence[StoredTag],
     origin: Origin,
     moment: Moment,
+    *,
+    is_kept: bool = False,
 ) -> Plan:
     """Takes tags away that fit one transaction; none, if none are left. `found` has `h`.
+
+    Those that are kept can be restored.
 
     Raises `DisallowedOperation`, `Unavailable`.
     """
@@ -278,6 +312,7 @@ def untag_all(
     changes = [
         *_repository_is_deleted_from(found, moment),
         *_tags_go(found, tags, moment),
+        *(_tags_are_kept(tags, moment, along=False) if is_kept else []),
         *_flat(_untagged(found, digest, moment) for digest in left),
     ]
     return Plan(changes, [_untagging(name, stored, origin, moment) for stored in tags])
@@ -326,6 +361,19 @@ def _tags_go(found: Found, tags: Iterable[StoredTag], moment: Moment) -> list[Ro
     return changes
 
 
+def _tags_are_kept(
+    tags: Iterable[StoredTag], moment: Moment, *, along: bool
+) -> Iterable[RowChange]:
+    """`d:` and `DT:` of tags that can be restored; `along` with their manifest, or by themselves.
+
+    Each time that a tag goes has rows of its own: nothing has to be read for them.
+    """
+    for stored in tags:
+        deleted = DeletedTag(stored.tag, stored.digest, moment.now)
+        yield tables.upsert(deleted.key, **rows.deleted_tag_columns(stored, along=along))
+        yield tables.upsert(deleted.by_time)
+
+
 # Deleting.
 
 
@@ -337,6 +385,8 @@ class Doomed:
     tags: Sequence[StoredTag] = ()
     surplus: Sequence[Row] = ()
     """Rows `g:` of tags that point elsewhere."""
+    kept: Mapping[str, Any] | None = None
+    """Where it is to be restorable, the columns of its row."""
 
     def check(self, use: Use = Use.DELETE_MANIFEST) -> None:
         """Raises `DisallowedOperation` if it is locked, or a tag of it."""
@@ -353,7 +403,13 @@ class Doomed:
     @property
     def size(self) -> int:
         """How many rows its deletion takes at most."""
-        return 3 + 3 * len(self.tags) + len(self.surplus)
+        own, of_tag = (3, 3) if self.kept is None else (4, 5)
+        return own + of_tag * len(self.tags) + len(self.surplus)
+
+    @property
+    def tags_at_once(self) -> int:
+        """How many of its tags one transaction takes."""
+        return TAGS_A_TRANSACTION if self.kept is None else KEPT_TAGS_A_TRANSACTION
 
 
 def untag_some(
@@ -368,9 +424,11 @@ def untag_some(
     _check(found[rows.REPOSITORY], Target.REPOSITORY, Use.DELETE_MANIFEST, name)
     doomed.check()
     merge = tables.merge(rows.manifest_key(manifest.digest), manifest.etag, Touched=moment.text)
-    part = doomed.tags[:TAGS_A_TRANSACTION]
+    part = doomed.tags[: doomed.tags_at_once]
+    kept = _tags_are_kept(part, moment, along=True) if doomed.kept is not None else ()
+    gone = _tags_go(found, part, moment)
     return Plan(
-        [merge, *_repository_is_deleted_from(found, moment), *_tags_go(found, part, moment)],
+        [merge, *_repository_is_deleted_from(found, moment), *gone, *kept],
         [_untagging(name, tag, origin, moment) for tag in part],
     )
 
@@ -394,7 +452,8 @@ def delete_manifests(
     if not doomed:
         return Plan(())
     if is_last and may_go(repository):
-        changes = _bury_repository(found, moment)
+        is_kept = any(each.kept is not None for each in doomed)
+        changes = _bury_repository(found, moment, is_kept=is_kept)
     else:
         changes = _repository_is_deleted_from(found, moment)
     for each in doomed:
@@ -408,13 +467,33 @@ def delete_manifests(
 
 
 def _manifest_goes(found: Found, doomed: Doomed, moment: Moment) -> list[RowChange]:
-    manifest = doomed.manifest
-    buried = rows.tombstone(moment.now, moment.stamp, manifest.updated)
-    changes = [tables.replace(rows.manifest_key(manifest.digest), manifest.etag, **buried)]
+    manifest, key = doomed.manifest, rows.manifest_key(doomed.manifest.digest)
+    if doomed.kept is None:
+        changes = [tables.replace(key, manifest.etag, **_buried(manifest, moment))]
+    else:
+        changes = _manifest_is_kept(doomed, doomed.kept, moment)
     changes += _drop(found, rows.manifest_time(manifest.updated, manifest.digest))
     if manifest.subject:
         changes += _drop(found, rows.referrer(manifest.subject, manifest.digest))
     return [*changes, *_tags_go(found, doomed.tags, moment)]
+
+
+def _buried(manifest: StoredManifest, moment: Moment) -> dict[str, Any]:
+    return rows.tombstone(moment.now, moment.stamp, manifest.updated)
+
+
+def _manifest_is_kept(
+    doomed: Doomed, columns: Mapping[str, Any], moment: Moment
+) -> list[RowChange]:
+    """It keeps all that it has, and what it needs is not released: it can be restored."""
+    digest = doomed.manifest.digest
+    state = {rows.LIVE: False, rows.DELETED: moment.text, "Stamp": moment.stamp}
+    listed = rows.deleted_manifest_columns(columns, [each.tag for each in doomed.tags])
+    return [
+        tables.merge(rows.manifest_key(digest), doomed.manifest.etag, **state),
+        tables.upsert(rows.deleted_manifest(moment.now, digest), **listed),
+        *_tags_are_kept(doomed.tags, moment, along=True),
+    ]
 
 
 def _deletion(name: RepositoryName, doomed: Doomed, origin: Origin, moment: Moment) -> Event:
@@ -438,9 +517,12 @@ def may_go(repository: Row | None) -> bool:
     return not attributes.forbidding(Target.REPOSITORY, Use.DELETE_REPOSITORY)
 
 
-def bury_repository(found: Found, moment: Moment) -> Plan:
-    """Removes a repository that holds nothing. `found` has `h` and the guards, as before that."""
-    return Plan(_bury_repository(found, moment))
+def bury_repository(found: Found, moment: Moment, *, is_kept: bool = False) -> Plan:
+    """Removes a repository that holds nothing. `found` has `h` and the guards, as before that.
+
+    With `is_kept` it is remembered for those who restore what was in it.
+    """
+    return Plan(_bury_repository(found, moment, is_kept=is_kept))
 
 
 def bury_nothing(_: RepositoryName, found: Found, moment: Moment) -> Plan:
@@ -455,7 +537,7 @@ def bury_nothing(_: RepositoryName, found: Found, moment: Moment) -> Plan:
     return Plan([_write(rows.REPOSITORY, repository, rows.tombstone(moment.now, moment.stamp))])
 
 
-def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
+def _bury_repository(found: Found, moment: Moment, *, is_kept: bool) -> list[RowChange]:
     repository = found[rows.REPOSITORY]
     if repository is None:
         raise LookupError("there is no repository to be buried")
@@ -466,14 +548,18 @@ def _bury_repository(found: Found, moment: Moment) -> list[RowChange]:
         changes.append(tables.delete(rows.PUSH_GUARD, row.etag))
     if found.get(rows.DELETE_GUARD):
         changes.append(tables.delete(rows.DELETE_GUARD))
+    if is_kept:
+        attributes = _attributes(repository).columns
+        remembered = {"Created": repository.text("Created"), **attributes}
+        changes.append(tables.upsert(rows.REMEMBERED, **remembered))
     return [*changes, *_drop(found, rows.LAST_UPDATE)]
 
 
-def bury_deleted(_: RepositoryName, found: Found, moment: Moment) -> Plan:
+def bury_deleted(_: RepositoryName, found: Found, moment: Moment, *, is_kept: bool = False) -> Plan:
     """Removes a repository that was deleted with all that was in it, unless that is done."""
     if not is_being_deleted(found[rows.REPOSITORY]):
         return Plan(())
-    return bury_repository(found, moment)
+    return bury_repository(found, moment, is_kept=is_kept)
 
 
 def clear(found: Found, left: Sequence[Row], moment: Moment) -> Plan:
@@ -531,6 +617,212 @@ def has_guards(repository: Row | None) -> bool:
 def _refuse_while_deleting(repository: Row | None) -> None:
     if repository is not None and is_being_deleted(repository):
         raise BeingDeleted(repository)
+
+
+# Restoring.
+
+
+@dataclass(frozen=True)
+class Restorable:
+    """A manifest that is to be restored, with what belongs to it."""
+
+    manifest: Row
+    """Its `m:`, whole, of a manifest that is live or can be restored."""
+    content: Manifest | None = None
+    """The manifest itself, where it refers to a subject."""
+    tags: Sequence[Row] = ()
+    """Those of its rows `d:` that are to be tags again; they fit one transaction."""
+
+    @property
+    def digest(self) -> Digest:
+        """Whose it is."""
+        return rows.last_digest(self.manifest.key)
+
+
+def wanted_tags(found: Row, deleted: Iterable[Row], tag: Tag | None) -> list[Row]:
+    """The rows `d:` of a manifest that a restoration is about, the latest of each tag.
+
+    Of `tag`; or of all that went with the manifest since it was pushed last. Those that somebody
+    took away before are not restored along.
+    """
+    latest: dict[Tag, Row] = {}
+    pushed = found.time("Updated")
+    for row in deleted:  # In the order of the tags, the latest of each at its end.
+        gone = DeletedTag.parse(row.key)
+        along = row.values.get("Along") is True and gone.deleted >= pushed
+        if gone.tag == tag or (tag is None and along):
+            latest[gone.tag] = row
+    return list(latest.values())
+
+
+def tags_to_restore(found: Found, change: Restore, wanted: Iterable[Row]) -> list[Row]:
+    """Those of the rows `d:` that are not tags of the manifest yet, and may be.
+
+    A tag that points elsewhere by now stays, unless the restoration is forced. `found` has the
+    `t:` of each. Raises `TagExists` if that concerns the one tag that is wanted, and `TagUnknown`
+    if that was not deleted.
+    """
+    free = []
+    tags = [DeletedTag.parse(row.key).tag for row in wanted]
+    if change.tag and not tags and _points_at(found, change.tag) != change.digest:
+        raise TagUnknown(f"no tag {change.tag} of the manifest was deleted, or it was purged")
+    for tag, row in zip(tags, wanted, strict=True):
+        points_at = _points_at(found, tag)
+        if points_at is None or (change.force and points_at != change.digest):
+            free.append(row)
+        elif change.tag and points_at != change.digest:
+            raise TagExists(detail={"tag": str(tag), "digest": str(points_at)})
+    return free
+
+
+def restore(
+    name: RepositoryName, found: Found, wanted: Restorable, change: Restore, moment: Moment
+) -> Plan:
+    """Brings back a manifest, tags of it, or both; the repository, too, if it has gone.
+
+    Attributes and times are those of before. `found` has `h`, `hr`, and the `t:` of each tag.
+    Raises `DisallowedOperation`, and `Unavailable` for a repository that is being deleted.
+    """
+    repository, row = found[rows.REPOSITORY], wanted.manifest
+    _refuse_while_deleting(repository)
+    if is_live(row) and not wanted.tags:
+        return Plan(())
+    _check(repository, Target.REPOSITORY, Use.PUSH, name)
+    if wanted.tags:
+        _check(row, Target.MANIFEST, Use.PUSH, wanted.digest)
+    tags = [DeletedTag.parse(each.key).tag for each in wanted.tags]
+    changes = _repository_is_restored(found, moment)
+    changes += _manifest_is_restored(found, wanted, moment)
+    for each in wanted.tags:
+        changes += _tag_is_restored(found, each, moment)
+    changes += _left_untagged(found, tags, moment)
+    event = Event(
+        Operation.RESTORE,
+        name.text,
+        change.origin,
+        digest=str(wanted.digest),
+        media_type=row.text("MediaType"),
+        tags=tuple(map(str, tags)),
+        stamp=moment.stamp,
+    )
+    return Plan(tables.combine(changes), [event])
+
+
+def _repository_is_restored(found: Found, moment: Moment) -> list[RowChange]:
+    remembered = found[rows.REMEMBERED]
+    if is_live(found[rows.REPOSITORY]) or remembered is None:
+        return _repository_is_pushed_to(found, moment)
+    was: dict[str, Any] = {"Created": remembered.text("Created") or moment.text}
+    was |= Attributes.from_row(remembered.values).columns
+    forget = tables.delete(rows.REMEMBERED, remembered.etag)
+    return [*_repository_is_pushed_to(found, moment, was), forget]
+
+
+def _manifest_is_restored(found: Found, wanted: Restorable, moment: Moment) -> list[RowChange]:
+    """On its version. Nothing was released, so nothing need be protected again."""
+    row, digest = wanted.manifest, wanted.digest
+    # Without a tag, it counts as untagged from now on.
+    columns = {"Stamp": moment.stamp, "Untagged": "" if wanted.tags else moment.text}
+    deleted = rows.deleted_at(row)
+    if deleted is None:
+        return [tables.merge(row.key, row.etag, **columns)]
+    columns |= {rows.DELETED: ""}
+    by_time = rows.manifest_time(row.time("Updated"), digest)
+    changes = [
+        tables.merge(row.key, row.etag, **{rows.LIVE: True}, **columns),
+        tables.upsert(by_time, **rows.listed_manifest_columns(row, {})),
+        *_drop(found, rows.deleted_manifest(deleted, digest)),
+    ]
+    if wanted.content and wanted.content.subject:
+        key = rows.referrer(wanted.content.subject.digest, digest)
+        changes.append(tables.upsert(key, **rows.referrer_columns(wanted.content)))
+    return changes
+
+
+def _tag_is_restored(found: Found, deleted: Row, moment: Moment) -> list[RowChange]:
+    gone = DeletedTag.parse(deleted.key)
+    key = rows.tag_key(gone.tag)
+    columns = {rows.LIVE: True, "Stamp": moment.stamp}
+    columns |= rows.restored_tag_columns(deleted, gone.digest)
+    by_time = rows.tag_time(deleted.time("Updated"), gone.tag)
+    changes = [
+        _write(key, found[key], columns),
+        tables.upsert(by_time, **rows.tag_time_columns(gone.digest, columns)),
+        tables.upsert(rows.manifest_tag(gone.digest, gone.tag), Updated=deleted.text("Updated")),
+        tables.delete(deleted.key, deleted.etag),
+        *_drop(found, gone.by_time),
+    ]
+    if known := live(found[key]):
+        stored = StoredTag.from_row(known)
+        stored.attributes.check(Target.TAG, Use.PUSH, gone.tag)
+        before = rows.tag_time(stored.updated, gone.tag)
+        changes += _drop(found, before) if before != by_time else []
+        changes += _drop(found, rows.manifest_tag(stored.digest, gone.tag))
+    return changes
+
+
+# Purging.
+
+
+def purge(
+    name: RepositoryName,
+    found: Found,
+    manifests: Sequence[Row],
+    tags: Sequence[DeletedTag],
+    surplus: Sequence[Row],
+    moment: Moment,
+) -> Plan:
+    """Deletes manifests and tags that could be restored until now, for good.
+
+    And `surplus`, rows by time of what is not there, each on its version. They fit one transaction;
+    `found` has `h`. Raises `DisallowedOperation` while the repository is
+    locked, and `Unavailable` while it is being deleted.
+    """
+    repository = found[rows.REPOSITORY]
+    _refuse_while_deleting(repository)
+    _check(repository, Target.REPOSITORY, Use.DELETE_MANIFEST, name)
+    if not (manifests or tags or surplus):
+        return Plan(())
+    changes = _pass_purge(found, moment)
+    changes += [tables.delete(row.key, row.etag) for row in surplus]
+    for row in manifests:
+        stored = StoredManifest.from_row(row)
+        changes.append(tables.replace(row.key, row.etag, **_buried(stored, moment)))
+        if stored.deleted:
+            changes += _drop(found, rows.deleted_manifest(stored.deleted, stored.digest))
+    for tag in tags:
+        changes += [*_drop(found, tag.key), *_drop(found, tag.by_time)]
+    origin = Origin()
+    of_manifests = [
+        (str(rows.last_digest(row.key)), "", row.text("MediaType")) for row in manifests
+    ]
+    of_tags = [(str(each.digest), str(each.tag), "") for each in tags]
+    return Plan(
+        changes,
+        [
+            Event(
+                Operation.PURGE,
+                name.text,
+                origin,
+                digest=digest,
+                tag=tag,
+                media_type=media_type,
+                stamp=moment.stamp,
+            )
+            for digest, tag, media_type in (*of_manifests, *of_tags)
+        ],
+    )
+
+
+def _pass_purge(found: Found, moment: Moment) -> list[RowChange]:
+    """Fails if the repository was locked meanwhile, or made.
+
+    Where there is none, nobody could have locked it: a tombstone says that there still is none.
+    """
+    repository = found[rows.REPOSITORY]
+    if is_live(repository):
+        return _pass(found, rows.DELETE_GUARD, moment)
+    return [_write(rows.REPOSITORY, repository, rows.tombstone(moment.now, moment.stamp))]
 
 
 # Attributes.

@@ -33,7 +33,8 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.plan import Found
-from registry_core.repositories.rows import Described, StoredBlob, is_live, live
+from registry_core.repositories.rows import Described, State, StoredBlob, is_live, live, state_of
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.storage.budget import attempts
 from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import Group, both, together
@@ -63,13 +64,14 @@ class Pushes:
         content: Objects,
         uploads: Uploads,
         bulk_deletions: BulkDeletions,
+        soft_delete: SoftDelete,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.executor = executor
         self.now = now
         self.bulk_deletions = bulk_deletions
         self.catalog = catalog
-        self.emptiness = Emptiness(executor, catalog)
+        self.emptiness = Emptiness(executor, catalog, soft_delete)
         self.links = links
         self.content = content
         self.uploads = uploads
@@ -176,15 +178,15 @@ class _Push:
     async def _describe(self, found: Found) -> None:
         """Protects what the manifest needs, after its row was read, and looks into the config.
 
-        A manifest that is live has its blobs. One that was deleted lately, or since the last
-        attempt, may have had its blobs released: what is protected after it was read that it has
-        gone, no deletion has seen.
+        A manifest that is live has its blobs, and so has one that can be restored: nothing of it
+        was released. One that was deleted lately, or since the last attempt, may have had its
+        blobs released: what is protected after it was read that it has gone, no deletion has seen.
         """
         known = found[rows.manifest_key(self._manifest.digest)]
         version = known.etag if known else None
         if self._protected_after == version:
             return
-        if is_live(known):
+        if state_of(known) is not State.GONE:
             # What an index names may have come after it.
             await together(map(self._protect_child, self._no_manifests()))
             self._protected_after = version

@@ -9,7 +9,12 @@ g:<digest>:<tag>         a manifest's tags     c:<child>:<parent>          an in
 T:<inverted time>:<tag>  tags by time          M:<inverted time>:<digest>  manifests by time
 s:<subject>:<digest>     a referrer
 
-Rows `h`, `m:` and `t:` are sources. The others follow from them, and are written with them.
+Of what was deleted softly:
+
+hr                           what the repository was     d:<digest>:<tag>:<time>      a tag
+DM:<time>:<digest>           manifests by time           DT:<time>:<tag>:<digest>     tags by time
+
+Rows `h`, `m:`, `t:` and `d:` are sources. The others follow from them, and are written with them.
 """
 
 from __future__ import annotations
@@ -41,6 +46,8 @@ DELETE_GUARD = "hd"
 GUARDS = (PUSH_GUARD, DELETE_GUARD)
 LAST_UPDATE = "hu"
 """When the repository was changed last. Every change writes it, and no lock does."""
+REMEMBERED = "hr"
+"""When the repository was made, and its attributes: for whoever restores what was in it."""
 USAGE = "u"
 """How many bytes and things it holds, as the nightly walk counted them."""
 
@@ -69,6 +76,7 @@ DELETING = "Deleting"
 MANIFEST_FACTS = (
     LIVE,
     GONE,
+    DELETED,
     "Created",
     "Updated",
     "Stamp",
@@ -144,6 +152,13 @@ def live(row: Row | None) -> Row | None:
     return row if is_live(row) else None
 
 
+def deleted_at(row: Row | None) -> datetime | None:
+    """When what can be restored was deleted; None of anything else."""
+    if row is None or state_of(row) is not State.RESTORABLE:
+        return None
+    return row.time(DELETED)
+
+
 # Keys.
 
 
@@ -180,7 +195,11 @@ MANIFESTS, TAGS = Range("m:"), Range("t:")
 TAG_TIMES, MANIFEST_TIMES = Range("T:"), Range("M:")
 MANIFEST_TAGS, CHILDREN, REFERRERS = Range("g:"), Range("c:"), Range("s:")
 INDEX_ROWS = (TAG_TIMES, MANIFEST_TIMES, MANIFEST_TAGS, CHILDREN, REFERRERS)
-"""Those that follow from others."""
+"""Those that follow from what is live."""
+DELETED_TAGS = Range("d:")
+DELETED_MANIFEST_TIMES, DELETED_TAG_TIMES = Range("DM:"), Range("DT:")
+DELETED_TIMES = Range("D")
+"""Both of them: whether anything was deleted softly, and is still there."""
 
 
 def kind(key: str) -> str:
@@ -232,6 +251,66 @@ def tag_time(time: datetime, tag: Tag) -> str:
 def manifest_time(time: datetime, digest: Digest) -> str:
     """`M:<inverted time>:<digest>`."""
     return f"{MANIFEST_TIMES.prefix}{inverted(time)}:{digest}"
+
+
+def _ascending(time: datetime) -> str:
+    """A time as 19 digits that sort the earliest first: microseconds since 1970."""
+    return f"{microseconds(time):019d}"
+
+
+def _ascended(digits: str) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(digits))
+
+
+def deleted_before(range_: Range, time: datetime) -> str:
+    """The least key of a range `DM:` or `DT:` after all that was deleted at `time` or before."""
+    return f"{range_.prefix}{_ascending(time + timedelta(microseconds=1))}"
+
+
+def deleted_manifest(time: datetime, digest: Digest) -> str:
+    """`DM:<time>:<digest>`: a manifest that was deleted softly at a time."""
+    return f"{DELETED_MANIFEST_TIMES.prefix}{_ascending(time)}:{digest}"
+
+
+def deleted_tags_of(digest: Digest) -> Range:
+    """`d:<digest>:`, the tags that were taken from a manifest."""
+    return Range(f"{DELETED_TAGS.prefix}{digest}:")
+
+
+@dataclass(frozen=True)
+class DeletedTag:
+    """A tag that was deleted softly: what its keys say."""
+
+    tag: Tag
+    digest: Digest
+    deleted: datetime
+
+    @property
+    def key(self) -> str:
+        """`d:<digest>:<tag>:<time>`."""
+        prefix = deleted_tags_of(self.digest).prefix
+        return f"{prefix}{self.tag}:{_ascending(self.deleted)}"
+
+    @property
+    def by_time(self) -> str:
+        """`DT:<time>:<tag>:<digest>`."""
+        time = _ascending(self.deleted)
+        return f"{DELETED_TAG_TIMES.prefix}{time}:{self.tag}:{self.digest}"
+
+    @classmethod
+    def parse(cls, key: str) -> DeletedTag:
+        """The tag that a key of either kind is of."""
+        if key in DELETED_TAG_TIMES:
+            time, tag, digest = DELETED_TAG_TIMES.rest(key).split(":", 2)
+        else:
+            algorithm, encoded, tag, time = DELETED_TAGS.rest(key).split(":")
+            digest = f"{algorithm}:{encoded}"
+        return cls(Tag(tag), _digest(digest), _ascended(time))
+
+
+def deletion_time(key: str) -> datetime:
+    """The time in a key `DM:` or `DT:`."""
+    return _ascended(key.split(":", 2)[1])
 
 
 def time_in(key: str) -> datetime:
@@ -321,6 +400,8 @@ class StoredManifest:
     packed_blobs: bytes
     stamp: str
     etag: str
+    deleted: datetime | None = None
+    """When it was deleted softly; None while it is live."""
 
     @property
     def blobs(self) -> tuple[StoredBlob, ...]:
@@ -344,6 +425,7 @@ class StoredManifest:
             packed_blobs=_join_bytes("Blobs", row.values),
             stamp=row.text("Stamp"),
             etag=row.etag,
+            deleted=deleted_at(row),
         )
 
 
@@ -453,6 +535,41 @@ def tag_time_columns(digest: Digest, known: Mapping[str, Any]) -> dict[str, Any]
     """All that a listing by time shows of a tag, for `T:`, from the columns of its `t:`."""
     shown = ("Created", *ATTRIBUTES)
     return {"Digest": str(digest), **{column: known[column] for column in shown if column in known}}
+
+
+def deleted_manifest_columns(row_columns: Mapping[str, Any], tags: Iterable[Tag]) -> dict[str, Any]:
+    """For `DM:`: the tags that went in the transaction of their manifest.
+
+    And, with the columns of a row `m:`, all else that a listing of what was deleted shows.
+    """
+    shown = ("MediaType", "ConfigMediaType", "Os", "Architecture", "Created", "Updated")
+    return {
+        "ImageSize": tables.int64(int(row_columns.get("ImageSize", 0))),
+        "Tags": " ".join(map(str, tags)),
+        **{column: row_columns[column] for column in shown if column in row_columns},
+    }
+
+
+def deleted_tag_columns(tag: StoredTag, *, along: bool) -> dict[str, Any]:
+    """For `d:`: what is needed to restore a tag. `along` says that it went with its manifest."""
+    return {
+        "MediaType": tag.media_type,
+        "Size": tables.int64(tag.size),
+        "Created": tables.time_value(tag.created),
+        "Updated": tables.time_value(tag.updated),
+        "Along": along,
+        **tag.attributes.columns,
+    }
+
+
+def restored_tag_columns(row: Row, digest: Digest) -> dict[str, Any]:
+    """What `t:` has again of a tag, from its row `d:`; but for its state and `Stamp`."""
+    kept = ("MediaType", "Created", "Updated", *ATTRIBUTES)
+    return {
+        "Digest": str(digest),
+        "Size": tables.int64(row.number("Size")),
+        **{column: row.values[column] for column in kept if column in row.values},
+    }
 
 
 def referrer_columns(manifest: Manifest) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from registry_core.storage.connection import Connection
 from registry_core.storage.faults import RowMissing, StoreMissing
 from registry_core.storage.objects import address
 
+SYSTEM = "system"
+"""The container of what all instances must agree on: keys and policies."""
+
 
 class Documents:
     """One container of such objects. It is made when the first is written."""

@@ -52,8 +52,8 @@ MAX_STATEMENTS = 3
 # How rows are spelt, for each table by the module that alone knows it.
 KEYS = {
     "registry_core.repositories.rows": {
-        *("h", "hw", "hd", "hu", "u"),
-        *("m:", "t:", "g:", "T:", "M:", "c:", "s:"),
+        *("h", "hw", "hd", "hu", "hr", "u"),
+        *("m:", "t:", "g:", "T:", "M:", "c:", "s:", "d:", "DM:", "DT:"),
     },
     "registry_core.blobs.rows": {"blob", "l:", "r:", "x:", "b:"},
 }
