@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from registry_core.errors import DisallowedOperation
+from registry_core.blobs import rows as blob_rows
+from registry_core.errors import DisallowedOperation, ManifestUnknown
 from registry_core.model.attributes import Use
-from registry_core.model.change import Origin, Push, SetAttributes
+from registry_core.model.change import Origin, Push, Restore, SetAttributes
 from registry_core.model.digest import Digest
 from registry_core.model.invariants import Finding
 from registry_core.model.manifest import Descriptor, Manifest, Platform
@@ -18,14 +19,17 @@ from registry_core.model.media_types import OCI_INDEX, OCI_MANIFEST
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import plan, rows
 from registry_core.repositories.check import Snapshot, check
-from registry_core.repositories.plan import Doomed, Found, Moment, Plan
+from registry_core.repositories.plan import Doomed, Found, Moment, Plan, Restorable
 from registry_core.repositories.rows import (
+    DeletedTag,
     Described,
+    State,
     StoredBlob,
     StoredManifest,
     StoredTag,
     is_live,
     live,
+    state_of,
 )
 from registry_core.storage.faults import ConditionFailed, RowExists, RowMissing
 from registry_core.storage.objects import Location
@@ -99,6 +103,8 @@ class Repository:
     """How much later each change is than the one before."""
     layers: int = 0
     """How many blobs each manifest needs."""
+    is_soft: bool = False
+    """Whether what is deleted can be restored."""
     _ticks: itertools.count[int] = field(default_factory=itertools.count)
 
     def moment(self) -> Moment:
@@ -142,7 +148,9 @@ class Repository:
 
     def untag(self, tag: str) -> Plan:
         return self.change(
-            lambda found, moment: plan.untag(NAME, found, Tag(tag), Origin(), moment),
+            lambda found, moment: plan.untag(
+                NAME, found, Tag(tag), Origin(), moment, is_kept=self.is_soft
+            ),
             [rows.REPOSITORY, rows.tag_key(Tag(tag))],
         )
 
@@ -199,10 +207,12 @@ class Repository:
             lambda found, moment: plan.delete_manifests(NAME, found, doomed, Origin(), moment),
             [rows.REPOSITORY],
         )
-        for key in [key for key in self.table.rows if key in rows.CHILDREN]:
-            del self.table.rows[key]
+        if not [key for key in self.table.rows if key in rows.DELETED_MANIFEST_TIMES]:
+            for key in [key for key in self.table.rows if key in rows.CHILDREN]:
+                del self.table.rows[key]
         self.change(
-            lambda found, moment: plan.bury_deleted(NAME, found, moment), self._guarded_keys
+            lambda found, moment: plan.bury_deleted(NAME, found, moment, is_kept=self.is_soft),
+            self._guarded_keys,
         )
 
     @property
@@ -225,7 +235,74 @@ class Repository:
     def end_if_empty(self) -> None:
         row = self.table.rows.get(rows.REPOSITORY)
         if is_live(row) and plan.may_go(row) and not self.live(rows.MANIFESTS):
-            self.change(plan.bury_repository, [rows.REPOSITORY, *rows.GUARDS])
+            self.change(
+                lambda found, moment: plan.bury_repository(found, moment, is_kept=self.is_soft),
+                [rows.REPOSITORY, *rows.GUARDS],
+            )
+
+    # Soft delete.
+
+    def keep(self, *, is_soft: bool) -> None:
+        """Switches soft delete on or off."""
+        self.is_soft = is_soft
+
+    def restore(self, manifest: Manifest, tag: str = "", *, force: bool = False) -> None:
+        """Restores a manifest, what an index holds, and its tags, a part after the other."""
+        for child in manifest.children:
+            row = self.table.rows.get(rows.manifest_key(child.digest))
+            if state_of(row) is State.RESTORABLE and not self._is_live(manifest):
+                named = next(
+                    each for each in (*self.known, manifest) if each.digest == child.digest
+                )
+                self._restore(named, Restore(child.digest), with_tags=False)
+        change = Restore(manifest.digest, Tag(tag) if tag else None, force)
+        while self._restore(manifest, change):
+            pass
+
+    known: Sequence[Manifest] = ()
+    """The manifests that indexes may hold."""
+
+    def _is_live(self, manifest: Manifest) -> bool:
+        return is_live(self.table.rows.get(rows.manifest_key(manifest.digest)))
+
+    def _restore(self, manifest: Manifest, change: Restore, *, with_tags: bool = True) -> bool:
+        """Whether tags are left."""
+        key, range_ = rows.manifest_key(manifest.digest), rows.deleted_tags_of(manifest.digest)
+        rest: list[Row] = []
+
+        def make(found: Found, moment: Moment) -> Plan:
+            row = found[key]
+            if row is None or state_of(row) is State.GONE:
+                raise ManifestUnknown
+            deleted = [row for name, row in sorted(self.table.rows.items()) if name in range_]
+            wanted = plan.wanted_tags(row, deleted if with_tags else (), change.tag)
+            names = {DeletedTag.parse(each.key).tag for each in wanted}
+            names |= {change.tag} if change.tag else set()
+            found = {**found, **self.table.get(map(rows.tag_key, names))}
+            free = plan.tags_to_restore(found, change, wanted)
+            part = free[: plan.RESTORED_TAGS_A_TRANSACTION]
+            rest[:] = free[len(part) :]
+            restorable = Restorable(row, manifest if manifest.subject else None, part)
+            return plan.restore(NAME, found, restorable, change, moment)
+
+        self.change(make, [rows.REPOSITORY, rows.REMEMBERED, key])
+        return bool(rest)
+
+    def purge(self) -> None:
+        """Purges all that can be restored: the tags first, a transaction after the other."""
+        every = sorted(self.table.rows)
+        tags = [DeletedTag.parse(key) for key in every if key in rows.DELETED_TAG_TIMES]
+        times = [key for key in every if key in rows.DELETED_MANIFEST_TIMES]
+        for first in range(0, len(tags), plan.PURGED_A_TRANSACTION):
+            self._purge((), tags[first : first + plan.PURGED_A_TRANSACTION])
+        self._purge([rows.manifest_key(rows.last_digest(key)) for key in times], ())
+
+    def _purge(self, manifests: Sequence[str], tags: Sequence[DeletedTag]) -> None:
+        def make(found: Found, moment: Moment) -> Plan:
+            due = [row for key in manifests if (row := found[key])]
+            return plan.purge(NAME, found, due, tags, (), moment)
+
+        self.change(make, [rows.REPOSITORY, *manifests])
 
     # What is there.
 
@@ -241,7 +318,27 @@ class Repository:
         if row is None:
             return None
         tags = [StoredTag.from_row(row) for _, row in self.live(rows.TAGS)]
-        return Doomed(StoredManifest.from_row(row), [tag for tag in tags if tag.digest == digest])
+        own = [tag for tag in tags if tag.digest == digest]
+        kept = row.values if self.is_soft else None
+        return Doomed(StoredManifest.from_row(row), own, kept=kept)
+
+    def needed(self, manifest: Manifest) -> dict[Digest, dict[str, Row]]:
+        """The rows of the blobs of a manifest, as they must be."""
+        stored = StoredManifest.from_row(self.table.rows[rows.manifest_key(manifest.digest)])
+        found = {}
+        for blob in stored.blobs:
+            assert blob.location is not None
+            link = {"Location": str(blob.location), "Size": blob.size}
+            keys = {
+                blob_rows.BLOB: link,
+                blob_rows.marker(blob.location): {},
+                blob_rows.link(NAME): link,
+                blob_rows.requirement(NAME, manifest.digest): {},
+            }
+            found[blob.digest] = {
+                key: Row(str(blob.digest), key, values, "v", START) for key, values in keys.items()
+            }
+        return found
 
     def visible(self) -> dict[str, Any]:
         """What clients can see, without times and versions."""
