@@ -43,7 +43,6 @@ from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
 from registry_core.storage.connection import Connection
-from registry_core.storage.documents import SYSTEM, Documents
 from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
@@ -157,11 +156,8 @@ class Registry:
             settings.gc_grace,
         )
         messages = Messages(connection.queue(QUEUE), settings.gc_grace)
-        soft_delete = SoftDelete(
-            Documents(connection, SYSTEM),
-            Catalog(connection.table(catalog_rows.TABLE), partition=catalog_rows.DELETED),
-            Cache(settings.cache_ttl),
-            Cache(ENTERED_FOR if settings.cache_ttl else timedelta(0)),
+        soft_delete = SoftDelete.over(
+            connection, settings.cache_ttl, ENTERED_FOR if settings.cache_ttl else timedelta(0)
         )
         bulk_deletions = BulkDeletions(executor, catalog, manifests, messages, soft_delete)
         signing_keys = SigningKeys(connection)

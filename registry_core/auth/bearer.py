@@ -311,12 +311,16 @@ def _identity_of(claims: Mapping[str, Any]) -> Identity:
 def _grants_of(claims: Mapping[str, Any]) -> Grants:
     """What an access token allows. Actions that are not known here allow nothing here."""
     pairs = []
-    catalog = False
+    of_registry: set[str] = set()
     for entry in claims.get("access", ()):
         if entry["type"] == "registry":
-            catalog = catalog or (entry["name"] == "catalog" and "*" in entry["actions"])
+            of_registry |= {entry["name"]} if "*" in entry["actions"] else set()
         elif entry["type"] == "repository":
             name = entry["name"]
             pattern = EVERYWHERE if name == "*" else RepositoryPattern.parse(name)
             pairs.append((pattern, [Action(each) for each in entry["actions"] if each in _ACTIONS]))
-    return Grants.of(pairs, catalog=catalog)
+    return Grants.of(
+        pairs,
+        catalog=Action.CATALOG in of_registry,
+        deleted_catalog=Action.DELETED_CATALOG in of_registry,
+    )

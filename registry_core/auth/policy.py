@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry_core.auth.identity import Caller
-from registry_core.model.actions import Action
+from registry_core.model.actions import REGISTRY_ACTIONS, Action
 from registry_core.model.grants import Grants
 from registry_core.model.names import RepositoryName
 from registry_core.model.scope import Scope
@@ -19,8 +19,8 @@ def is_allowed(caller: Caller, action: Action, repository: RepositoryName | None
     if action is Action.SIGN_IN:
         # Not without a token: clients that are let in here sign in nowhere else either.
         return caller.is_known
-    if action is Action.CATALOG:
-        return caller.grants.catalog or caller.anybody.catalog
+    if action in REGISTRY_ACTIONS:
+        return action in caller.grants.on_registry() | caller.anybody.on_registry()
     return repository is not None and (
         caller.grants.allow(action, repository) or caller.anybody.allow(action, repository)
     )
@@ -41,7 +41,7 @@ def granted(grants: Grants, scopes: Sequence[Scope]) -> list[Scope]:
 
 def _allowed(grants: Grants, scope: Scope) -> frozenset[Action]:
     if scope.type == "registry":
-        return scope.wanted if grants.catalog else frozenset()
+        return scope.wanted & grants.on_registry()
     if scope.type == "repository" and scope.name == "*":
         return scope.wanted & grants.on_all()
     repository = scope.repository

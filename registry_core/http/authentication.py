@@ -12,7 +12,7 @@ from registry_core.auth.identity import Caller, Means
 from registry_core.auth.sign_in import admin_caller
 from registry_core.errors import Denied, Unauthorized
 from registry_core.http import addresses, fields
-from registry_core.model.actions import Action
+from registry_core.model.actions import REGISTRY_ACTIONS, Action
 from registry_core.model.names import RepositoryName
 from registry_core.registry import Registry, Services
 from registry_core.settings import Settings
@@ -99,8 +99,8 @@ def refusal(
 
 def _text(scope: Sequence[Action], repository: RepositoryName | None) -> str:
     """The scope that a client needs for some actions."""
-    if Action.CATALOG in scope:
-        return "registry:catalog:*"
+    if of_registry := REGISTRY_ACTIONS.intersection(scope):
+        return f"registry:{min(of_registry)}:*"
     return f"repository:{repository}:{','.join(scope)}" if repository else ""
 
 
@@ -114,8 +114,8 @@ def _detail(
     scope: Sequence[Action], repository: RepositoryName | None
 ) -> list[dict[str, str]] | None:
     """What is missing, one entry an action, as ACR tells it."""
-    if Action.CATALOG in scope:
-        return [{"Type": "registry", "Name": "catalog", "Action": "*"}]
+    if of_registry := REGISTRY_ACTIONS.intersection(scope):
+        return [{"Type": "registry", "Name": min(of_registry), "Action": "*"}]
     if repository is None:
         return None
     return [{"Type": "repository", "Name": str(repository), "Action": each} for each in scope]

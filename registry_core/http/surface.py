@@ -25,7 +25,10 @@ from registry_core.settings import Settings
 
 Handler = Callable[[Context], Awaitable[Response]]
 
-_SCOPES = {Action.PUSH: (Action.PULL, Action.PUSH)}
+_SCOPES = {
+    Action.PUSH: (Action.PULL, Action.PUSH),
+    Action.DELETED_RESTORE: (Action.DELETED_READ, Action.DELETED_RESTORE),
+}
 """What a challenge asks for where that is more than the action: who pushes also pulls."""
 _COUNTS_AS = {
     "GET": (RequestKind.READ,),

@@ -80,10 +80,12 @@ class Purge:
         executor: Executor,
         soft_delete: SoftDelete,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        entry_age: timedelta = ENTRY_AGE,
     ) -> None:
         self._executor = executor
         self._soft_delete = soft_delete
         self._now = now
+        self._entry_age = entry_age
 
     @classmethod
     def of(cls, connection: Connection, settings: Settings) -> Self:
@@ -169,7 +171,7 @@ class Purge:
         except DisallowedOperation:
             report.locked.append(repository.text)
             return
-        if entry and entry.timestamp + ENTRY_AGE <= self._now():
+        if entry and entry.timestamp + self._entry_age <= self._now():
             await self._end(repository, entry.etag)
 
     async def _count(self, repository: RepositoryName, before: datetime, report: Report) -> None:

@@ -16,9 +16,25 @@ class Action(StrEnum):
     METADATA_READ = "metadata_read"
     METADATA_WRITE = "metadata_write"
     CATALOG = "catalog"
-    """To list the repositories: the one that is not of a repository."""
+    """To list the repositories: not of one repository."""
+    DELETED_READ = "deleted_read"
+    """To list what was deleted and can be restored."""
+    DELETED_RESTORE = "deleted_restore"
+    DELETED_CATALOG = "deleted_catalog"
+    """To list the repositories in which something can be restored: not of one repository."""
 
 
 REPOSITORY_ACTIONS = frozenset(
-    {Action.PULL, Action.PUSH, Action.DELETE, Action.METADATA_READ, Action.METADATA_WRITE}
+    {
+        Action.PULL,
+        Action.PUSH,
+        Action.DELETE,
+        Action.METADATA_READ,
+        Action.METADATA_WRITE,
+        Action.DELETED_READ,
+        Action.DELETED_RESTORE,
+    }
 )
+"""Those that are of a repository."""
+REGISTRY_ACTIONS = frozenset({Action.CATALOG, Action.DELETED_CATALOG})
+"""Those that are of the registry: a scope names one as `registry:catalog:*`."""

@@ -17,23 +17,33 @@ class Grants:
 
     repositories: Mapping[RepositoryPattern, frozenset[Action]] = field(default_factory=dict)
     catalog: bool = False
+    deleted_catalog: bool = False
+    """Of an access token. Whoever may list what was deleted everywhere may do it without that."""
 
     @classmethod
     def of(
-        cls, pairs: Iterable[tuple[RepositoryPattern, Iterable[Action]]], *, catalog: bool = False
+        cls,
+        pairs: Iterable[tuple[RepositoryPattern, Iterable[Action]]],
+        *,
+        catalog: bool = False,
+        deleted_catalog: bool = False,
     ) -> Grants:
         """What all `pairs` allow together."""
         found: dict[RepositoryPattern, frozenset[Action]] = {}
         for pattern, actions in pairs:
             found[pattern] = found.get(pattern, frozenset()).union(actions)
-        return cls(found, catalog)
+        return cls(found, catalog, deleted_catalog)
 
     @classmethod
     def join(cls, every: Iterable[Grants]) -> Grants:
         """What all of them allow together."""
         grants = list(every)
         pairs = [pair for each in grants for pair in each.repositories.items()]
-        return cls.of(pairs, catalog=any(each.catalog for each in grants))
+        return cls.of(
+            pairs,
+            catalog=any(each.catalog for each in grants),
+            deleted_catalog=any(each.deleted_catalog for each in grants),
+        )
 
     def on(self, repository: RepositoryName) -> frozenset[Action]:
         """What may be done to a repository, whether it exists or not."""
@@ -48,6 +58,12 @@ class Grants:
             if action in actions and pattern.matches(repository):
                 return True
         return False
+
+    def on_registry(self) -> frozenset[Action]:
+        """What may be done to the registry itself."""
+        lists_deleted = self.deleted_catalog or Action.DELETED_READ in self.on_all()
+        allowed = {Action.CATALOG: self.catalog, Action.DELETED_CATALOG: lists_deleted}
+        return frozenset(action for action, is_allowed in allowed.items() if is_allowed)
 
     def on_all(self) -> frozenset[Action]:
         """What may be done to every repository."""

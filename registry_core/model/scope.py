@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from registry_core.errors import NameInvalid, ScopeInvalid
-from registry_core.model.actions import REPOSITORY_ACTIONS, Action
+from registry_core.model.actions import REGISTRY_ACTIONS, REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryName
 
 MAX_SCOPES = 100
@@ -59,8 +59,8 @@ class Scope:
     def wanted(self) -> frozenset[Action]:
         """The actions asked for, `*` being all; those that are not known are left out."""
         if self.type == "registry":
-            asked = self.name == "catalog" and "*" in self.actions
-            return frozenset({Action.CATALOG}) if asked else frozenset()
+            asked = {action for action in REGISTRY_ACTIONS if action == self.name}
+            return frozenset(asked) if "*" in self.actions else frozenset()
         if "*" in self.actions:
             return REPOSITORY_ACTIONS
         return frozenset(action for action in REPOSITORY_ACTIONS if action in self.actions)

@@ -542,7 +542,8 @@ def deleted_manifest_columns(row_columns: Mapping[str, Any], tags: Iterable[Tag]
 
     And, with the columns of a row `m:`, all else that a listing of what was deleted shows.
     """
-    shown = ("MediaType", "ConfigMediaType", "Os", "Architecture", "Created", "Updated")
+    kinds = ("MediaType", "ConfigMediaType", "Os", "Architecture")
+    shown = (*kinds, "Created", "Updated", *ATTRIBUTES)
     return {
         "ImageSize": tables.int64(int(row_columns.get("ImageSize", 0))),
         "Tags": " ".join(map(str, tags)),

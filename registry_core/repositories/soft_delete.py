@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from registry_core.errors import Unavailable
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import catalog
 from registry_core.repositories.catalog import Catalog
 from registry_core.storage import tables
 from registry_core.storage.cache import Cache
-from registry_core.storage.documents import Documents
+from registry_core.storage.connection import Connection
+from registry_core.storage.documents import SYSTEM, Documents
 
 MIN_DAYS, MAX_DAYS, DEFAULT_DAYS = 1, 90, 7
 """For how long what is deleted can be kept, and is if nobody says anything; as of ACR."""
@@ -59,6 +62,18 @@ class SoftDelete:
         self._documents = documents
         self._policies = policies
         self._entered = entered
+
+    @classmethod
+    def over(
+        cls,
+        connection: Connection,
+        remembers: timedelta = timedelta(0),
+        enters: timedelta = timedelta(0),
+    ) -> Self:
+        """That of the registry which a connection leads to; each with how long it is remembered."""
+        repositories = Catalog(connection.table(catalog.TABLE), partition=catalog.DELETED)
+        documents = Documents(connection, SYSTEM)
+        return cls(documents, repositories, Cache(remembers), Cache(enters))
 
     async def is_on(self) -> bool:
         """Whether what is deleted from now on is kept, as far as was read within the cache's life.

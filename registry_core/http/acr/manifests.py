@@ -26,26 +26,26 @@ async def listing(context: Context) -> Response:
     entries, following = (page.entries, page.next) if count else ([], "")
     path = f"{quote(context.repository.text, safe='')}/_manifests"
     headers = answers.link(context, path, following, count)
-    manifests = [_shown(manifest) for manifest in entries] or None
+    manifests = [shown(manifest) for manifest in entries] or None
     return JsonResponse({**answers.head(context), "manifests": manifests}, headers=headers)
 
 
 async def get(context: Context) -> Response:
     """One manifest; of an index, with the manifests that it names."""
-    digest = _digest(context)
+    digest = digest_in(context)
     try:
         found = await context.services.metadata.manifest(context.repository, digest)
     except ManifestUnknown as error:
         raise _unknown(digest) from error
-    shown = _shown(found)
+    told = shown(found)
     if found.children:
-        shown["references"] = [_reference(child) for child in found.children]
-    return JsonResponse({**answers.head(context), "manifest": shown})
+        told["references"] = [_reference(child) for child in found.children]
+    return JsonResponse({**answers.head(context), "manifest": told})
 
 
 async def patch(context: Context) -> Response:
     """Sets attributes of a manifest; its tags have their own."""
-    digest = _digest(context)
+    digest = digest_in(context)
     try:
         await attributes.change(context, digest)
     except (NameUnknown, ManifestUnknown) as error:
@@ -53,7 +53,8 @@ async def patch(context: Context) -> Response:
     return await get(context)
 
 
-def _digest(context: Context) -> Digest:
+def digest_in(context: Context) -> Digest:
+    """The digest in the path. Raises `ManifestUnknown`."""
     text = context.params["reference"]
     try:
         return Digest.parse(text)
@@ -65,7 +66,7 @@ def _unknown(digest: object) -> ManifestUnknown:
     return ManifestUnknown(f"manifest {digest} is not found")
 
 
-def _shown(manifest: ManifestFacts) -> dict[str, object]:
+def shown(manifest: ManifestFacts) -> dict[str, object]:
     """What is not known or not there is left out, as ACR does."""
     optional = {
         "architecture": manifest.architecture,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry_core.http.acr import manifests, repositories, tags
+from registry_core.http.acr import deleted, manifests, repositories, tags
 from registry_core.http.surface import Route, Surface
 from registry_core.model.actions import Action
 from registry_core.model.change import Operation
@@ -10,6 +10,8 @@ from registry_core.model.change import Operation
 _READ, _WRITE, _DELETE = Action.METADATA_READ, Action.METADATA_WRITE, Action.DELETE
 _TAGS, _TAG = "/<name>/_tags", "/<name>/_tags/<reference>"
 _MANIFESTS, _MANIFEST = "/<name>/_manifests", "/<name>/_manifests/<reference>"
+_DELETED = "/_deleted/<name>"
+_DELETED_READ, _RESTORE = Action.DELETED_READ, Action.DELETED_RESTORE
 _REPOSITORY, _ONE = "/<name>", "acr-repository"
 _NAME = "[^_/][^/]*(?:/[^_/][^/]*)*"
 """No part of a name begins with `_`: so ACR's other families of paths are unknown, not names."""
@@ -25,6 +27,25 @@ SURFACE = Surface(
         Route("GET", _MANIFESTS, "acr-manifests", _READ, manifests.listing),
         Route("GET", _MANIFEST, "acr-manifest", _READ, manifests.get),
         Route("PATCH", _MANIFEST, "acr-manifest", _WRITE, manifests.patch, Operation.UPDATE),
+        Route(
+            "GET",
+            "/_deleted/_catalog",
+            "acr-deleted-catalog",
+            Action.DELETED_CATALOG,
+            deleted.catalog,
+        ),
+        Route("GET", f"{_DELETED}/_tags", "acr-deleted-tags", _DELETED_READ, deleted.tags),
+        Route(
+            "GET", f"{_DELETED}/_manifests", "acr-deleted-manifests", _DELETED_READ, deleted.listing
+        ),
+        Route(
+            "POST",
+            f"{_DELETED}/_manifests/<reference>",
+            "acr-restore",
+            _RESTORE,
+            deleted.restore,
+            Operation.RESTORE,
+        ),
         # The last: a repository's name has slashes of its own.
         Route("GET", _REPOSITORY, _ONE, _READ, repositories.get),
         Route("PATCH", _REPOSITORY, _ONE, _WRITE, repositories.patch, Operation.UPDATE),

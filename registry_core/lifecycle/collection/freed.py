@@ -22,6 +22,7 @@ from registry_core.repositories.catalog import TABLE, Catalog
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.messages import QUEUE, Messages
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
@@ -72,7 +73,7 @@ class Freed:
         executor = Executor(connection.table(rows.TABLE), HybridClock(settings.region), now)
         return cls(
             Collector.of(connection, settings, now),
-            Emptiness(executor, Catalog(connection.table(TABLE))),
+            Emptiness(executor, Catalog(connection.table(TABLE)), SoftDelete.over(connection)),
             Messages(connection.queue(QUEUE), settings.gc_grace, now),
             now,
         )

@@ -17,6 +17,7 @@ from registry_core.repositories.plan import MAX_TAGS
 from registry_core.settings import Settings
 from registry_core.storage.objects import APPEND_BLOCK
 from registry_core.storage.tables import MAX_PAGE
+from tests.integration.core.soft import set_policy
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -121,6 +122,26 @@ async def test_a_manifest_is_deleted_in_five_rounds_whether_it_is_the_last_or_no
     for image in images:
         deleted = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
         assert (deleted.status_code, client.trace.rounds) == (202, 5)
+
+
+async def test_a_soft_deletion_takes_no_more_calls_than_one_for_good(
+    client: Client, repository: str
+) -> None:
+    """Nothing is released. That a repository has something deleted is said once in five minutes."""
+    costs: dict[bool, list[tuple[int, int]]] = {}
+    for is_soft in (False, True):
+        await set_policy(client, is_on=is_soft)
+        name = f"{repository}/{'soft' if is_soft else 'hard'}"
+        images = [await client.push_image(name, f"v{number}") for number in range(4)]
+        await client.put_manifest(name, "also", images[1].manifest)
+        costs[is_soft] = []
+        for reference in (images[0].digest, "also", images[1].digest, images[2].digest):
+            await client.send("DELETE", f"/v2/{name}/manifests/{reference}")
+            costs[is_soft].append(client.cost)
+    await set_policy(client, is_on=False)
+    # The first after the policy was set, which is read; a tag; two images of two blobs.
+    assert costs[False] == [(11, 5), (3, 2), (12, 5), (10, 5)]
+    assert costs[True] == [(9, 5), (3, 2), (8, 5), (6, 5)]
 
 
 async def test_a_mount_takes_two_rounds(client: Client, repository: str) -> None:
@@ -343,6 +364,7 @@ async def test_an_index_of_many_children_takes_a_call_for_each_fifty(
     for _ in range(2):
         answer = await client.put_manifest(repository, "all", index, OCI_INDEX)
         assert (answer.status_code, client.cost) == (201, (5 + count // 50, 2 + count // 50))
+    await client.services.soft_delete.is_on()
     # Of the rows that name its children, a hundred go in one transaction, all at once.
     answer = await client.send("DELETE", f"/v2/{repository}/manifests/{digest_of(index)}")
     assert (answer.status_code, client.cost) == (202, (8 + -(-count // 100), 5))
@@ -365,6 +387,7 @@ async def test_a_manifest_of_100_tags_is_deleted_in_14_calls(
     await client.push_image(repository, "keep")
     image = await client.push_image(repository, "")
     await tag(client, repository, image, 100)
+    await client.services.soft_delete.is_on()  # An instance knows it for the life of its cache.
     answer = await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
     assert (answer.status_code, client.cost) == (202, (14, 8))
     answer = await client.send("GET", f"/v2/{repository}/tags/list")

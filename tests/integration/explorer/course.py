@@ -13,6 +13,7 @@ from typing import Any
 from registry_core.blobs import rows as blob_rows
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows
+from tests.integration.core.soft import set_policy
 from tests.integration.core.support import Client, digest_of
 from tests.integration.explorer.held import Held
 from tests.integration.explorer.race import Instance, Mishap, Race
@@ -57,6 +58,8 @@ class Course:
         self._begun = _Begun()
         self._requests: Sequence[Sequence[Request]] = ()
         self._serial: dict[int | None, set[Outcome]] = {}
+        self._is_set = False
+        """Whether the registry keeps what is deleted as the scenario says."""
         self.mishap: Mishap | None = None
         """What is to go wrong in the executions that begin from now on."""
 
@@ -64,6 +67,10 @@ class Course:
 
     def start(self) -> Race:
         """A new execution, in a repository of its own."""
+        if not self._is_set:
+            policy = set_policy(self._observer, is_on=self._scenario.is_soft)
+            self._loop.run_until_complete(policy)
+            self._is_set = True
         setup = Setup(self._observer, f"r{secrets.token_hex(6)}")
         with _inline_bytes(self._scenario.inline_bytes):
             series = self._loop.run_until_complete(self._prepare(setup))

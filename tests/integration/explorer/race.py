@@ -20,7 +20,8 @@ from tests.integration.explorer.requests import DELETIONS, Answer, Request
 from tests.integration.explorer.search import Event
 from tests.interference.operations import SEND, Operation
 
-_TIMES = re.compile(r"^([MT]):\d{19}")
+_TIMES = re.compile(r"^([MT]|DM|DT):\d{19}")
+_DELETED_TIMES = re.compile(r"^(d:.*):\d{19}$")
 _IDS = re.compile(r"[0-9a-f]{8}([-,][0-9a-f]{4}){3}[-,][0-9a-f]{12}")
 """Ids of uploads, in names of objects and, encoded, in keys of rows."""
 
@@ -223,4 +224,4 @@ class Race:
     def _renamed(self, text: str) -> str:
         for random, name in self._names.items():
             text = text.replace(random, name).replace(keys.encode(random), name)
-        return _IDS.sub("*", _TIMES.sub(r"\1:*", text))
+        return _IDS.sub("*", _DELETED_TIMES.sub(r"\1:*", _TIMES.sub(r"\1:*", text)))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from registry_core.errors import RegistryError
+from registry_core.errors import DisallowedOperation, RegistryError
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.retention.policy import Tags
 from registry_core.lifecycle.retention.retention import How
+from registry_core.lifecycle.soft_delete import Purge
 from registry_core.model.change import DeleteManifests, DeleteRepository, Event, SetAttributes
+from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName, Tag
+from registry_core.repositories import rows
+from registry_core.repositories.executor import Executor
 from tests.integration.core.collection.mailbox import freed
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.retention.support import AT_ONCE, retention_of
@@ -48,6 +52,7 @@ class Answer:
 LOCK, UNLOCK = "LOCK", "UNLOCK"
 DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
 COLLECT, COLLECT_REPOSITORY, TAKE = "COLLECT", "COLLECT REPOSITORY", "TAKE"
+PURGE = "PURGE"
 DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
 RETAIN = "RETAIN"
 
@@ -128,6 +133,21 @@ async def _take(client: Client, repository: str, as_of: str, *digests: str) -> N
     await freed(client, lambda: moment).collect(message)
 
 
+async def _purge(client: Client, repository: str, as_of: str) -> None:
+    """A purge of all that was deleted, to which only what was there at the moment `as_of` is old.
+
+    Where the repository is locked, it is refused as what a client wants is.
+    """
+    later = datetime.now(UTC) + timedelta(days=30)
+    table = client.services.connection.table(rows.TABLE)
+    executor = Executor(table, HybridClock("local"))
+    age = later - datetime.fromisoformat(as_of)
+    purge = Purge(executor, client.services.soft_delete, lambda: later, age)
+    report = await purge.visit(RepositoryName(repository), later)
+    if report.locked:
+        raise DisallowedOperation
+
+
 def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
@@ -148,6 +168,7 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     UNLOCK: _unlock,
     DELETE_MANIFESTS: _delete_manifests,
     DELETE_REPOSITORY: _delete_repository,
+    PURGE: _purge,
     COLLECT: _collect,
     COLLECT_REPOSITORY: _collect_repository,
     TAKE: _take,

@@ -235,6 +235,16 @@ class Setup:
     def delete_repository(self) -> Request:
         return Request(requests.DELETE_REPOSITORY, self.repository)
 
+    def restore(self, deleted: Artifact, tag: str = "", *, force: bool = False) -> Request:
+        url = f"/acr/v1/_deleted/{self.repository}/_manifests/{deleted.digest}"
+        body = json.dumps({"tag": tag or None}).encode()
+        return Request("POST", f"{url}?force={force}", body)
+
+    async def purge(self) -> Request:
+        """A purge of all that was deleted; what lists the repository as such is old so far."""
+        as_of = await moment(self._client)
+        return Request(requests.PURGE, f"{self.repository} {as_of.isoformat()}")
+
     async def collect(self, blob: bytes) -> Request:
         """A visit of a blob by garbage collection, to which what is there now is old."""
         as_of = await moment(self._client)
@@ -307,6 +317,8 @@ class Scenario:
     """Whether a request is done in parts: a repository is deleted so, and an empty one unlocked."""
     dies_in_parts: bool = False
     """Whether others notice what the dead had begun: a blob that it protected stays for a while."""
+    is_soft: bool = False
+    """Whether what is deleted can be restored."""
     inline_bytes: int = rows.INLINE_BYTES
     remembers: bool = False
     """Whether instances keep in memory what they have read and written."""
@@ -1389,6 +1401,276 @@ async def a_message_is_done_by_two_and_its_blob_committed_again(s: Setup) -> Seq
     await s.do(s.delete_blob(s.own))
     take = await s.take(s.own)
     return s.commit(s.own), take, take
+
+
+# Soft delete. The other scenarios of deletions are for good.
+
+
+@scenario("X1", "X2", is_soft=True, mishaps=When.LONG)
+async def a_manifest_is_pushed_again_and_deleted_softly(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.put(A, "v2"), s.delete(A.digest)
+
+
+@scenario("X1", is_soft=True, mishaps=When.LONG)
+async def the_last_manifest_is_deleted_softly_and_another_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    return s.put(B, "v1"), s.delete(A.digest)
+
+
+@scenario("X1", is_soft=True)
+async def the_last_two_manifests_are_deleted_softly(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.delete(A.digest), s.delete(B.digest)
+
+
+@scenario("X1", is_soft=True, mishaps=When.LONG)
+async def a_tag_moves_and_is_deleted_softly(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.put(B, "v1"), s.delete("v1")
+
+
+@scenario("X1", is_soft=True)
+async def a_manifest_is_deleted_softly_and_a_tag_of_it(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    return s.delete("v1"), s.delete(A.digest)
+
+
+@scenario("X1", "G1", is_soft=True)
+async def a_manifest_is_deleted_softly_and_its_blob_collected_and_it_is_restored(
+    s: Setup,
+) -> Sequence[Series]:
+    """A collection that takes what is restorable for gone takes its blobs."""
+    await s.blobs(s.own)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, s.own_artifact(s.own))
+    return (s.delete(gone.digest), s.restore(gone)), await s.collect(s.own)
+
+
+@scenario("X1", "D3", is_soft=True)
+async def a_manifest_is_deleted_softly_and_its_blob_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    return s.delete(A.digest), s.delete_blob(ONE)
+
+
+@scenario("X2", "X3", is_soft=True, mishaps=When.LONG)
+async def a_manifest_is_restored_and_pushed(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.restore(A), s.put(A, "v2")
+
+
+@scenario("X3", is_soft=True, mishaps=When.LONG)
+async def a_repository_comes_back_by_a_restoration_and_a_push(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.do(s.delete(A.digest))
+    return s.restore(A), s.put(B, "v1")
+
+
+@scenario("X3", is_soft=True)
+async def two_manifests_of_a_repository_that_has_gone_are_restored(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest), s.delete(B.digest))
+    return s.restore(A), s.restore(B)
+
+
+@scenario("X3", is_soft=True, mishaps=When.LONG)
+async def a_manifest_is_restored_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.restore(A), s.restore(A, "v1")
+
+
+@scenario("X3", is_soft=True)
+async def a_manifest_is_restored_and_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.restore(A), (s.put(A, "v2"), s.delete(A.digest))
+
+
+@scenario("X3", is_soft=True)
+async def a_manifest_is_restored_and_the_last_other_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.do(s.delete(A.digest))
+    return s.restore(A), s.delete(B.digest)
+
+
+@scenario("X3", is_soft=True, mishaps=When.LONG)
+async def a_tag_is_restored_and_pushed(s: Setup) -> Sequence[Series]:
+    """Whichever is first, the tag is where the push pointed it."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete("v1"))
+    return s.restore(A, "v1"), s.put(B, "v1")
+
+
+@scenario("X3", is_soft=True)
+async def a_tag_is_restored_by_force_and_moves(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.do(s.delete("v1"))
+    await s.push(B, tag="v1")
+    await s.push(A2)
+    return s.restore(A, "v1", force=True), s.put(A2, "v1")
+
+
+@scenario("X3", is_soft=True, is_in_parts=True, mishaps=When.LONG)
+async def an_index_is_restored_and_its_child_purged(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, INDEX, B)
+    await s.do(s.delete(INDEX.digest), s.delete(A.digest))
+    return s.restore(INDEX), await s.purge()
+
+
+@scenario("X3", is_soft=True, is_in_parts=True)
+async def an_index_is_restored_and_its_child_pushed_and_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, INDEX, B)
+    await s.do(s.delete(INDEX.digest), s.delete(A.digest))
+    return s.restore(INDEX), (s.put(A), s.delete(A.digest))
+
+
+@scenario("X1", "X3", is_soft=True, is_in_parts=True)
+async def an_index_is_deleted_softly_and_its_child_too_and_restored(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, INDEX, B)
+    return (s.delete(INDEX.digest), s.restore(INDEX)), s.delete(A.digest)
+
+
+@scenario("X1", "D8", is_soft=True, is_in_parts=True)
+async def a_repository_is_deleted_softly_and_pushed_to(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    return s.delete_repository(), s.put(B, "v2")
+
+
+@scenario("X3", "D8", is_soft=True, is_in_parts=True)
+async def a_repository_is_deleted_softly_and_a_manifest_restored(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.delete_repository(), s.restore(A)
+
+
+@scenario("X4", is_soft=True, mishaps=When.LONG)
+async def a_manifest_is_restored_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    """A restoration that passes no guard is applied after the lock was answered."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return s.restore(A), s.lock()
+
+
+@scenario("X4", is_soft=True)
+async def a_tag_is_restored_by_force_and_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.do(s.delete("v1"))
+    await s.push(B, tag="v1")
+    return s.restore(A, "v1", force=True), s.lock("v1")
+
+
+@scenario("X4", "X5", is_soft=True, mishaps=When.LONG)
+async def what_was_deleted_is_purged_and_the_repository_locked(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.do(s.delete(A.digest))
+    return await s.purge(), s.lock()
+
+
+@scenario("X4", "X5", is_soft=True)
+async def what_was_deleted_is_purged_and_the_repository_made_and_locked(
+    s: Setup,
+) -> Sequence[Series]:
+    """Where there is no repository, the purge passes no guard: it says that there still is none."""
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    await s.do(s.delete(A.digest))
+    return await s.purge(), (s.put(B), s.lock())
+
+
+@scenario("X2", "X5", is_soft=True, mishaps=When.LONG)
+async def what_was_deleted_is_purged_and_pushed_again(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.do(s.delete(A.digest))
+    return await s.purge(), s.put(A, "v1")
+
+
+@scenario("X2", "X5", "G1", is_soft=True, most=30)
+async def what_was_deleted_is_purged_and_collected_and_pushed_again(s: Setup) -> Sequence[Series]:
+    """A push that takes what was purged for restorable protects nothing."""
+    await s.blobs(s.own)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, B)
+    await s.do(s.delete(gone.digest))
+    return (await s.purge(), await s.collect(s.own)), s.put(gone, "v1")
+
+
+@scenario("X3", "X5", is_soft=True, mishaps=When.LONG)
+async def what_was_deleted_is_purged_and_restored(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    return await s.purge(), s.restore(A)
+
+
+@scenario("X5", is_soft=True)
+async def what_was_deleted_is_purged_by_two(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE, TWO)
+    await s.push(A, tag="v1")
+    await s.push(B)
+    await s.do(s.delete(A.digest))
+    purge = await s.purge()
+    return purge, purge
+
+
+@scenario("X5", is_soft=True, mishaps=When.LONG)
+async def what_was_deleted_is_purged_and_another_deleted(s: Setup) -> Sequence[Series]:
+    """What lists the repository as one with something deleted must not go in between."""
+    await s.blobs(ONE, TWO)
+    await s.push(A, B)
+    await s.do(s.delete(A.digest))
+    return await s.purge(), s.delete(B.digest)
+
+
+@scenario("X5", "G3", is_soft=True, most=30)
+async def what_was_deleted_is_purged_and_collected_and_its_blob_mounted(
+    s: Setup,
+) -> Sequence[Series]:
+    await s.blobs(s.own, repository=s.source)
+    await s.blobs(TWO)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, repository=s.source)
+    await s.push(B)
+    url = f"/v2/{s.source}/manifests/{gone.digest}"
+    await s.do(Request("DELETE", url))
+    purge = Request(requests.PURGE, f"{s.source} {(await moment(s._client)).isoformat()}")
+    return (purge, await s.collect(s.own)), s.mount(s.own)
 
 
 # Three at once.

@@ -46,6 +46,8 @@ class Visible:
     blobs: frozenset[str]
     is_listed: bool
     locks: frozenset[tuple[str, str]]
+    restorable: frozenset[str] = frozenset()
+    deleted_tags: frozenset[tuple[str, str]] = frozenset()
 
     def renamed(self, names: Mapping[str, str]) -> Visible:
         """The same, with what is different in every execution called by its name."""
@@ -60,6 +62,8 @@ class Visible:
             referrers=pairs(self.referrers),
             blobs=frozenset(_named(each, names) for each in self.blobs),
             locks=pairs(self.locks),
+            restorable=frozenset(_named(each, names) for each in self.restorable),
+            deleted_tags=pairs(self.deleted_tags),
         )
 
 
@@ -74,6 +78,7 @@ class World:
     is_listed: bool = False
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
     """The bytes of manifests that lie elsewhere than in their rows."""
+    is_listed_as_deleted: bool = False
     missing: frozenset[str] = frozenset()
     """Of the digests whose objects were looked for: those whose object is not there."""
 
@@ -97,9 +102,11 @@ class World:
             return {row.key: row for row in (*needed, link, *blob_and_marker) if row}
 
         wanted = list(digests)
-        found, listed, of_blobs = await asyncio.gather(
+        entry = catalog.entry_key(name)
+        found, listed, deleted, of_blobs = await asyncio.gather(
             connection.table(rows.TABLE).query(rows.partition(name), " ", "~"),
-            connection.table(catalog.TABLE).get(catalog.PARTITION, catalog.entry_key(name)),
+            connection.table(catalog.TABLE).get(catalog.PARTITION, entry),
+            connection.table(catalog.TABLE).get(catalog.DELETED, entry),
             asyncio.gather(*map(of_blob, wanted)),
         )
         world = cls(
@@ -107,6 +114,7 @@ class World:
             {row.key: row for row in found},
             dict(zip(wanted, of_blobs, strict=True)),
             listed is not None,
+            is_listed_as_deleted=deleted is not None,
         )
         world.missing = frozenset([each for each in own if await world._is_missing(client, each)])
         world.contents = await world._contents(client)
@@ -121,7 +129,7 @@ class World:
 
     async def _contents(self, client: Client) -> dict[Digest, bytes]:
         contents = {}
-        for digest, manifest in self.snapshot.manifests.items():
+        for digest, manifest in self.snapshot.kept.items():
             if manifest.location is not None and str(digest) not in self.missing:
                 contents[digest] = await client.services.manifests.content(manifest)
         return contents
@@ -130,7 +138,14 @@ class World:
     def snapshot(self) -> Snapshot:
         """The rows, as the product checks them."""
         blobs = {Digest.parse(digest): found for digest, found in self.blob_rows.items()}
-        return Snapshot(self.repository, self.rows, self.is_listed, blobs, self.contents)
+        return Snapshot(
+            self.repository,
+            self.rows,
+            self.is_listed,
+            blobs,
+            self.contents,
+            self.is_listed_as_deleted,
+        )
 
     @property
     def visible(self) -> Visible:
@@ -160,6 +175,11 @@ class World:
                 if key == rows.REPOSITORY or key.startswith(("m:", "t:"))
                 if is_live(row) and row.values.get(column) is False
             ),
+            restorable=frozenset(map(str, found.restorable)),
+            deleted_tags=frozenset(
+                (str(tag.tag), str(tag.digest))
+                for tag in map(rows.DeletedTag.parse, found.keys(rows.DELETED_TAGS))
+            ),
         )
 
     def broken(self, artifacts: Iterable[Artifact], *, garbage: bool = False) -> list[str]:
@@ -184,7 +204,7 @@ class World:
     def _stored_wrong(self, artifacts: Iterable[Artifact]) -> Iterable[str]:
         """Where the rows name other things than the manifest does."""
         by_digest = {artifact.digest: artifact for artifact in artifacts}
-        for digest, manifest in self.snapshot.manifests.items():
+        for digest, manifest in self.snapshot.kept.items():
             artifact = by_digest[str(digest)]
             least = artifact.blobs | ({artifact.digest} if manifest.location else set())
             if (

@@ -94,7 +94,7 @@ def broken(repository: Repository) -> list[Finding]:
     return [finding for finding in repository.findings() if finding.is_broken]
 
 
-@pytest.mark.rule("S1", "S2", "S5")
+@pytest.mark.rule("X1", "X2", "X5")
 @given(st.lists(steps, max_size=14), ticks)
 def test_any_sequence_with_soft_deletions_keeps_every_invariant_of_the_rows(
     taken: list[Step], tick: timedelta
@@ -108,7 +108,7 @@ def test_any_sequence_with_soft_deletions_keeps_every_invariant_of_the_rows(
     assert [key for key in left if not key.startswith("c:") and key != rows.REMEMBERED] == []
 
 
-@pytest.mark.rule("S1", "S3")
+@pytest.mark.rule("X1", "X3")
 @given(st.lists(steps, max_size=10), manifests)
 def test_what_is_deleted_and_restored_is_as_it_was(taken: list[Step], deleted: Any) -> None:
     repository = soft()
@@ -139,7 +139,7 @@ def listed(repository: Repository) -> dict[str, Any]:
     return indexed | sources
 
 
-@pytest.mark.rule("S1")
+@pytest.mark.rule("X1")
 def test_nothing_of_what_it_had_is_lost_when_a_manifest_is_deleted() -> None:
     repository = soft()
     repository.layers = 2
@@ -156,7 +156,7 @@ def test_nothing_of_what_it_had_is_lost_when_a_manifest_is_deleted() -> None:
     }
 
 
-@pytest.mark.rule("S2")
+@pytest.mark.rule("X2")
 def test_a_push_brings_a_manifest_back_with_its_blobs_and_only_the_tag_pushed() -> None:
     repository = soft()
     repository.layers = 1
@@ -175,7 +175,7 @@ def test_a_push_brings_a_manifest_back_with_its_blobs_and_only_the_tag_pushed() 
     assert repository.visible()["tags"] == {"t:v2": str(A.digest), "t:v3": str(A.digest)}
 
 
-@pytest.mark.rule("S3")
+@pytest.mark.rule("X3")
 def test_only_tags_that_went_with_the_manifest_are_restored_without_being_named() -> None:
     repository = soft()
     repository.push(A, "v1", "v2", "v3")
@@ -195,7 +195,7 @@ def test_only_tags_that_went_with_the_manifest_are_restored_without_being_named(
     assert repository.findings() == []
 
 
-@pytest.mark.rule("S3")
+@pytest.mark.rule("X3")
 def test_a_repository_comes_back_with_its_attributes_and_the_time_it_was_made() -> None:
     repository = soft()
     repository.push(A, "v1")
@@ -209,7 +209,7 @@ def test_a_repository_comes_back_with_its_attributes_and_the_time_it_was_made() 
     assert repository.findings() == []
 
 
-@pytest.mark.rule("S4")
+@pytest.mark.rule("X4")
 def test_a_lock_of_the_repository_forbids_to_restore_and_to_purge() -> None:
     repository = soft()
     repository.push(A, "v1")
@@ -226,7 +226,7 @@ def test_a_lock_of_the_repository_forbids_to_restore_and_to_purge() -> None:
     assert repository.visible()["tags"] == {"t:v1": str(A.digest)}
 
 
-@pytest.mark.rule("S4")
+@pytest.mark.rule("X4")
 def test_a_locked_tag_is_not_taken_from_the_manifest_that_it_points_at() -> None:
     repository = soft()
     repository.push(A, "v1")
@@ -239,7 +239,7 @@ def test_a_locked_tag_is_not_taken_from_the_manifest_that_it_points_at() -> None
     assert repository.visible()["tags"] == {"t:v1": str(B.digest)}
 
 
-@pytest.mark.rule("S5")
+@pytest.mark.rule("X5")
 def test_a_purge_leaves_tombstones_and_nothing_to_restore() -> None:
     repository = soft()
     repository.push(A, "v1")
@@ -279,7 +279,7 @@ def test_the_most_that_soft_deletions_and_restorations_change_fits_one_transacti
     assert broken(repository) == []
 
 
-@pytest.mark.rule("S6")
+@pytest.mark.rule("X6")
 def test_what_happened_is_told_as_events() -> None:
     repository = soft()
     repository.push(A, "v1")
@@ -327,7 +327,7 @@ LOST = {
 }
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 @pytest.mark.parametrize("kind", LOST)
 def test_the_check_names_a_row_that_is_missing_of_what_can_be_restored(kind: str) -> None:
     repository = restorable()
@@ -336,7 +336,7 @@ def test_the_check_names_a_row_that_is_missing_of_what_can_be_restored(kind: str
     assert {finding.text for finding in broken(repository)} == {LOST[kind]}
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_row_that_lists_what_is_not_deleted() -> None:
     repository = restorable()
     time = repository.moment().now
@@ -345,7 +345,7 @@ def test_the_check_names_a_row_that_lists_what_is_not_deleted() -> None:
     assert [(f.key, f.text) for f in broken(repository)] == [(key, "surplus")]
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_deleted_manifest_that_is_listed_as_if_it_were_there() -> None:
     repository = restorable()
     row = repository.table.rows[rows.manifest_key(REFERRER.digest)]
@@ -358,7 +358,7 @@ def test_the_check_names_a_deleted_manifest_that_is_listed_as_if_it_were_there()
     }
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_blob_that_collection_may_take_from_what_can_be_restored() -> None:
     repository = soft()
     repository.layers = 1
@@ -383,7 +383,7 @@ def test_the_check_names_a_blob_that_collection_may_take_from_what_can_be_restor
         ]
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_repository_that_is_not_listed_among_the_deleted() -> None:
     present = restorable().table.rows
     whole = Snapshot(NAME, present, True, {}, {}, is_listed_as_deleted=True)
@@ -392,7 +392,7 @@ def test_the_check_names_a_repository_that_is_not_listed_among_the_deleted() -> 
     assert [(f.key, f.is_broken) for f in found] == [(rows.REPOSITORY, True)]
 
 
-@pytest.mark.rule("S7")
+@pytest.mark.rule("X7")
 def test_the_check_tells_what_a_purge_has_left_as_garbage() -> None:
     repository = soft()
     repository.push(A, "v1")
