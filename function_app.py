@@ -86,6 +86,14 @@ async def apply_retention(timer: func.TimerRequest) -> None:  # noqa: ARG001
     await nightly.retain_tonight(services.connection, registry.settings)
 
 
+@app.function_name("purge_deleted")
+@app.timer_trigger(schedule="0 33 1 * * *", arg_name="timer")
+async def purge_deleted(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every night, deletes for good what was deleted softly and whose days are over."""
+    services = await registry.open()
+    await nightly.purge_tonight(services.connection, registry.settings)
+
+
 @app.function_name("collect_garbage")
 @app.timer_trigger(schedule="0 43 2 * * *", arg_name="timer")
 async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001

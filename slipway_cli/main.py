@@ -20,10 +20,11 @@ _EPILOG = """\
 credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
 leave it out.
 
-`token`, `scope-map`, `role-assignment`, `key`, `gc`, `retention` and `fsck` read and write the
-registry's storage. Set RegistryStorage to a connection string, or set RegistryStorage__accountName
-and sign in with `az login`. The identity needs the role Storage Table Data Contributor; `key`,
-`gc`, `retention` and `fsck` also need Storage Blob Data Contributor.
+`token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention` and `fsck` read and
+write the registry's storage. Set RegistryStorage to a connection string, or set
+RegistryStorage__accountName and sign in with `az login`. The identity needs the role Storage Table
+Data Contributor; `key`, `soft-delete`, `gc`, `retention` and `fsck` also need Storage Blob Data
+Contributor.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
 130 interrupted.
@@ -31,7 +32,7 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in
 _COMMANDS = {
     "repository": ("arguments.repositories", "list, show, delete, lock and unlock repositories"),
     "tag": ("arguments.tags", "list, delete, lock and unlock tags"),
-    "manifest": ("arguments.manifests", "list, show, delete, lock and unlock manifests; a tree"),
+    "manifest": ("arguments.manifests", "list, show, delete, restore, lock and unlock manifests"),
     "token": ("arguments.tokens", "user names with passwords for chosen repositories"),
     "scope-map": ("arguments.scope_maps", "what repository-scoped tokens may do"),
     "role-assignment": (
@@ -39,6 +40,10 @@ _COMMANDS = {
         "what users, groups and applications of Entra ID may do",
     ),
     "key": ("arguments.keys", "the keys that sign tokens"),
+    "soft-delete": (
+        "arguments.soft_delete",
+        "whether what is deleted can be restored, and for how many days",
+    ),
     "gc": ("arguments.gc", "collect garbage: free the storage of what no manifest needs"),
     "retention": ("arguments.retention", "rules by which manifests and tags go, and a run by them"),
     "fsck": ("arguments.fsck", "check that everything in storage is in order"),

@@ -1,4 +1,4 @@
-"""What timers have done each night: retention by its rules, and what no message has collected."""
+"""What timers have done each night: retention by its rules, the purge, and collection."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ async def retain_tonight(connection: Connection, settings: Settings) -> None:
     from registry_core.lifecycle.retention.nightly import Night  # noqa: PLC0415
 
     await Night.of(connection, settings).retain()
+
+
+async def purge_tonight(connection: Connection, settings: Settings) -> None:
+    """Deletes for good what was deleted softly in that registry, and whose days are over."""
+    # The same.
+    from registry_core.lifecycle.soft_delete import Purge, purge  # noqa: PLC0415
+
+    await purge(Purge.of(connection, settings), SECONDS)
 
 
 async def collect(

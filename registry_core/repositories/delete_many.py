@@ -273,6 +273,8 @@ class _Deletion:
         if not _fits(batch):
             await self._untag_some(digests[0])
             fresh.clear()
+        elif self.is_kept and any(each.kept is None for each in batch):
+            fresh.clear()  # Listed by somebody who did not know that they are to be kept.
 
         async def read(also: frozenset[str]) -> _Batch:
             found, _ = await both(

@@ -27,7 +27,6 @@ from registry_core.repositories.plan import Found, Restorable
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.rows import DeletedTag, State, StoredManifest, is_live, state_of
 from registry_core.storage.lookup import look_up
-from registry_core.storage.pacing import both
 from registry_core.storage.tables import Row, Table
 
 _STATE = (rows.LIVE, rows.GONE, rows.DELETED)
@@ -177,19 +176,16 @@ class Restorations:
         tags: Sequence[Row] | None,
         also: frozenset[str],
     ) -> _Read:
-        """The rows: the manifest's own first, then those of its tags."""
+        """The rows: the manifest's own first, which a deletion of tags along with it changes."""
         key = rows.manifest_key(change.digest)
-        keys = dict.fromkeys((*_OWN, key))
-        if tags is None:
-            found, deleted = await both(
-                self._executor.read(repository, keys, also),
-                self._executor.query(repository, rows.deleted_tags_of(change.digest), None),
-            )
-        else:
-            found, deleted = await self._executor.read(repository, keys, also), list(tags)
+        found = await self._executor.read(repository, dict.fromkeys((*_OWN, key)), also)
         row = found[key]
         if row is None or state_of(row) is State.GONE:
             raise _unknown(change.digest)
+        deleted = tags
+        if deleted is None:
+            range_ = rows.deleted_tags_of(change.digest)
+            deleted = await self._executor.query(repository, range_, None)
         wanted = plan.wanted_tags(row, deleted, change.tag)
         names = {DeletedTag.parse(each.key).tag for each in wanted}
         names |= {change.tag} if change.tag else set()

@@ -11,9 +11,12 @@ from registry_core.repositories import plan, rows
 from registry_core.repositories.executor import Executor, check_time
 from registry_core.repositories.plan import Found
 from registry_core.repositories.rows import StoredTag, live
+from registry_core.repositories.soft_delete import SoftDelete
 
 _AT_ONCE = 24
 """How many tags one transaction takes away, four rows each: each may be of another manifest."""
+_KEPT_AT_ONCE = 16
+"""The same where they can be restored, six rows each."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,9 @@ class _Batch:
 class BulkUntaggings:
     """Takes many tags at once from the repositories of one registry."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, soft_delete: SoftDelete) -> None:
         self._executor = executor
+        self._soft_delete = soft_delete
 
     async def untag_as_read(
         self, repository: RepositoryName, tags: Sequence[StoredTag], origin: Origin, tell: Tell
@@ -42,12 +46,23 @@ class BulkUntaggings:
 
         Raises `DisallowedOperation` if the repository is locked, and `Unavailable`.
         """
-        for first in range(0, len(tags), _AT_ONCE):
+        is_kept = await self._soft_delete.is_on()
+        if is_kept and tags:
+            await self._soft_delete.enter(repository)
+        size = _KEPT_AT_ONCE if is_kept else _AT_ONCE
+        for first in range(0, len(tags), size):
             check_time()
-            await self._untag(repository, tags[first : first + _AT_ONCE], origin, tell)
+            batch = tags[first : first + size]
+            await self._untag(repository, batch, origin, tell, is_kept=is_kept)
 
     async def _untag(
-        self, repository: RepositoryName, batch: Sequence[StoredTag], origin: Origin, tell: Tell
+        self,
+        repository: RepositoryName,
+        batch: Sequence[StoredTag],
+        origin: Origin,
+        tell: Tell,
+        *,
+        is_kept: bool,
     ) -> None:
         versions = {rows.tag_key(tag.tag): tag.etag for tag in batch}
         # What was listed will do the first time; after a conflict each is read anew.
@@ -66,7 +81,9 @@ class BulkUntaggings:
         made = await self._executor.change(
             repository,
             read,
-            lambda read, moment: plan.untag_all(repository, read.rows, read.tags, origin, moment),
+            lambda read, moment: plan.untag_all(
+                repository, read.rows, read.tags, origin, moment, is_kept=is_kept
+            ),
         )
         left = {str(tag.tag) for tag in made.read.tags}
         tell(made.events(lambda event: event.tag in left))

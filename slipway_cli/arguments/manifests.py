@@ -59,6 +59,30 @@ def register(noun: argparse.ArgumentParser) -> None:
     delete.add_argument(
         "--force", action="store_true", help="delete it even if an index needs it; do not look"
     )
+    add(
+        verbs,
+        "list-deleted",
+        ("content.deleted", "list_manifests"),
+        "List the manifests that were deleted and can be restored, the latest deletion first.",
+        "manifest list-deleted registry.example.com/team/web",
+        reference="REPOSITORY",
+    )
+    restore = add(
+        verbs,
+        "restore",
+        ("content.deleted", "restore"),
+        "Restore a manifest that was deleted, with the tags that went with it and all that an "
+        "index holds. With a tag, only that tag is restored along: of the manifest that had it "
+        "last, or of the one that --digest names. Tags that point elsewhere by now stay.",
+        "manifest restore registry.example.com/team/web:v1",
+        "manifest restore registry.example.com/team/web@sha256:"
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        reference="MANIFEST",
+    )
+    restore.add_argument("--digest", "-d", help="the manifest that had the tag")
+    restore.add_argument(
+        "--force", "-f", action="store_true", help="take tags from where they point by now"
+    )
     lock = add(
         verbs,
         "lock",

@@ -23,6 +23,15 @@ def register(noun: argparse.ArgumentParser) -> None:
         reference="PREFIX",
     )
     listing.set_defaults(is_about_registry=True)
+    deleted = add(
+        verbs,
+        "list-deleted",
+        ("content.deleted", "list_repositories"),
+        "List the repositories in which something was deleted that can be restored.",
+        "repository list-deleted registry.example.com",
+        reference="PREFIX",
+    )
+    deleted.set_defaults(is_about_registry=True)
     add(
         verbs,
         "show",

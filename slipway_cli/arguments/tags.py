@@ -36,6 +36,14 @@ def register(noun: argparse.ArgumentParser) -> None:
         nargs="*",
     )
     add_yes(delete)
+    add(
+        verbs,
+        "list-deleted",
+        ("content.deleted", "list_tags"),
+        "List the tags that were deleted and can be restored, the latest deletion first.",
+        "tag list-deleted registry.example.com/team/web",
+        reference="REPOSITORY",
+    )
     lock = add(
         verbs,
         "lock",

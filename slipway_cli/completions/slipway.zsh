@@ -17,11 +17,12 @@ _shtab_slipway_commands() {
     fsck:'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
     gc:'Collect garbage: delete what no manifest needs, and the rows that deletions left. It is safe at any time, beside pushes and deletions, and may be repeated. What was deleted a short time ago stays: docs/garbage-collection.md says how long. The app itself collects a part each night.'
     key:'the keys that sign tokens'
-    manifest:'list, show, delete, lock and unlock manifests; a tree'
+    manifest:'list, show, delete, restore, lock and unlock manifests'
     repository:'list, show, delete, lock and unlock repositories'
     retention:'rules by which manifests and tags go, and a run by them'
     role-assignment:'what users, groups and applications of Entra ID may do'
     scope-map:'what repository-scoped tokens may do'
+    soft-delete:'whether what is deleted can be restored, and for how many days'
     tag:'list, delete, lock and unlock tags'
     token:'user names with passwords for chosen repositories'
     whoami:'Sign in to a registry, and show who you are there and what you may do.'
@@ -48,7 +49,9 @@ _shtab_slipway_manifest_commands() {
   local _commands=(
     delete:'Delete manifests with all of their tags. One that an index needs is not deleted.'
     list:'List the manifests of a repository, the newest first, with their tags.'
+    list-deleted:'List the manifests that were deleted and can be restored, the latest deletion first.'
     lock:'Lock manifests against new tags and deletion, or what the flags say.'
+    restore:'Restore a manifest that was deleted, with the tags that went with it and all that an index holds. With a tag, only that tag is restored along: of the manifest that had it last, or of the one that --digest names. Tags that point elsewhere by now stay.'
     show:'Show a manifest: what it is, its tags and locks, what may be done with it. With -o json, the manifest itself too.'
     tree:'Show what belongs together: the manifests of an index, and what refers to each of them, such as signatures and SBOMs.'
     unlock:'Take the locks of manifests away. Those of their tags and of the repository stay.'
@@ -60,6 +63,7 @@ _shtab_slipway_repository_commands() {
   local _commands=(
     delete:'Delete a repository with all manifests and tags in it. A large one takes some minutes: the command goes on until it is done. You can repeat it.'
     list:'List the repositories, or those whose names begin with PREFIX.'
+    list-deleted:'List the repositories in which something was deleted that can be restored.'
     lock:'Lock a repository, with all that is in it: against pushes and deletions, or what the flags say.'
     show:'Show a repository: how much is in it, its times, its locks.'
     unlock:'Allow pushes and deletions again, or what the flags say. Locks of manifests and tags stay.'
@@ -102,6 +106,7 @@ _shtab_slipway_tag_commands() {
   local _commands=(
     delete:'Delete tags alone: their manifests, and other tags of these, stay.'
     list:'List the tags of a repository, the newest first. Tags of signatures are left out.'
+    list-deleted:'List the tags that were deleted and can be restored, the latest deletion first.'
     lock:'Lock tags: they are not pointed elsewhere and not deleted, nor are their manifests.'
     unlock:'Take the locks of tags away. Those of their manifests and of the repository stay.'
   )
@@ -301,6 +306,22 @@ _shtab_slipway_manifest_list_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_manifest_list_defaults_added=0
 
+_shtab_slipway_manifest_list_deleted_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  {--name,-n}"[as in az\: the registry, where something else names the repository\; else the repository]:name:"
+  "--repository[the repository, as in az]:NAME:"
+  {--image,-t}"[the tag or digest, as in az]:NAME:TAG:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  ":as docker writes it, such as registry.example.com\/team\/web\:v1\; without the registry if --registry or SLIPWAY_REGISTRY names it:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_manifest_list_deleted_defaults_added=0
+
 _shtab_slipway_manifest_lock_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
@@ -320,6 +341,24 @@ _shtab_slipway_manifest_lock_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_manifest_lock_defaults_added=0
+
+_shtab_slipway_manifest_restore_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  {--name,-n}"[as in az\: the registry, where something else names the repository\; else the repository]:name:"
+  "--repository[the repository, as in az]:NAME:"
+  {--image,-t}"[the tag or digest, as in az]:NAME:TAG:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  {--digest,-d}"[the manifest that had the tag]:digest:"
+  {--force,-f}"[take tags from where they point by now]"
+  ":as docker writes it, such as registry.example.com\/team\/web\:v1\; without the registry if --registry or SLIPWAY_REGISTRY names it:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_manifest_restore_defaults_added=0
 
 _shtab_slipway_manifest_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -412,6 +451,22 @@ _shtab_slipway_repository_list_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_repository_list_defaults_added=0
+
+_shtab_slipway_repository_list_deleted_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  {--name,-n}"[as in az\: the registry, where something else names the repository\; else the repository]:name:"
+  "--repository[the repository, as in az]:NAME:"
+  {--image,-t}"[the tag or digest, as in az]:NAME:TAG:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  ":as docker writes it, such as registry.example.com\/team\/web\:v1\; without the registry if --registry or SLIPWAY_REGISTRY names it:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_repository_list_deleted_defaults_added=0
 
 _shtab_slipway_repository_lock_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -642,6 +697,14 @@ _shtab_slipway_scope_map_update_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_scope_map_update_defaults_added=0
 
+_shtab_slipway_soft_delete_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":COMMAND:(show enable disable purge)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_soft_delete_defaults_added=0
+
 _shtab_slipway_tag_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
 )
@@ -685,6 +748,22 @@ _shtab_slipway_tag_list_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_tag_list_defaults_added=0
+
+_shtab_slipway_tag_list_deleted_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  {--name,-n}"[as in az\: the registry, where something else names the repository\; else the repository]:name:"
+  "--repository[the repository, as in az]:NAME:"
+  {--image,-t}"[the tag or digest, as in az]:NAME:TAG:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  ":as docker writes it, such as registry.example.com\/team\/web\:v1\; without the registry if --registry or SLIPWAY_REGISTRY names it:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_tag_list_deleted_defaults_added=0
 
 _shtab_slipway_tag_lock_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -881,6 +960,7 @@ _shtab_slipway() {
         retention) _shtab_slipway_retention ;;
         role-assignment) _shtab_slipway_role_assignment ;;
         scope-map) _shtab_slipway_scope_map ;;
+        soft-delete) _arguments -C -s $_shtab_slipway_soft_delete_options ;;
         tag) _shtab_slipway_tag ;;
         token) _shtab_slipway_token ;;
         whoami) _arguments -C -s $_shtab_slipway_whoami_options ;;
@@ -955,7 +1035,9 @@ _shtab_slipway_manifest() {
       case $line[1] in
         delete) _arguments -C -s $_shtab_slipway_manifest_delete_options ;;
         list) _arguments -C -s $_shtab_slipway_manifest_list_options ;;
+        list-deleted) _arguments -C -s $_shtab_slipway_manifest_list_deleted_options ;;
         lock) _arguments -C -s $_shtab_slipway_manifest_lock_options ;;
+        restore) _arguments -C -s $_shtab_slipway_manifest_restore_options ;;
         show) _arguments -C -s $_shtab_slipway_manifest_show_options ;;
         tree) _arguments -C -s $_shtab_slipway_manifest_tree_options ;;
         unlock) _arguments -C -s $_shtab_slipway_manifest_unlock_options ;;
@@ -983,6 +1065,7 @@ _shtab_slipway_repository() {
       case $line[1] in
         delete) _arguments -C -s $_shtab_slipway_repository_delete_options ;;
         list) _arguments -C -s $_shtab_slipway_repository_list_options ;;
+        list-deleted) _arguments -C -s $_shtab_slipway_repository_list_deleted_options ;;
         lock) _arguments -C -s $_shtab_slipway_repository_lock_options ;;
         show) _arguments -C -s $_shtab_slipway_repository_show_options ;;
         unlock) _arguments -C -s $_shtab_slipway_repository_unlock_options ;;
@@ -1089,6 +1172,7 @@ _shtab_slipway_tag() {
       case $line[1] in
         delete) _arguments -C -s $_shtab_slipway_tag_delete_options ;;
         list) _arguments -C -s $_shtab_slipway_tag_list_options ;;
+        list-deleted) _arguments -C -s $_shtab_slipway_tag_list_deleted_options ;;
         lock) _arguments -C -s $_shtab_slipway_tag_lock_options ;;
         unlock) _arguments -C -s $_shtab_slipway_tag_unlock_options ;;
       esac

@@ -78,6 +78,7 @@ class Scope:
 
 
 CATALOG = Scope("registry", "catalog", ("*",))
+DELETED_CATALOG = Scope("registry", "deleted_catalog", ("*",))
 
 
 def repository_scope(name: object, *actions: str) -> Scope:
@@ -355,6 +356,8 @@ class Client:
         if scope is CATALOG:
             needs = "This needs the right to list the registry's repositories, which a token for "
             needs += "some repositories does not have"
+        elif scope is DELETED_CATALOG:
+            needs = "This needs the role Owner on all repositories, or the admin account"
         found = self.sign_in.found
         if found is None:
             notes = "".join(f"; {each}" for each in self.sign_in.notes)

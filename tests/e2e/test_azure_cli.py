@@ -6,6 +6,9 @@ A command takes seconds, so one test asks much.
 from __future__ import annotations
 
 import json
+import secrets
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.e2e.azure_cli import Az
 from tests.e2e.images import OCI_MANIFEST, Image, descriptor, encode
 from tests.e2e.process import CommandError
 from tests.e2e.world import World
+from tests.patience import PATIENCE
 
 PAGE = 100
 LOCKS = ("deleteEnabled", "listEnabled", "readEnabled", "writeEnabled")
@@ -170,3 +174,65 @@ def test_a_token_is_held_to_its_repository_and_a_wrong_password_is_refused(
     with pytest.raises(CommandError, match="authentication required"):
         token.repository("show-tags", "--repository", other)
     assert world.registry.has_manifest(repository, "v1")
+
+
+@pytest.fixture
+def keeping(world: World, az: Az) -> Iterator[None]:
+    """What is deleted can be restored meanwhile."""
+    world.slipway("soft-delete", "enable", "--days", "7")
+    name, deadline = f"probe-{secrets.token_hex(4)}", time.monotonic() + PATIENCE
+    try:
+        # An instance remembers for a while that it was off.
+        while name not in (az.repository("list-deleted") or []):
+            assert time.monotonic() < deadline
+            world.registry.push_image(name, "v1", Image([]))
+            az.repository("delete", "--image", f"{name}:v1", "--yes")
+        yield
+    finally:
+        world.slipway("soft-delete", "disable")
+
+
+@pytest.mark.usefixtures("keeping")
+def test_what_was_deleted_is_listed_and_restored(
+    world: World, az: Az, repository: str, images: list[Image]
+) -> None:
+    az.repository("delete", "--image", f"{repository}:v1", "--yes")
+    az.repository("untag", "--image", f"{repository}:v2")
+    assert repository in az.repository("list-deleted")
+
+    # By a tag alone, az asks for those that were deleted, and takes the manifest that had it last.
+    restored = az.manifest("restore", f"{repository}:v1")
+    assert (restored["digest"], restored["tags"]) == (images[1].digest, ["v1"])
+    assert world.registry.has_manifest(repository, "v1")
+    restored = az.manifest("restore", f"{repository}:v2", "--digest", images[2].digest)
+    assert restored["tags"] == ["v2"]
+
+    az.repository("untag", "--image", f"{repository}:v2")
+    world.registry.push_image(repository, "v2", images[0])
+    with pytest.raises(CommandError, match="the tag exists and points at another manifest"):
+        az.manifest("restore", f"{repository}:v2")
+    az.manifest("restore", f"{repository}:v2", "--force")
+    assert az.repository("show", "--image", f"{repository}:v2")["digest"] == images[2].digest
+    with pytest.raises(CommandError, match="No deleted manifests found for tag: v9"):
+        az.manifest("restore", f"{repository}:v9")
+
+    az.repository("delete", "--repository", repository, "--yes")
+    assert not world.registry.has_manifest(repository, images[0].digest)
+    az.manifest("restore", f"{repository}:v0")
+    assert az.repository("show-tags", "--repository", repository) == ["v0"]
+
+
+@pytest.mark.usefixtures("keeping")
+def test_az_asks_azure_for_the_days_once_it_has_the_list_of_what_was_deleted(
+    world: World, az: Az, repository: str, images: list[Image]
+) -> None:
+    """So these two commands work with registries of Azure alone, whatever we answer."""
+    az.repository("delete", "--image", f"{repository}:v1", "--yes")
+    assert not world.registry.has_manifest(repository, images[1].digest)
+    position = world.registry.log_position()
+    for verb in ("list-deleted", "list-deleted-tags"):
+        with pytest.raises(CommandError, match="az login"):
+            az.manifest(verb, repository)
+    asked = world.registry.traffic_since(position, repository).requests
+    answered = [(each.kind, each.status) for each in asked if each.status != 401]
+    assert answered == [("acr-deleted-manifests", 200), ("acr-deleted-tags", 200)]

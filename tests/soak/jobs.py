@@ -25,6 +25,7 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.read import Manifests
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.repositories.untag_many import BulkUntaggings
 from registry_core.settings import StorageSettings
 from registry_core.storage.budget import Budget, budgeted
@@ -76,12 +77,13 @@ async def retain(connection: Connection) -> Done:
     content = Objects(connection, blob_rows.CONTAINER)
     manifests = Manifests(table, content, Cache(none), Cache(none), links, times.GRACE)
     messages = Messages(connection.queue(QUEUE), times.GRACE)
-    deletions = BulkDeletions(executor, catalog.Catalog(entries), manifests, messages)
+    soft_delete = SoftDelete.over(connection)
+    deletions = BulkDeletions(executor, catalog.Catalog(entries), manifests, messages, soft_delete)
     retention = Retention(
         Surveys(table, manifests),
         entries,
         deletions,
-        BulkUntaggings(executor),
+        BulkUntaggings(executor, soft_delete),
         times.GRACE,
         "local",
     )

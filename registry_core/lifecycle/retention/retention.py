@@ -39,6 +39,7 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.read import Manifests
+from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
 from registry_core.repositories.untag_many import BulkUntaggings
 from registry_core.settings import MIN_GRACE, Settings
 from registry_core.storage import keys
@@ -101,6 +102,7 @@ class Retention:
         links = Links(connection.table(blob_rows.TABLE), Cache(nothing), Cache(nothing), grace)
         content = Objects(connection, blob_rows.CONTAINER)
         manifests = Manifests(table, content, Cache(nothing), Cache(nothing), links, grace)
+        soft_delete = SoftDelete.over(connection, settings.cache_ttl, ENTERED_FOR)
         return cls(
             Surveys(table, manifests),
             entries,
@@ -109,8 +111,9 @@ class Retention:
                 Catalog(entries),
                 manifests,
                 Messages(connection.queue(QUEUE), settings.gc_grace),
+                soft_delete,
             ),
-            BulkUntaggings(executor),
+            BulkUntaggings(executor, soft_delete),
             grace,
             settings.region,
         )

@@ -10,6 +10,7 @@ from registry_core.lifecycle.soft_delete import Purge, Report
 from registry_core.model.clock import HybridClock
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.executor import Executor
+from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.soft_delete import Policy
 from tests.integration.core.support import Client
 
@@ -38,7 +39,8 @@ def purge_after(client: Client, days: int) -> tuple[Purge, datetime]:
     services = client.services
     table = services.connection.table(repository_rows.TABLE)
     executor = Executor(table, HybridClock("local"), lambda: later)
-    return Purge(executor, services.soft_delete, lambda: later), later
+    messages = Messages(services.connection.queue(QUEUE), services.settings.gc_grace)
+    return Purge(executor, services.soft_delete, messages, lambda: later), later
 
 
 async def purge(client: Client, days: int = 8) -> Report:

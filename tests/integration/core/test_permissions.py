@@ -22,8 +22,9 @@ from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.http.surface import Route, Surface
 from registry_core.http.surfaces import SURFACES
 from registry_core.http.v2 import manifests
-from registry_core.model.actions import REPOSITORY_ACTIONS, Action
+from registry_core.model.actions import REGISTRY_ACTIONS, REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryPattern
+from registry_core.model.roles import SCOPE_MAP_ACTIONS
 from registry_core.settings import EntraSettings, Settings
 from registry_core.storage.cache import Cache
 from tests.integration.core.auth.test_sign_in import NULL_GUID, Guest, basic, make_token
@@ -35,7 +36,7 @@ ROUTES = [
 ]
 QUERIES = {"upload-session": "_state=x"}
 """What a kind of route is asked with, besides its path."""
-EVERYTHING = frozenset({*REPOSITORY_ACTIONS, Action.SIGN_IN, Action.CATALOG})
+EVERYTHING = frozenset({*REPOSITORY_ACTIONS, *REGISTRY_ACTIONS, Action.SIGN_IN})
 SIGNED_IN = frozenset({Action.SIGN_IN})
 
 
@@ -66,7 +67,8 @@ class World:
     async def bearer(self, guest: Guest) -> Guest:
         """The same with a token for all that there is to be asked for."""
         scopes = [f"repository:{each}:*" for each in (*self.own, *self.foreign)]
-        return await guest.with_token(*scopes, "registry:catalog:*")
+        of_registry = [f"registry:{action}:*" for action in REGISTRY_ACTIONS]
+        return await guest.with_token(*scopes, *of_registry)
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ async def test_a_token_may_do_one_thing_where_it_is_allowed_and_nothing_elsewher
 async def test_a_token_for_everything_lists_no_repositories(world: World) -> None:
     await _images(world)
     guest = await world.token(*TOKENS, everywhere=True)
-    may = EVERYTHING - {Action.CATALOG}
+    may = frozenset({*SCOPE_MAP_ACTIONS.values(), Action.SIGN_IN})
     await _walk(world, await world.bearer(guest), may, may, 401)
 
 

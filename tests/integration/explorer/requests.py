@@ -18,6 +18,7 @@ from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows
 from registry_core.repositories.executor import Executor
+from registry_core.repositories.messages import QUEUE, Messages
 from tests.integration.core.collection.mailbox import freed
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.retention.support import AT_ONCE, retention_of
@@ -142,7 +143,8 @@ async def _purge(client: Client, repository: str, as_of: str) -> None:
     table = client.services.connection.table(rows.TABLE)
     executor = Executor(table, HybridClock("local"))
     age = later - datetime.fromisoformat(as_of)
-    purge = Purge(executor, client.services.soft_delete, lambda: later, age)
+    messages = Messages(client.services.connection.queue(QUEUE), timedelta(0))
+    purge = Purge(executor, client.services.soft_delete, messages, lambda: later, age)
     report = await purge.visit(RepositoryName(repository), later)
     if report.locked:
         raise DisallowedOperation

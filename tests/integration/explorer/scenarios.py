@@ -1540,7 +1540,7 @@ async def an_index_is_restored_and_its_child_purged(s: Setup) -> Sequence[Series
     await s.blobs(ONE, TWO)
     await s.push(A, INDEX, B)
     await s.do(s.delete(INDEX.digest), s.delete(A.digest))
-    return s.restore(INDEX), await s.purge()
+    return s.restore(INDEX), (await s.purge(), await s.collect_repository())
 
 
 @scenario("X3", is_soft=True, is_in_parts=True)
@@ -1623,7 +1623,7 @@ async def what_was_deleted_is_purged_and_pushed_again(s: Setup) -> Sequence[Seri
 @scenario("X2", "X5", "G1", is_soft=True, most=30)
 async def what_was_deleted_is_purged_and_collected_and_pushed_again(s: Setup) -> Sequence[Series]:
     """A push that takes what was purged for restorable protects nothing."""
-    await s.blobs(s.own)
+    await s.blobs(s.own, TWO)
     gone = s.own_artifact(s.own)
     await s.push(gone, B)
     await s.do(s.delete(gone.digest))

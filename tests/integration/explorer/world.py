@@ -144,7 +144,7 @@ class World:
             self.is_listed,
             blobs,
             self.contents,
-            self.is_listed_as_deleted,
+            is_listed_as_deleted=self.is_listed_as_deleted,
         )
 
     @property

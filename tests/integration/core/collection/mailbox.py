@@ -69,7 +69,7 @@ def freed(client: Client, now: Callable[[], datetime] = lambda: datetime.now(UTC
     executor = Executor(connection.table(rows.TABLE), HybridClock("local"))
     return Freed(
         Collector(stores_of(client), NO_AGE),
-        Emptiness(executor, Catalog(connection.table(catalog.TABLE))),
+        Emptiness(executor, Catalog(connection.table(catalog.TABLE)), client.services.soft_delete),
         Messages(connection.queue(QUEUE), timedelta(0)),
         now,
     )

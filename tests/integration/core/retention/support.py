@@ -30,7 +30,7 @@ def retention_of(client: Client, grace: timedelta = timedelta(0)) -> Retention:
         Surveys(connection.table(rows.TABLE), services.manifests),
         connection.table(catalog_rows.TABLE),
         services.bulk_deletions,
-        BulkUntaggings(services.bulk_deletions._executor),
+        BulkUntaggings(services.bulk_deletions._executor, services.soft_delete),
         grace,
         "local",
     )

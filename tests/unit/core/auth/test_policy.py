@@ -78,9 +78,21 @@ def test_all_that_is_asked_for_is_given_to_whom_all_is_allowed() -> None:
     asked = parse_scopes(["registry:catalog:* repository:*:*", "repository:a/b:pull,push"])
     assert [str(scope) for scope in granted(grants.ALL, asked)] == [
         "registry:catalog:*",
-        "repository:*:delete,metadata_read,metadata_write,pull,push",
+        "repository:*:delete,deleted_read,deleted_restore,metadata_read,metadata_write,pull,push",
         "repository:a/b:pull,push",
     ]
+
+
+def test_the_deleted_repositories_are_listed_by_whoever_may_list_what_was_deleted_everywhere() -> (
+    None
+):
+    pattern, team = grants.EVERYWHERE, RepositoryPattern("team/*")
+    everywhere = Grants.of([(pattern, [Action.DELETED_READ])])
+    some = Grants.of([(team, [Action.DELETED_READ])], catalog=True)
+    for owned, may in ((everywhere, True), (some, False), (Grants(deleted_catalog=True), True)):
+        assert is_allowed(Caller(SOMEBODY, owned), Action.DELETED_CATALOG, None) is may
+        given = granted(owned, parse_scopes(["registry:deleted_catalog:*"]))
+        assert [str(scope) for scope in given] == ["registry:deleted_catalog:*"] * may
 
 
 names = st.sampled_from([RepositoryName(text) for text in ("a", "a/b", "a/b/c", "b", "ab")])

@@ -4,6 +4,7 @@ from registry_core.model.actions import REPOSITORY_ACTIONS, Action
 from registry_core.model.names import RepositoryName
 from registry_core.model.roles import (
     ROLES,
+    SCOPE_MAP_ACTIONS,
     SYSTEM_SCOPE_MAPS,
     ScopeMap,
     ScopeMapError,
@@ -23,13 +24,16 @@ def test_the_roles_are_acrs_and_each_allows_what_its_name_says() -> None:
 
 
 def test_the_system_scope_maps_are_acrs_five() -> None:
+    actions = frozenset(SCOPE_MAP_ACTIONS.values())
+    # What was deleted can be listed and restored by no token, as in ACR.
+    assert actions == REPOSITORY_ACTIONS - {Action.DELETED_READ, Action.DELETED_RESTORE}
     everywhere = {name: each.grants.on(APP) for name, each in SYSTEM_SCOPE_MAPS.items()}
     assert everywhere == {
-        "_repositories_admin": REPOSITORY_ACTIONS,
+        "_repositories_admin": actions,
         "_repositories_pull": {Action.PULL},
         "_repositories_pull_metadata_read": {Action.PULL, Action.METADATA_READ},
         "_repositories_push": {Action.PULL, Action.PUSH},
-        "_repositories_push_metadata_write": REPOSITORY_ACTIONS - {Action.DELETE},
+        "_repositories_push_metadata_write": actions - {Action.DELETE},
     }
 
 

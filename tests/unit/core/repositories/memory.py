@@ -289,13 +289,13 @@ class Repository:
         return bool(rest)
 
     def purge(self) -> None:
-        """Purges all that can be restored: the tags first, a transaction after the other."""
+        """Purges all that can be restored, the manifests before their tags."""
         every = sorted(self.table.rows)
         tags = [DeletedTag.parse(key) for key in every if key in rows.DELETED_TAG_TIMES]
         times = [key for key in every if key in rows.DELETED_MANIFEST_TIMES]
+        self._purge([rows.manifest_key(rows.last_digest(key)) for key in times], ())
         for first in range(0, len(tags), plan.PURGED_A_TRANSACTION):
             self._purge((), tags[first : first + plan.PURGED_A_TRANSACTION])
-        self._purge([rows.manifest_key(rows.last_digest(key)) for key in times], ())
 
     def _purge(self, manifests: Sequence[str], tags: Sequence[DeletedTag]) -> None:
         def make(found: Found, moment: Moment) -> Plan:

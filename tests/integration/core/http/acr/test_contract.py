@@ -37,6 +37,12 @@ SCOPES = {
     ("GET", "/<name>/_manifests"): "repository:{}:metadata_read",
     ("GET", "/<name>/_manifests/<reference>"): "repository:{}:metadata_read",
     ("PATCH", "/<name>/_manifests/<reference>"): "repository:{}:metadata_write",
+    ("GET", "/_deleted/_catalog"): "registry:deleted_catalog:*",
+    ("GET", "/_deleted/<name>/_tags"): "repository:{}:deleted_read",
+    ("GET", "/_deleted/<name>/_manifests"): "repository:{}:deleted_read",
+    ("POST", "/_deleted/<name>/_manifests/<reference>"): (
+        "repository:{}:deleted_read,deleted_restore"
+    ),
 }
 """What ACR's challenge asks for. Written by hand."""
 
@@ -55,10 +61,12 @@ async def test_a_challenge_asks_for_the_scope_that_acr_asks_for(
     challenge = answer.headers["www-authenticate"]
     assert (answer.status_code, challenge.startswith("Bearer ")) == (401, True)
     assert challenge.endswith(f',scope="{scope}"')
-    kind, name, action = scope.split(":")
+    kind, name, actions = scope.split(":")
     (told,) = answer.json()["errors"]
     assert told["code"] == "UNAUTHORIZED"
-    assert told["detail"] == [{"Type": kind, "Name": name, "Action": action}]
+    assert told["detail"] == [
+        {"Type": kind, "Name": name, "Action": action} for action in actions.split(",")
+    ]
     assert answer.content.endswith(b"}\n")
 
 

@@ -16,8 +16,10 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         "PATCH": Action.METADATA_WRITE,
         "DELETE": Action.DELETE,
     }
-    is_catalog = route.pattern == "/_catalog"
-    assert route.action is (Action.CATALOG if is_catalog else by_method[route.method])
+    catalogs = {"/_catalog": Action.CATALOG, "/_deleted/_catalog": Action.DELETED_CATALOG}
+    if route.pattern.startswith("/_deleted/"):
+        by_method = {"GET": Action.DELETED_READ, "POST": Action.DELETED_RESTORE}
+    assert route.action is catalogs.get(route.pattern, by_method.get(route.method))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,10 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         ("/a/_tags/_manifests", "acr-tag", {"name": "a", "reference": "_manifests"}),
         ("/a/_manifests", "acr-manifests", {"name": "a"}),
         (f"/a/_manifests/{DIGEST}", "acr-manifest", {"name": "a", "reference": DIGEST}),
+        ("/_deleted/_catalog", "acr-deleted-catalog", {}),
+        ("/_deleted/a/b/_tags", "acr-deleted-tags", {"name": "a/b"}),
+        ("/_deleted/a/_manifests", "acr-deleted-manifests", {"name": "a"}),
+        (f"/_deleted/a/_manifests/{DIGEST}", "acr-restore", {"name": "a", "reference": DIGEST}),
         # These are names as far as paths tell; the grammar of names refuses them.
         ("/A", "acr-repository", {"name": "A"}),
         ("/a\n/_tags", "acr-tags", {"name": "a\n"}),
@@ -48,7 +54,7 @@ def test_what_follows_the_name_tells_paths_apart(
     "path",
     [
         *("", "/", "//", "//a", "/a/", "/a//b", "/_tags", "/_tags/v1", "/_catalog/", "/_catalog/x"),
-        *("/_deleted/_catalog", "/_deleted/a/_tags", "/_deleted/a/_manifests", "/a/_metadata"),
+        *("/_deleted", "/_deleted/a", "/_deleted/a/_tags/v1", "/_deleted/_tags", "/a/_metadata"),
         *("/a/_tags/v1/_metadata", "/a/_tags/v1/_metadata/key", "/a/_streaming/x", "/_tags/_tags"),
         *("/a/_operations/x", "/a/_tags/", "/a/_tags/v1/", "/a/_manifests/", "/a/_manifests/x/y"),
     ],
