@@ -328,7 +328,7 @@ LOST = {
 }
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 @pytest.mark.parametrize("kind", LOST)
 def test_the_check_names_a_row_that_is_missing_of_what_can_be_restored(kind: str) -> None:
     repository = restorable()
@@ -337,7 +337,7 @@ def test_the_check_names_a_row_that_is_missing_of_what_can_be_restored(kind: str
     assert {finding.text for finding in broken(repository)} == {LOST[kind]}
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_row_that_lists_what_is_not_deleted() -> None:
     repository = restorable()
     time = repository.moment().now
@@ -346,7 +346,7 @@ def test_the_check_names_a_row_that_lists_what_is_not_deleted() -> None:
     assert [(f.key, f.text) for f in broken(repository)] == [(key, "surplus")]
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_deleted_manifest_that_is_listed_as_if_it_were_there() -> None:
     repository = restorable()
     row = repository.table.rows[rows.manifest_key(REFERRER.digest)]
@@ -359,7 +359,7 @@ def test_the_check_names_a_deleted_manifest_that_is_listed_as_if_it_were_there()
     }
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_blob_that_collection_may_take_from_what_can_be_restored() -> None:
     repository = soft()
     repository.layers = 1
@@ -384,7 +384,7 @@ def test_the_check_names_a_blob_that_collection_may_take_from_what_can_be_restor
         ]
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 def test_the_check_names_a_repository_that_is_not_listed_among_the_deleted() -> None:
     present = restorable().table.rows
     whole = Snapshot(NAME, present, True, {}, {}, is_listed_as_deleted=True)
@@ -393,7 +393,7 @@ def test_the_check_names_a_repository_that_is_not_listed_among_the_deleted() -> 
     assert [(f.key, f.is_broken) for f in found] == [(rows.REPOSITORY, True)]
 
 
-@pytest.mark.rule("X7", "I20")
+@pytest.mark.rule("X7")
 def test_the_check_tells_what_a_purge_has_left_as_garbage() -> None:
     repository = soft()
     repository.push(A, "v1")
