@@ -39,7 +39,7 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.read import Manifests
-from registry_core.repositories.soft_delete import SoftDelete
+from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
 from registry_core.repositories.untag_many import BulkUntaggings
 from registry_core.settings import MIN_GRACE, Settings
 from registry_core.storage import keys
@@ -101,8 +101,8 @@ class Retention:
         grace = max(settings.gc_grace, MIN_GRACE)
         links = Links(connection.table(blob_rows.TABLE), Cache(nothing), Cache(nothing), grace)
         content = Objects(connection, blob_rows.CONTAINER)
-        soft_delete = SoftDelete.over(connection)
         manifests = Manifests(table, content, Cache(nothing), Cache(nothing), links, grace)
+        soft_delete = SoftDelete.over(connection, settings.cache_ttl, ENTERED_FOR)
         return cls(
             Surveys(table, manifests),
             entries,
