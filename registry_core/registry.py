@@ -22,6 +22,8 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
+from registry_core.lifecycle.usage import total
+from registry_core.lifecycle.usage.total import Totals
 from registry_core.model.clock import HybridClock
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
@@ -35,10 +37,12 @@ from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
+from registry_core.repositories.usage import Usages
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
 from registry_core.storage.connection import Connection
+from registry_core.storage.documents import Documents
 from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
@@ -67,6 +71,8 @@ class Services:
     bulk_deletions: BulkDeletions
     locks: Locks
     metadata: Metadata
+    usages: Usages
+    totals: Totals
     signer: SasSigner
     signing_keys: SigningKeys
     sign_in: SignIn
@@ -171,6 +177,8 @@ class Registry:
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests),
             metadata=Metadata(repositories, manifests),
+            usages=Usages(repositories),
+            totals=Totals(Documents(connection, total.CONTAINER), Cache(settings.cache_ttl)),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,
