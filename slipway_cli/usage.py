@@ -11,7 +11,6 @@ from registry_core.lifecycle.usage.total import PARTS, Total
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from slipway_cli.command import Row, Shaped, written
-from slipway_cli.output import cells
 from slipway_cli.output.cells import Size
 from slipway_cli.output.progress import Progress
 from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
@@ -28,8 +27,7 @@ async def count(_: argparse.Namespace) -> Shaped:
             for part in range(PARTS):
 
                 def tell(blobs: int, part: int = part) -> None:
-                    so_far = cells.count(blobs, "blob")
-                    progress.show(f"part {part + 1} of {PARTS}: {so_far}")
+                    progress.show(f"part {part + 1} of {PARTS}: {blobs:,} blobs")
 
                 total = await counting.run(part, as_of, tell=tell) or total
     return Shaped(_rows(total), _document(total, as_of))
