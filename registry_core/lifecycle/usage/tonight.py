@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from registry_core.lifecycle import measures
 from registry_core.lifecycle.usage.total import PARTS, Total
+from registry_core.model.metrics import Metric
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
 
@@ -25,7 +27,9 @@ async def count_tonight(connection: Connection, settings: Settings) -> None:
     # No instance for HTTP has to load this.
     from registry_core.lifecycle.usage.count import Count  # noqa: PLC0415
 
-    await count(Count.of(connection, settings))
+    total = await count(Count.of(connection, settings))
+    if total is not None and total.is_complete:
+        await measures.tell(connection, settings, {Metric.STORAGE_USED: total.stored_size})
 
 
 async def count(
