@@ -21,3 +21,9 @@ async def tell(connection: Connection, settings: Settings, values: Mapping[Metri
     for metric, value in values.items():
         sender.add(metric, {REGION: settings.region}, value)
     await sender.close()
+
+
+async def tell_freed(connection: Connection, settings: Settings, size: int) -> None:
+    """Tells how many bytes collection gave back, if any."""
+    if size:
+        await tell(connection, settings, {Metric.FREED_BYTES: size})

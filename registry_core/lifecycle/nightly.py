@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from registry_core.lifecycle import measures
-from registry_core.model.metrics import Metric
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
 
@@ -34,8 +33,7 @@ async def collect_tonight(connection: Connection, settings: Settings) -> None:
     from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
 
     walk = await collect(Collector.of(connection, settings))
-    if walk.report.size:
-        await measures.tell(connection, settings, {Metric.FREED_BYTES: walk.report.size})
+    await measures.tell_freed(connection, settings, walk.report.size)
 
 
 async def retain_tonight(connection: Connection, settings: Settings) -> None:

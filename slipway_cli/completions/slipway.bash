@@ -73,7 +73,7 @@ _shtab_slipway_admin_password_option_strings=(-h --help)
 _shtab_slipway_whoami_option_strings=(-h --help --output -o --server --registry -r --username -u --password-stdin --scope)
 _shtab_slipway_check_health_option_strings=(-h --help --output -o --registry -r --username -u --password-stdin --verbose --repository --pull-only --wait --storage)
 _shtab_slipway_completion_option_strings=(-h --help)
-_shtab_slipway_cost_option_strings=(-h --help --output -o --workload --pushes --pulls --deletions --layers --image-mb --stored-gb --new-layers --pulled-layers --internet --regions --always-ready --keep-warm --overlap --concurrency --request-seconds --upload-mb-second --instance-memory --private-endpoints --alerts --no-probes --prices)
+_shtab_slipway_cost_option_strings=(-h --help --output -o --workload --pushes --pulls --deletions --layers --image-mb --stored-gb --new-layers --pulled-layers --internet --regions --always-ready --keep-warm --overlap --concurrency --request-seconds --upload-mb-second --instance-memory --private-endpoints --alerts --no-metrics --no-probes --prices)
 _shtab_slipway_option_strings=(-h --help --version)
 
 _shtab_slipway_repository_list_pos_0_COMPGEN=''
@@ -434,6 +434,7 @@ _shtab_slipway_cost__h_nargs=0
 _shtab_slipway_cost___help_nargs=0
 _shtab_slipway_cost___private_endpoints_nargs=0
 _shtab_slipway_cost___alerts_nargs=0
+_shtab_slipway_cost___no_metrics_nargs=0
 _shtab_slipway_cost___no_probes_nargs=0
 _shtab_slipway_pos_0_nargs=A...
 _shtab_slipway__h_nargs=0

@@ -489,5 +489,6 @@ complete -c slipway -n '_shtab_slipway_using cost' -l upload-mb-second -x -d 'sp
 complete -c slipway -n '_shtab_slipway_using cost' -l instance-memory -xka "512 2048 4096" -d 'memory of an instance, in MB (default: 2048)'
 complete -c slipway -n '_shtab_slipway_using cost' -l private-endpoints -d private_endpoints
 complete -c slipway -n '_shtab_slipway_using cost' -l alerts -d 'alerts are sent by e-mail'
+complete -c slipway -n '_shtab_slipway_using cost' -l no-metrics -d 'no metrics are sent to Azure Monitor (metrics is off)'
 complete -c slipway -n '_shtab_slipway_using cost' -l no-probes -d 'Traffic Manager does not probe the regions (probeRegions is off)'
 complete -c slipway -n '_shtab_slipway_using cost' -l prices -x -d 'a file with other prices'

@@ -205,6 +205,7 @@ _shtab_slipway_cost_options=(
   "--instance-memory[memory of an instance, in MB (default\: 2048)]:instance_memory:(512 2048 4096)"
   "--private-endpoints[private_endpoints]"
   "--alerts[alerts are sent by e-mail]"
+  "--no-metrics[no metrics are sent to Azure Monitor (metrics is off)]"
   "--no-probes[Traffic Manager does not probe the regions (probeRegions is off)]"
   "--prices[a file with other prices]:prices:"
 )

@@ -44,7 +44,6 @@ class RepositoryVisits:
                 doomed[row.key] = Kind.TOMBSTONE, row
             for row in page:
                 if row.key == rows.USAGE and not is_there:
-                    due.append(row.timestamp + self._ages.change)
                     doomed[row.key] = Kind.USAGE, row
         for parent in children.keys() - holding:
             for row in children[parent]:

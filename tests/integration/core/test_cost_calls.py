@@ -7,12 +7,14 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core.access.store import Access
+from registry_core.lifecycle.usage.count import Count
+from registry_core.lifecycle.usage.total import PARTS
 from registry_core.model.requests import RequestKind
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
@@ -56,7 +58,9 @@ def _class_of(call: StorageCall) -> Calls:
     if call.method == "DELETE":
         return Calls()  # It is free.
     if call.method == "GET":
-        return Calls(blob_read=1)
+        # Lists are billed as writes.
+        is_list = "comp=list" in call.query
+        return Calls(blob_write=1) if is_list else Calls(blob_read=1)
     if call.method == "HEAD" or "userdelegationkey" in call.query:
         return Calls(blob_other=1)
     return Calls(blob_write=1)
@@ -183,6 +187,23 @@ async def test_the_dearest_requests_of_the_worst_hour_take_what_the_page_counts(
             answer = await client.send(method, path)
             assert answer.is_success, answer.text
             assert is_within(billed(client.traces), bound), billed(client.traces)
+
+
+async def test_a_count_of_usage_takes_what_is_billed_for_each_night(settings: Settings) -> None:
+    """Of a registry whose parts fit into a page each."""
+    async with connect(settings) as client:
+        await client.push_image(f"team/{secrets.token_hex(4)}", "v1")
+        counting = Count.of(client.services.connection, settings)
+        traces = []
+        for part in range(PARTS):
+            with traced() as trace:
+                await counting.run(part, datetime.now(UTC))
+            traces.append(trace)
+    most = workload.calls_of_count(Workload(stored_gb=1)) + Calls(table=4)
+    for trace in traces:
+        assert is_within(billed([trace]), most), billed([trace])
+    # The first of them, and the list of a day, are there only while something is on its way.
+    assert billed(traces[1:]).blob_write == workload.COUNT.blob_write * (PARTS - 1) + 0
 
 
 async def test_a_sign_in_with_a_token_takes_what_the_page_counts(settings: Settings) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +109,20 @@ async def test_every_field_has_its_type_and_there_is_no_other(
     (entry,) = found["repositories"]
     assert {name: type(value) for name, value in entry.items()} == FIELDS
     assert set(found) == {"registry", "total", "repositories"}
+
+
+def test_the_schema_of_the_docs_has_these_fields() -> None:
+    page = (Path(__file__).parents[5] / "docs/usage.md").read_text()
+    (schema,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    names = {"string": str, "integer": int, "boolean": bool}
+    told = {
+        name: names["".join(each for each in field["type"] if each != "null")]
+        if isinstance(field["type"], list)
+        else names[field["type"]]
+        for name, field in json.loads(schema)["properties"].items()
+    }
+    assert told == FIELDS
+    assert all(f"`{name}`" in page for name in TOTAL)
 
 
 async def test_thirty_rows_in_view_take_one_request_and_two_calls_each(

@@ -16,7 +16,7 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         "PATCH": Action.METADATA_WRITE,
         "DELETE": Action.DELETE,
     }
-    is_catalog = route.pattern == "/_catalog"
+    is_catalog = route.pattern in ("/_catalog", "/_usage")
     assert route.action is (Action.CATALOG if is_catalog else by_method[route.method])
 
 
@@ -31,6 +31,8 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         ("/a/_tags/_tags", "acr-tag", {"name": "a", "reference": "_tags"}),
         ("/a/_tags/_manifests", "acr-tag", {"name": "a", "reference": "_manifests"}),
         ("/a/_manifests", "acr-manifests", {"name": "a"}),
+        ("/_usage", "acr-usages", {}),
+        ("/a/b/_usage", "acr-usage", {"name": "a/b"}),
         (f"/a/_manifests/{DIGEST}", "acr-manifest", {"name": "a", "reference": DIGEST}),
         # These are names as far as paths tell; the grammar of names refuses them.
         ("/A", "acr-repository", {"name": "A"}),
@@ -48,6 +50,7 @@ def test_what_follows_the_name_tells_paths_apart(
     "path",
     [
         *("", "/", "//", "//a", "/a/", "/a//b", "/_tags", "/_tags/v1", "/_catalog/", "/_catalog/x"),
+        *("/_usage/", "/_usage/a", "/a/_usage/", "/a/_usage/b"),
         *("/_deleted/_catalog", "/_deleted/a/_tags", "/_deleted/a/_manifests", "/a/_metadata"),
         *("/a/_tags/v1/_metadata", "/a/_tags/v1/_metadata/key", "/a/_streaming/x", "/_tags/_tags"),
         *("/a/_operations/x", "/a/_tags/", "/a/_tags/v1/", "/a/_manifests/", "/a/_manifests/x/y"),
