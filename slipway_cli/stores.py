@@ -84,21 +84,6 @@ def address(registry: str | None) -> str | None:
     return asked if "." in asked or ":" in asked else None
 
 
-async def check_schema(opened: Connection) -> None:
-    """For commands on all that storage has. Raises `CommandError` if it is no registry's.
-
-    Nor if it is that of another release, whose rows may mean something else.
-    """
-    version = await System(opened).schema_version()
-    if version != SCHEMA_VERSION:
-        raise CommandError(
-            "there is no registry in this storage. Check RegistryStorage"
-            if version is None
-            else f"the registry in this storage has schema version {version}, and this command "
-            f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
-        )
-
-
 @asynccontextmanager
 async def access(arguments: argparse.Namespace) -> AsyncIterator[Access]:
     """Tokens, scope maps and role assignments there, read anew each time."""

@@ -10,6 +10,7 @@ from registry_core.lifecycle.usage.count import Count
 from registry_core.lifecycle.usage.total import PARTS, Total
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
+from registry_core.system import System
 from slipway_cli.command import Row, Shaped, written
 from slipway_cli.output.cells import Size
 from slipway_cli.output.progress import Progress
@@ -20,7 +21,7 @@ async def count(_: argparse.Namespace) -> Shaped:
     """Counts each part of all there is. Raises `CommandError`."""
     as_of = datetime.now(UTC)
     async with connection() as opened:
-        await check_schema(opened)
+        await check_schema(System(opened))
         counting = Count.of(opened, Settings.from_environment())
         with Progress() as progress, budgeted(Budget(PATIENCE_SECONDS, attempts=sys.maxsize)):
             total = Total()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from registry_core.errors import NameUnknown, RequestInvalid
 from registry_core.http import pagination
 from registry_core.http.acr import answers
 from registry_core.http.context import Context
+from registry_core.http.json_response import JsonResponse
 from registry_core.lifecycle.usage.total import Total
 from registry_core.model.names import RepositoryName
 from registry_core.repositories.usage import Usage
@@ -27,7 +28,7 @@ async def listing(context: Context) -> Response:
     entries = [_shown(usage, total) for usage in found if usage is not None]
     headers = pagination.next_link("/acr/v1/_usage", following, n=str(count))
     server = answers.server(context)
-    return JSONResponse(
+    return JsonResponse(
         {"registry": server, "total": _total(total), "repositories": entries}, headers=headers
     )
 
@@ -37,7 +38,7 @@ async def get(context: Context) -> Response:
     total, usage = await both(
         context.services.totals.get(), context.services.usages.of(context.repository)
     )
-    return JSONResponse({"registry": answers.server(context), **_shown(usage, total)})
+    return JsonResponse({"registry": answers.server(context), **_shown(usage, total)})
 
 
 async def _wanted(context: Context) -> tuple[list[RepositoryName], str, int]:

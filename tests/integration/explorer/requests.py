@@ -50,6 +50,7 @@ DELETE_MANIFESTS, DELETE_REPOSITORY = "DELETE MANIFESTS", "DELETE REPOSITORY"
 COLLECT, COLLECT_REPOSITORY, TAKE = "COLLECT", "COLLECT REPOSITORY", "TAKE"
 DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
 RETAIN = "RETAIN"
+COUNT = "COUNT"
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -128,6 +129,11 @@ async def _take(client: Client, repository: str, as_of: str, *digests: str) -> N
     await freed(client, lambda: moment).collect(message)
 
 
+async def _count(client: Client, repository: str) -> None:
+    """Counts what the repository holds, if that is not known."""
+    await client.services.usages.of(RepositoryName(repository))
+
+
 def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
@@ -152,4 +158,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     COLLECT_REPOSITORY: _collect_repository,
     TAKE: _take,
     RETAIN: _retain,
+    COUNT: _count,
 }

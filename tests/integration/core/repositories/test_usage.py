@@ -195,6 +195,7 @@ async def test_those_who_ask_an_instance_at_once_wait_for_one_count(
     assert sum(call.method == "POST" for call in trace.calls) == 1
 
 
+@pytest.mark.rule("C1")
 async def test_a_change_while_it_is_counted_has_it_counted_again(
     client: Client, other: Client, repository: str
 ) -> None:
@@ -219,6 +220,7 @@ async def test_a_change_while_it_is_counted_has_it_counted_again(
     assert found.tags == 2
 
 
+@pytest.mark.rule("C1")
 async def test_of_two_counts_at_once_the_first_that_is_written_stays(
     client: Client, other: Client, repository: str
 ) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from devhost.processes.azurite import Azurite
+from registry_core.lifecycle import nightly
 from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.usage import tonight
 from registry_core.lifecycle.usage.count import Count
@@ -24,6 +25,7 @@ from registry_core.storage.documents import Documents
 from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
 from tests.integration.core.support import OCI_LAYER, Client, Image, descriptor, push_blobs
 from tests.integration.core.support import rows as rows_of
+from tests.integration.monitor import listening
 from tests.interference.kinds import Hold, SeenCall
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -228,3 +230,18 @@ async def test_the_count_of_uploads_looks_at_the_days_that_collection_leaves_alo
     found = await count.run(0, now + timedelta(days=4))
     assert found
     assert found.uploads == 0
+
+
+async def test_what_a_night_frees_is_told_to_azure_monitor(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ages of this test alone, and all of the registry in each night."""
+    image = await client.push_image("team/app", "v1")
+    await client.send("DELETE", f"/v2/team/app/manifests/{image.digest}")
+    monkeypatch.setattr(Ages, "of", lambda _: NO_AGE)
+    monkeypatch.setattr(nightly, "NIGHTS", 1)
+    async with listening() as monitor:
+        settings = replace(client.services.settings, metrics_url=monitor.url)
+        for _ in range(2):  # The rows, and then the objects.
+            await nightly.collect_tonight(client.services.connection, settings)
+        assert monitor.sums() == {("FreedBytes",): sum(map(len, image.blobs))}
