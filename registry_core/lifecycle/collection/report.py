@@ -45,7 +45,7 @@ _RULES = {
     Kind.TOMBSTONE: "G6",
     Kind.CHILD: "G7",
     Kind.ENTRY: "G8",
-    Kind.USAGE: "G12",
+    Kind.USAGE: "G13",
 }
 
 

@@ -28,7 +28,7 @@ class RepositoryVisits:
     ) -> Visit:
         """Takes tombstones (G6), and the rows of children whose index has gone (G7).
 
-        These are read before the manifests. Of a repository that has gone, also its usage (G12).
+        These are read before the manifests. Of a repository that has gone, also its usage (G13).
         Raises `Unavailable` if storage fails.
         """
         partition = rows.partition(repository)

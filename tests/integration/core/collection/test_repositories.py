@@ -184,7 +184,7 @@ async def test_tombstones_that_are_written_to_meanwhile_stay_and_the_others_go(
     assert answer.headers["docker-content-digest"] == kept.digest
 
 
-@pytest.mark.rule("G12")
+@pytest.mark.rule("G13")
 async def test_the_usage_of_a_repository_goes_when_the_repository_has_gone(
     client: Client, repository: str
 ) -> None:
