@@ -132,6 +132,9 @@ param alwaysReadyInstances int = 0
 @description('When a timer calls /healthz to keep an instance running: an NCRONTAB schedule in UTC (0 */4 6-17 * * 1-5), or off.')
 param keepWarm string = 'off'
 
+@description('Whether the registry sends metrics to Azure Monitor: pulls, pushes, errors, latency, bytes.')
+param metrics bool = true
+
 @description('How a deployment replaces the instances: all at once, which interrupts requests (Recreate), or in batches (RollingUpdate, a preview).')
 @allowed(['Recreate', 'RollingUpdate'])
 param siteUpdateStrategy string = 'Recreate'
@@ -328,6 +331,7 @@ module regional 'modules/region.bicep' = [
       maximumInstanceCount: maximumInstanceCount
       alwaysReadyInstances: alwaysReadyInstances
       keepWarm: keepWarm
+      metrics: metrics
       siteUpdateStrategy: siteUpdateStrategy
       requestBodyLimitMiB: requestBodyLimitMiB
       zoneRedundant: zoneRedundant

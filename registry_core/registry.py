@@ -22,7 +22,10 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
+from registry_core.lifecycle.usage import total
+from registry_core.lifecycle.usage.total import Totals
 from registry_core.model.clock import HybridClock
+from registry_core.model.metrics import NAMESPACE
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalog
@@ -39,10 +42,13 @@ from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
 from registry_core.repositories.restore import Restorations
 from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
+from registry_core.repositories.usage import Usages
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
 from registry_core.storage.connection import Connection
+from registry_core.storage.documents import Documents
+from registry_core.storage.metrics import MetricsSender
 from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
@@ -74,6 +80,8 @@ class Services:
     deleted: DeletedListings
     restorations: Restorations
     metadata: Metadata
+    usages: Usages
+    totals: Totals
     signer: SasSigner
     signing_keys: SigningKeys
     sign_in: SignIn
@@ -96,6 +104,7 @@ class Registry:
         self.throttle = throttle or Throttle()
         self.rate_limiter = rate_limiter or RateLimiter(settings.rate_limits)
         self.room = Room()
+        self.metrics = self._metrics()
         self._entra = Entra(settings.entra) if settings.entra else None
         self._connection: Connection | None = None
         self._services: Services | None = None
@@ -115,12 +124,11 @@ class Registry:
         return self._services
 
     async def _open(self) -> Services:
-        if self._connection is None:
-            self._connection = Connection(self.settings.storage, self.hook)
-        system = System(self._connection)
+        connection = self._connected()
+        system = System(connection)
         with traced() as trace:
             upload_keys = await system.open()
-        services = self._build(self._connection, system, upload_keys)
+        services = self._build(connection, system, upload_keys)
         line = {
             "Category": "Opening",
             "Version": __version__,
@@ -129,6 +137,19 @@ class Registry:
         }
         _LOGGER.info(json.dumps(line), extra={"opened": line})
         return services
+
+    def _connected(self) -> Connection:
+        """The connection, which is made without a call."""
+        if self._connection is None:
+            self._connection = Connection(self.settings.storage, self.hook)
+        return self._connection
+
+    def _metrics(self) -> MetricsSender | None:
+        """What sends the metrics; None where they are off."""
+        url = self.settings.metrics_url
+        if not url:
+            return None
+        return MetricsSender.over(self._connected, url, NAMESPACE)
 
     def _build(
         self, connection: Connection, system: System, upload_keys: dict[int, bytes]
@@ -190,6 +211,8 @@ class Registry:
                 Emptiness(executor, catalog, soft_delete),
             ),
             metadata=Metadata(repositories, manifests),
+            usages=Usages(repositories),
+            totals=Totals(Documents(connection, total.CONTAINER), Cache(settings.cache_ttl)),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,
@@ -198,6 +221,8 @@ class Registry:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self.metrics is not None:
+            await self.metrics.close()
         if self._services is not None:
             await self._services.signing_keys.close()
         if self._connection is not None:

@@ -150,6 +150,10 @@ class RequestLogSettings:
     """`REGISTRY_REQUEST_LOG_SLOW`: with `failed`, a request that takes so long has a line, too."""
 
 
+_METRICS_URL = re.compile(r"(?:https://|http://(?:localhost|127\.0\.0\.1)(?=[:/]))\S+/metrics")
+"""By https, or to this machine, where no token is sent."""
+
+
 @dataclass(frozen=True)
 class TimeLimits:
     """How long storage may keep the registry waiting, in seconds. No setting of the environment."""
@@ -229,6 +233,8 @@ class Settings:
     """`REGISTRY_RATE_LIMITS`, and the settings of each; None is off."""
     request_log: RequestLogSettings = RequestLogSettings()
     """`REGISTRY_REQUEST_LOG`, `_SLOW`."""
+    metrics_url: str = ""
+    """`REGISTRY_METRICS`: where Azure Monitor takes the registry's metrics; empty is off."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
     limits: TimeLimits = TimeLimits()
@@ -269,6 +275,7 @@ class Settings:
             keep_warm=_keep_warm(env, login_servers[0]),
             rate_limits=_rate_limits(env),
             request_log=_request_log(env),
+            metrics_url=_metrics_url(env),
             region=region or cls.region,
         )
 
@@ -483,6 +490,19 @@ def _request_log(env: Mapping[str, str]) -> RequestLogSettings:
     except ValueError as error:
         raise SettingsError(f"{name}: use 'all', 'failed' or 'off', not {text[:40]!r}") from error
     return RequestLogSettings(requests, _duration(env, f"{name}_SLOW", default.slow))
+
+
+def _metrics_url(env: Mapping[str, str]) -> str:
+    text = env.get("REGISTRY_METRICS", "").strip()
+    if text.lower() in ("", "off", "false", "0", "no", "disabled"):
+        return ""
+    if not _METRICS_URL.fullmatch(text):
+        raise SettingsError(
+            "REGISTRY_METRICS: use 'off', or the address of Azure Monitor for the resource that "
+            "has the metrics, such as "
+            "https://westeurope.monitoring.azure.com/subscriptions/…/metrics"
+        )
+    return text
 
 
 def _rate_limits(env: Mapping[str, str]) -> RateLimits | None:

@@ -76,6 +76,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--alerts", action="store_true", default=None, help="alerts are sent by e-mail"
     )
     parser.add_argument(
+        "--no-metrics",
+        dest="metrics",
+        action="store_false",
+        default=None,
+        help="no metrics are sent to Azure Monitor (metrics is off)",
+    )
+    parser.add_argument(
         "--no-probes",
         dest="probes",
         action="store_false",

@@ -35,6 +35,7 @@ _WHAT = {
     Kind.TOMBSTONE: "rows that deletions left",
     Kind.CHILD: "children of indexes that are gone",
     Kind.ENTRY: "catalog entries of repositories that are gone",
+    Kind.USAGE: "usage of repositories that are gone",
 }
 
 

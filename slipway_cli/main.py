@@ -20,17 +20,20 @@ _EPILOG = """\
 credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
 leave it out.
 
-`token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention` and `fsck` read and
-write the registry's storage. Set RegistryStorage to a connection string, or set
+`token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention`, `fsck` and `usage`
+read and write the registry's storage. Set RegistryStorage to a connection string, or set
 RegistryStorage__accountName and sign in with `az login`. The identity needs the role Storage Table
-Data Contributor; `key`, `soft-delete`, `gc`, `retention` and `fsck` also need Storage Blob Data
+Data Contributor; all but the first three also need Storage Blob Data
 Contributor.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
 130 interrupted.
 """
 _COMMANDS = {
-    "repository": ("arguments.repositories", "list, show, delete, lock and unlock repositories"),
+    "repository": (
+        "arguments.repositories",
+        "list, show, delete, lock and unlock repositories; usage",
+    ),
     "tag": ("arguments.tags", "list, delete, lock and unlock tags"),
     "manifest": ("arguments.manifests", "list, show, delete, restore, lock and unlock manifests"),
     "token": ("arguments.tokens", "user names with passwords for chosen repositories"),
@@ -47,6 +50,7 @@ _COMMANDS = {
     "gc": ("arguments.gc", "collect garbage: free the storage of what no manifest needs"),
     "retention": ("arguments.retention", "rules by which manifests and tags go, and a run by them"),
     "fsck": ("arguments.fsck", "check that everything in storage is in order"),
+    "usage": ("arguments.usage", "count what the whole registry takes of storage"),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
     "check-health": (

@@ -2,7 +2,7 @@
 
 A query is a table and steps: `traces | where … | extend … | summarize … by … | order by …`. An
 expression has names with members, texts, numbers, durations, calls of functions, and between them
-comparisons and `and`. Anything else raises `QueryError`.
+comparisons, `and` and `or`. Anything else raises `QueryError`.
 """
 
 from __future__ import annotations
@@ -50,12 +50,30 @@ def _parse_json(text: str) -> Any:
         return None
 
 
+def _tobool(value: Any) -> bool | None:
+    return {"true": True, "false": False}.get(str(value).lower())
+
+
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "tostring": lambda value: "" if value is None else str(value),
     "toint": lambda value: int(value) if str(value).isdigit() else None,
+    "tolong": lambda value: int(value) if str(value).isdigit() else None,
+    "tobool": _tobool,
     "parse_json": _parse_json,
     "bin": _bin,
 }
+_TOTALS: Mapping[str, Callable[[Sequence[Any]], Any]] = {
+    "sum": sum,
+    "countif": lambda found: sum(map(bool, found)),
+    "max": lambda found: max(found, default=None),
+}
+
+
+def _percentile(values: Sequence[float], rank: int) -> float:
+    """By the nearest rank, as Azure estimates it of few values."""
+    return sorted(values)[max(0, -(-len(values) * rank // 100) - 1)]
+
+
 _Expression = Callable[[Row], Any]
 _Aggregate = Callable[[Sequence[Row]], Any]
 
@@ -107,6 +125,10 @@ class _Parser:
         direction = self._word()
         return sorted(rows, key=value, reverse=direction == "desc")
 
+    def _step_top(self, rows: list[Row]) -> list[Row]:
+        count = int(self._word())
+        return self._step_order(rows)[:count]
+
     def _named(self, read: Callable[[], Any]) -> list[tuple[str, Any]]:
         found = []
         while True:
@@ -128,13 +150,24 @@ class _Parser:
         if name == "count":
             self._expect(")")
             return len
-        if name != "sum":
-            raise QueryError(f"the total {name}")
         value = self._expression()
+        rank = self._expression() if name == "percentile" and self._take(",") else None
         self._expect(")")
-        return lambda rows: sum(value(row) for row in rows)
+        if rank is not None:
+            return lambda rows: _percentile([value(row) for row in rows], rank(rows[0]))
+        if name not in _TOTALS:
+            raise QueryError(f"the total {name}")
+        total = _TOTALS[name]
+        # What is null counts for nothing.
+        return lambda rows: total([found for row in rows if (found := value(row)) is not None])
 
     def _expression(self) -> _Expression:
+        parts = [self._conjunction()]
+        while self._take("or"):
+            parts.append(self._conjunction())
+        return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
+
+    def _conjunction(self) -> _Expression:
         parts = [self._comparison()]
         while self._take("and"):
             parts.append(self._comparison())

@@ -40,6 +40,7 @@ param workerProcesses int
 param maximumInstanceCount int
 param alwaysReadyInstances int
 param keepWarm string
+param metrics bool
 param siteUpdateStrategy string
 param requestBodyLimitMiB int
 param zoneRedundant bool
@@ -217,6 +218,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       REGISTRY_UPLOAD_EXPIRY: uploadExpiry
       REGISTRY_CACHE_TTL: cacheTtl
       REGISTRY_KEEP_WARM: keepWarm
+      // Of all regions, on the one resource that each app's identity may publish metrics of; Azure
+      // Monitor takes them where that resource is.
+      REGISTRY_METRICS: metrics ? 'https://${insights.location}.monitoring.azure.com${insights.id}/metrics' : 'off'
       REGISTRY_CORS_ORIGINS: join(corsOrigins, ',')
     }
   }

@@ -34,6 +34,21 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+// What the logs tell in charts. It costs nothing until somebody looks, and then nothing either.
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(resourceGroup().id, name, 'workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Slipway ${name}'
+    category: 'workbook'
+    sourceId: insights.id
+    version: '1.0'
+    serializedData: loadTextContent('workbook.json')
+  }
+}
+
 var alerted = !empty(alertEmail)
 
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (alerted) {

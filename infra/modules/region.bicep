@@ -39,6 +39,7 @@ param workerProcesses int
 param maximumInstanceCount int
 param alwaysReadyInstances int
 param keepWarm string
+param metrics bool
 param siteUpdateStrategy string
 param requestBodyLimitMiB int
 param zoneRedundant bool
@@ -177,6 +178,7 @@ module app 'function-app.bicep' = {
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
     keepWarm: keepWarm
+    metrics: metrics
     siteUpdateStrategy: siteUpdateStrategy
     requestBodyLimitMiB: requestBodyLimitMiB
     zoneRedundant: zoneRedundant

@@ -28,7 +28,7 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import addresses, audit, bodies, cors, fields, request_log
+from registry_core.http import addresses, audit, bodies, cors, fields, measures, request_log
 from registry_core.http.answered import Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
@@ -74,7 +74,10 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
     _complete(response, correlation_id)
     cors.allow(response, request, settings.cors_origins)
     duration_ms = (time.monotonic() - started) * 1000
-    _log(Answered(settings, request, response, journal, correlation_id, trace, duration_ms))
+    answered = Answered(settings, request, response, journal, correlation_id, trace, duration_ms)
+    _log(answered)
+    if registry.metrics is not None:
+        measures.note(registry.metrics, answered)
     if response.status_code >= 400:
         return bodies.EarlyAnswer(response, request)
     if request.method in _WRITES and registry.room.is_out:

@@ -40,13 +40,13 @@ def _is_due(answered: Answered) -> bool:
     if settings.requests is not RequestLog.FAILED:
         return settings.requests is RequestLog.ALL
     return (
-        _is_failure(answered)
+        is_failure(answered)
         or answered.duration_ms >= settings.slow.total_seconds() * 1000
         or answered.trace.count >= MANY_CALLS
     )
 
 
-def _is_failure(answered: Answered) -> bool:
+def is_failure(answered: Answered) -> bool:
     """Whether somebody may want to know of it.
 
     Not of what every client meets: it is asked to sign in, and whoever pushes asks for what is not

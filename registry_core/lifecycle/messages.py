@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from registry_core.lifecycle import measures
 from registry_core.model.messages import Kind, Message
 from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.settings import Settings
@@ -48,7 +49,8 @@ async def _collect(connection: Connection, settings: Settings, message: Message,
     # No instance for HTTP has to load this.
     from registry_core.lifecycle.collection.freed import Freed  # noqa: PLC0415
 
-    await Freed.of(connection, settings, now).collect(message)
+    report = await Freed.of(connection, settings, now).collect(message)
+    await measures.tell_freed(connection, settings, report.size)
 
 
 _WORK: Mapping[Kind, Callable[[Connection, Settings, Message, Now], Awaitable[None]]] = {

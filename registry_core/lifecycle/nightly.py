@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from registry_core.lifecycle import measures
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
 
@@ -31,7 +32,8 @@ async def collect_tonight(connection: Connection, settings: Settings) -> None:
     # No instance for HTTP has to load this.
     from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
 
-    await collect(Collector.of(connection, settings))
+    walk = await collect(Collector.of(connection, settings))
+    await measures.tell_freed(connection, settings, walk.report.size)
 
 
 async def retain_tonight(connection: Connection, settings: Settings) -> None:

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -49,7 +49,7 @@ LAST_UPDATE = "hu"
 REMEMBERED = "hr"
 """When the repository was made, and its attributes: for whoever restores what was in it."""
 USAGE = "u"
-"""How many bytes and things it holds, as the nightly walk counted them."""
+"""How many bytes and things it holds, as they were counted last: nothing is decided by it."""
 
 INLINE_BYTES = 512 * 1024
 """Manifests up to this size lie in their row; larger ones are blobs."""
@@ -121,6 +121,15 @@ LISTED_MANIFEST_FACTS = (
     *ATTRIBUTES,
 )
 """The columns of `m:` that a listing shows."""
+
+COUNTED_MANIFEST_FACTS = (
+    LIVE,
+    GONE,
+    "Size",
+    "Location",
+    *(f"Blobs{part}" for part in range(_MAX_BLOBS_BYTES // _PROPERTY_BYTES)),
+)
+"""The columns of `m:` that its usage of storage is counted from."""
 
 TAG_FACTS = (LIVE, "Digest", "MediaType", "Size", "Created", "Updated", "Stamp", *ATTRIBUTES)
 """The columns of `t:`, all of them but for tombstones."""
@@ -460,6 +469,107 @@ class StoredTag:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The bytes that a manifest keeps in storage."""
+
+    digest: str
+    state: State
+    in_row: int
+    """Its own, where they lie in its row."""
+    blobs: Sequence[tuple[str, int]]
+    """Digest and size of each blob that it needs and the repository has."""
+
+    @classmethod
+    def from_row(cls, row: Row) -> Held:
+        """Those of a row `m:`."""
+        packed = _join_bytes("Blobs", row.values)
+        document = json.loads(zlib.decompress(packed)) if packed else ()
+        return cls(
+            digest=MANIFESTS.rest(row.key),
+            state=state_of(row),
+            in_row=0 if row.text("Location") else row.number("Size"),
+            blobs=[(digest, size) for digest, size, location in document if location],
+        )
+
+    @staticmethod
+    def weight(row: Row) -> int:
+        """How many bytes are worked on to read it."""
+        return sum(len(each) for each in row.values.values() if isinstance(each, bytes))
+
+
+@dataclass(frozen=True)
+class StoredUsage:
+    """What a repository holds, as its row `u` has it."""
+
+    manifests: int
+    tags: int
+    untagged: int
+    size: int
+    """Bytes of what is live: manifests, configs and layers, each once."""
+    restorable: int
+    """Manifests that were deleted and can be restored."""
+    restorable_size: int
+    """Bytes that only those need."""
+    is_exact: bool
+    """Whether each blob was counted; else a part of them was, and the rest is inferred."""
+    calls: int
+    """How many storage calls it took to count."""
+    of: str
+    """The version of `hu` that had been read before."""
+    as_of: datetime
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """All of it, as columns."""
+        return {
+            "Manifests": self.manifests,
+            "Tags": self.tags,
+            "Untagged": self.untagged,
+            "Bytes": tables.int64(self.size),
+            "Restorable": self.restorable,
+            "RestorableBytes": tables.int64(self.restorable_size),
+            "IsExact": self.is_exact,
+            "Calls": self.calls,
+            "Of": self.of,
+            "AsOf": tables.time_value(self.as_of),
+        }
+
+    @classmethod
+    def from_row(cls, row: Row | None) -> StoredUsage | None:
+        """The counts in a row `u`; None if it has none yet."""
+        if row is None or not row.text("AsOf"):
+            return None
+        return cls(
+            manifests=row.number("Manifests"),
+            tags=row.number("Tags"),
+            untagged=row.number("Untagged"),
+            size=row.number("Bytes"),
+            restorable=row.number("Restorable"),
+            restorable_size=row.number("RestorableBytes"),
+            is_exact=row.values.get("IsExact") is True,
+            calls=row.number("Calls"),
+            of=row.text("Of"),
+            as_of=row.time("AsOf"),
+        )
+
+
+def shared_columns(part: int, size: int, day: date) -> dict[str, str]:
+    """For `u`: the bytes that are shared with other repositories, of one part of all digests."""
+    return {f"Shared{part}": f"{day.isoformat()} {size}"}
+
+
+def shared(row: Row | None) -> dict[int, tuple[date, int]]:
+    """By part: on which day they were counted, and how many they are."""
+    found = {}
+    for column, value in (row.values if row else {}).items():
+        part = column.removeprefix("Shared")
+        if part != column and part.isdigit():
+            day, size = str(value).split(" ")
+            found[int(part)] = date.fromisoformat(day), int(size)
+    return found
+
+
+@dataclass(frozen=True)
 class Described:
     """What a push found out about a manifest beside its bytes."""
 
@@ -483,7 +593,7 @@ def manifest_columns(manifest: Manifest, described: Described) -> dict[str, Any]
         "Variant": platform.variant,
         "ImageSize": tables.int64(manifest.image_size),
         "Size": tables.int64(len(manifest.content)),
-        **_split_bytes("Blobs", _pack_blobs(described.blobs)),
+        **_split_bytes("Blobs", packed(described.blobs)),
     }
     if described.location:
         return columns | {"Location": str(described.location)}
@@ -494,7 +604,7 @@ def moved_blob(row: Row, digest: Digest, location: Location) -> dict[str, bytes]
     """The columns of a row `m:` in which a blob that it names lies elsewhere."""
     blobs = StoredManifest.from_row(row).blobs
     moved = [replace(each, location=location) if each.digest == digest else each for each in blobs]
-    columns = _split_bytes("Blobs", _pack_blobs(moved))
+    columns = _split_bytes("Blobs", packed(moved))
     left = [column for column in row.values if column.startswith("Blobs") and column not in columns]
     return columns | dict.fromkeys(left, b"")
 
@@ -603,15 +713,15 @@ def referrer_descriptor(row: Row) -> dict[str, Any]:
     return descriptor
 
 
-def _pack_blobs(blobs: Iterable[StoredBlob]) -> bytes:
+def packed(blobs: Iterable[StoredBlob]) -> bytes:
     """Digest, size and location of each blob, as JSON, compressed: locations are much alike."""
     document = [
         [str(blob.digest), blob.size, str(blob.location) if blob.location else ""] for blob in blobs
     ]
-    packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode())
-    if len(packed) > _MAX_BLOBS_BYTES:
-        raise ValueError(f"the blobs of a manifest take {len(packed)} bytes")
-    return packed
+    found = zlib.compress(json.dumps(document, separators=(",", ":")).encode())
+    if len(found) > _MAX_BLOBS_BYTES:
+        raise ValueError(f"the blobs of a manifest take {len(found)} bytes")
+    return found
 
 
 def _unpack_blobs(packed: bytes) -> tuple[StoredBlob, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from registry_core.errors import Unavailable
 from registry_core.settings import SERVICES, StorageSettings, connection_values
 from registry_core.storage.calls import CallHook, Request
-from registry_core.storage.faults import Ambiguous, RowExists
+from registry_core.storage.faults import Ambiguous, Refused, RowExists
 from registry_core.storage.queues import Queue
 from registry_core.storage.signing import Identity, SharedKey
 from registry_core.storage.tables import ACCEPT, Table
@@ -30,6 +30,7 @@ class Connection:
     def __init__(self, settings: StorageSettings, hook: CallHook) -> None:
         self.hook = hook
         self.account = settings.account
+        self._settings = settings
         self.account_key: str | None = None
         self._wire = Wire(hook)
         self._credential: AsyncTokenCredential | None = None
@@ -88,6 +89,17 @@ class Connection:
             return await self._sdk.delegation_key(start, expiry)
         except Ambiguous as fault:
             raise Unavailable from fault
+
+    async def token(self, scope: str) -> str:
+        """What proves the app's identity to another service of Azure. Raises `Refused`."""
+        from azure.core.exceptions import AzureError  # noqa: PLC0415
+
+        if self._credential is None:
+            self._credential = _identity(self._settings)
+        try:
+            return (await self._credential.get_token(scope)).token
+        except AzureError as error:
+            raise Refused(type(error).__name__, is_signed_in=False) from error
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -41,6 +41,19 @@ def register(noun: argparse.ArgumentParser) -> None:
         "repository show --name registry.example.com --repository team/web -o json",
         reference="REPOSITORY",
     )
+    usage = add(
+        verbs,
+        "usage",
+        ("content.usage", "show"),
+        "Show how much repositories hold: counts, bytes, and what of it is shared. Of those that "
+        "are named, or of all.",
+        "repository usage registry.example.com",
+        "repository usage registry.example.com/team/web registry.example.com/team/api",
+        "repository usage team/web -o json",
+        reference="REPOSITORY",
+        nargs="*",
+    )
+    usage.set_defaults(is_about_registry=True)
     delete = add(
         verbs,
         "delete",

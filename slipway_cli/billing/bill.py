@@ -111,6 +111,7 @@ def _storage(work: Workload, prices: Prices) -> Iterator[Line]:
         + workload.calls_of_pull(work) * work.pulls
         + workload.calls_of_deletion(work) * work.deletions
         + TIMER_CALLS * timers
+        + workload.calls_of_count(work) * (DAYS * work.regions)
         + workload.Calls(table=1) * _probes(work)
         + KEEP_WARM_CALLS * _kept_warm(work)
     )
@@ -143,6 +144,9 @@ def _around(work: Workload, prices: Prices) -> Iterator[Line]:
     checks = _probes(work) + 2 * _kept_warm(work)
     logs = (kilobytes + checks * log_volume.HEALTH_CHECK_KB) / 1_000_000
     yield Line("logs", logs, "GB", max(0.0, logs - prices["free_log_gb"]) * prices["log_gb"])
+    if work.metrics:
+        told = _told_minutes(work)
+        yield Line("metrics", told, "requests", told * prices["metric_request"])
     if work.alerts:
         yield Line("alerts on logs", LOG_ALERTS, "rules", LOG_ALERTS * prices["log_alert"])
         series = THROTTLING_SERIES * work.regions
@@ -162,6 +166,15 @@ def _around(work: Workload, prices: Prices) -> Iterator[Line]:
             "private endpoints", endpoints, "endpoints", endpoints * prices["private_endpoint"]
         )
         yield Line("private DNS zones", ZONES, "zones", ZONES * prices["private_zone"])
+
+
+def _told_minutes(work: Workload) -> float:
+    """Minutes in which an instance has something to tell Azure Monitor: one request each.
+
+    At most one for each pull and push, where each has a minute to itself, and one or two a night.
+    """
+    nights = 2 * DAYS * work.regions
+    return (work.pushes + work.pulls) / work.overlap + nights
 
 
 def _kept_warm(work: Workload) -> float:

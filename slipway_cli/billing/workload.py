@@ -42,6 +42,8 @@ class Workload:
     """Whether Traffic Manager probes the regions, where there are several."""
     alerts: bool = False
     """Whether alerts go to an address; where there is none, none is made."""
+    metrics: bool = True
+    """Whether the registry sends metrics to Azure Monitor."""
     keep_warm: int = 0
     """How often `keepWarm` asks for `/healthz`, in each region."""
     memory_gb: float = Instance.memory_mb / 1024
@@ -115,6 +117,13 @@ SHARED_BLOB = Calls(table=3)
 QUEUE_POLLS_A_DAY = 2 * 24 * 60 * 60 / 10
 """The platform looks whether messages wait: two operations each ten seconds (docs/cost.md)."""
 
+COUNT = Calls(blob_write=3, blob_read=1, table=4)
+"""Of a count of usage in a night, beside one table call for each 1,000 rows and manifests: the list
+of days and that of a day, what was counted before and is counted now; ranges, and the catalog."""
+PAGE_ROWS = 1_000
+COUNT_PARTS = 7
+"""Into so many parts the count is cut."""
+
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
         "idle": Workload(),
@@ -183,6 +192,19 @@ def seconds_of_deletion(work: Workload) -> float:
     Messages have instances of their own, which have nothing else to do.
     """
     return _active(requests_of_deletion() * work.request_seconds, work) + MESSAGES
+
+
+def calls_of_count(work: Workload) -> Calls:
+    """Storage operations of the nightly count of usage, in each region.
+
+    Each image stored has as many new layers as a push brings. Each of its blobs has three rows, and
+    one for each image that needs it.
+    """
+    new = work.layers * work.new_layers + 1
+    images = work.stored_gb * 1_000 / max(work.image_mb * work.new_layers, 1)
+    rows = images * (3 * new + work.layers + 1) / COUNT_PARTS
+    # Whether the manifests that need them are there is looked up as well: at worst all of them.
+    return COUNT + Calls(table=math.ceil(rows / PAGE_ROWS) + math.ceil(images / PAGE_ROWS))
 
 
 def seconds_of_push(work: Workload) -> float:

@@ -50,7 +50,7 @@ function _shtab_slipway_using
   test "$_shtab_slipway_cmdpath" = "$argv"
 end
 
-set -g _shtab_slipway_commands repository 'repository list' 'repository list-deleted' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag list-deleted' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest list-deleted' 'manifest restore' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' soft-delete gc retention 'retention show' 'retention set' 'retention add' 'retention remove' 'retention run' fsck admin-password 'admin-password generate' whoami check-health completion cost
+set -g _shtab_slipway_commands repository 'repository list' 'repository list-deleted' 'repository show' 'repository usage' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag list-deleted' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest list-deleted' 'manifest restore' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' soft-delete gc retention 'retention show' 'retention set' 'retention add' 'retention remove' 'retention run' fsck usage admin-password 'admin-password generate' whoami check-health completion cost
 set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --brake --concurrency --deletions --description --digest --except-tag --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-last --keep-warm --layers --name --new-layers --older-than --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --tag --top --untagged --upload-mb-second --username --wait --workload -d -n -o -r -t -u
 
 complete -c slipway -e
@@ -58,7 +58,7 @@ complete -c slipway -f
 
 complete -c slipway -n _shtab_slipway_using -s h -l help -d 'show this help message and exit'
 complete -c slipway -n _shtab_slipway_using -l version -d 'show program'"'"'s version number and exit'
-complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a repository -d 'list, show, delete, lock and unlock repositories'
+complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a repository -d 'list, show, delete, lock and unlock repositories; usage'
 complete -c slipway -n '_shtab_slipway_using repository' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using repository; and test $_shtab_slipway_npos -eq 0' -a list -d 'List the repositories, or those whose names begin with PREFIX.'
 complete -c slipway -n '_shtab_slipway_using repository list' -s h -l help -d 'show this help message and exit'
@@ -90,6 +90,16 @@ complete -c slipway -n '_shtab_slipway_using repository show' -l image -s t -x -
 complete -c slipway -n '_shtab_slipway_using repository show' -l username -s u -x -d 'sign in as this user (default: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)'
 complete -c slipway -n '_shtab_slipway_using repository show' -l password-stdin -d 'read the password from standard input'
 complete -c slipway -n '_shtab_slipway_using repository show' -l verbose -d 'say where the credentials were found, and what could not be asked'
+complete -c slipway -n '_shtab_slipway_using repository; and test $_shtab_slipway_npos -eq 0' -a usage -d 'Show how much repositories hold: counts, bytes, and what of it is shared. Of those that are named, or of all.'
+complete -c slipway -n '_shtab_slipway_using repository usage' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l registry -s r -x -d 'the registry'"'"'s address'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l name -s n -x -d 'as in az: the registry, where something else names the repository; else the repository'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l repository -x -d 'the repository, as in az'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l image -s t -x -d 'the tag or digest, as in az'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l username -s u -x -d 'sign in as this user (default: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l password-stdin -d 'read the password from standard input'
+complete -c slipway -n '_shtab_slipway_using repository usage' -l verbose -d 'say where the credentials were found, and what could not be asked'
 complete -c slipway -n '_shtab_slipway_using repository; and test $_shtab_slipway_npos -eq 0' -a delete -d 'Delete a repository with all manifests and tags in it. A large one takes some minutes: the command goes on until it is done. You can repeat it.'
 complete -c slipway -n '_shtab_slipway_using repository delete' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using repository delete' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
@@ -470,6 +480,9 @@ complete -c slipway -n '_shtab_slipway_using fsck' -s h -l help -d 'show this he
 complete -c slipway -n '_shtab_slipway_using fsck' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
 complete -c slipway -n '_shtab_slipway_using fsck' -l repair -d 'mend what can be mended; what was mended is told, and is no error any more'
 complete -c slipway -n '_shtab_slipway_using fsck' -l verify-content -d 'read each blob, and compare its bytes with its digest: it takes as long as a download of everything'
+complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a usage -d 'Count what the whole registry takes of storage, now: each layer once, what is shared, and what waits for collection. The app itself counts a part each night; this also brings what it tells up to date. `slipway repository usage` tells of single repositories.'
+complete -c slipway -n '_shtab_slipway_using usage' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using usage' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a admin-password -d 'passwords of the admin account'
 complete -c slipway -n '_shtab_slipway_using admin-password' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using admin-password; and test $_shtab_slipway_npos -eq 0' -a generate -d 'Print a new password and the commands that set it. It changes nothing.'
@@ -521,5 +534,6 @@ complete -c slipway -n '_shtab_slipway_using cost' -l upload-mb-second -x -d 'sp
 complete -c slipway -n '_shtab_slipway_using cost' -l instance-memory -xka "512 2048 4096" -d 'memory of an instance, in MB (default: 2048)'
 complete -c slipway -n '_shtab_slipway_using cost' -l private-endpoints -d private_endpoints
 complete -c slipway -n '_shtab_slipway_using cost' -l alerts -d 'alerts are sent by e-mail'
+complete -c slipway -n '_shtab_slipway_using cost' -l no-metrics -d 'no metrics are sent to Azure Monitor (metrics is off)'
 complete -c slipway -n '_shtab_slipway_using cost' -l no-probes -d 'Traffic Manager does not probe the regions (probeRegions is off)'
 complete -c slipway -n '_shtab_slipway_using cost' -l prices -x -d 'a file with other prices'

@@ -18,13 +18,14 @@ _shtab_slipway_commands() {
     gc:'Collect garbage: delete what no manifest needs, and the rows that deletions left. It is safe at any time, beside pushes and deletions, and may be repeated. What was deleted a short time ago stays: docs/garbage-collection.md says how long. The app itself collects a part each night.'
     key:'the keys that sign tokens'
     manifest:'list, show, delete, restore, lock and unlock manifests'
-    repository:'list, show, delete, lock and unlock repositories'
+    repository:'list, show, delete, lock and unlock repositories; usage'
     retention:'rules by which manifests and tags go, and a run by them'
     role-assignment:'what users, groups and applications of Entra ID may do'
     scope-map:'what repository-scoped tokens may do'
     soft-delete:'whether what is deleted can be restored, and for how many days'
     tag:'list, delete, lock and unlock tags'
     token:'user names with passwords for chosen repositories'
+    usage:'Count what the whole registry takes of storage, now: each layer once, what is shared, and what waits for collection. The app itself counts a part each night; this also brings what it tells up to date. `slipway repository usage` tells of single repositories.'
     whoami:'Sign in to a registry, and show who you are there and what you may do.'
   )
   _describe 'slipway commands' _commands
@@ -67,6 +68,7 @@ _shtab_slipway_repository_commands() {
     lock:'Lock a repository, with all that is in it: against pushes and deletions, or what the flags say.'
     show:'Show a repository: how much is in it, its times, its locks.'
     unlock:'Allow pushes and deletions again, or what the flags say. Locks of manifests and tags stay.'
+    usage:'Show how much repositories hold: counts, bytes, and what of it is shared. Of those that are named, or of all.'
   )
   _describe 'slipway repository commands' _commands
 }
@@ -208,6 +210,7 @@ _shtab_slipway_cost_options=(
   "--instance-memory[memory of an instance, in MB (default\: 2048)]:instance_memory:(512 2048 4096)"
   "--private-endpoints[private_endpoints]"
   "--alerts[alerts are sent by e-mail]"
+  "--no-metrics[no metrics are sent to Azure Monitor (metrics is off)]"
   "--no-probes[Traffic Manager does not probe the regions (probeRegions is off)]"
   "--prices[a file with other prices]:prices:"
 )
@@ -523,6 +526,22 @@ _shtab_slipway_repository_unlock_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_repository_unlock_defaults_added=0
+
+_shtab_slipway_repository_usage_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  {--name,-n}"[as in az\: the registry, where something else names the repository\; else the repository]:name:"
+  "--repository[the repository, as in az]:NAME:"
+  {--image,-t}"[the tag or digest, as in az]:NAME:TAG:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  "(*)::as docker writes it, such as registry.example.com\/team\/web\:v1\; without the registry if --registry or SLIPWAY_REGISTRY names it:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_repository_usage_defaults_added=0
 
 _shtab_slipway_retention_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -917,6 +936,14 @@ _shtab_slipway_token_update_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_token_update_defaults_added=0
 
+_shtab_slipway_usage_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_usage_defaults_added=0
+
 _shtab_slipway_whoami_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
@@ -963,6 +990,7 @@ _shtab_slipway() {
         soft-delete) _arguments -C -s $_shtab_slipway_soft_delete_options ;;
         tag) _shtab_slipway_tag ;;
         token) _shtab_slipway_token ;;
+        usage) _arguments -C -s $_shtab_slipway_usage_options ;;
         whoami) _arguments -C -s $_shtab_slipway_whoami_options ;;
       esac
   esac
@@ -1069,6 +1097,7 @@ _shtab_slipway_repository() {
         lock) _arguments -C -s $_shtab_slipway_repository_lock_options ;;
         show) _arguments -C -s $_shtab_slipway_repository_show_options ;;
         unlock) _arguments -C -s $_shtab_slipway_repository_unlock_options ;;
+        usage) _arguments -C -s $_shtab_slipway_repository_usage_options ;;
       esac
   esac
 }

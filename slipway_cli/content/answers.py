@@ -12,6 +12,7 @@ Shape = Mapping[str, type]
 
 _COMMON: Shape = {"createdTime": str, "lastUpdateTime": str, "changeableAttributes": dict}
 REPOSITORY: Shape = {"imageName": str, "manifestCount": int, "tagCount": int, **_COMMON}
+USAGE: Shape = {"imageName": str, "lastUpdateTime": str, "isCurrent": bool}
 TAG: Shape = {"name": str, "digest": str, **_COMMON}
 MANIFEST: Shape = {"digest": str, "mediaType": str, **_COMMON}
 DESCRIPTOR: Shape = {"digest": str, "mediaType": str}

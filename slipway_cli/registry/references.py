@@ -111,6 +111,28 @@ def tags(arguments: argparse.Namespace) -> list[Reference]:
     return found
 
 
+def repositories(arguments: argparse.Namespace) -> tuple[Server, list[str]]:
+    """A registry and repositories of it; none, where the registry is named alone.
+
+    Raises `UsageError`.
+    """
+    named = Named.by(arguments)
+    texts = list(dict.fromkeys(named.texts))
+    is_alone = len(texts) == 1 and not named.registry and "/" not in texts[0]
+    if is_alone and _is_host(texts[0]):
+        return Server.parse(texts[0], _IN_TEXT), []
+    server = _named_server(named) if named.registry else None
+    if not texts:
+        return server or _default(os.environ), []
+    found = [parse(text, server, os.environ) for text in texts]
+    for each in found:
+        if each.tag or each.digest:
+            raise UsageError(f"{each.short}: name the repository alone")
+        if each.server != found[0].server:
+            raise UsageError(f"{found[0].short} and {each.short} are of different registries")
+    return found[0].server, [each.repository for each in found]
+
+
 def prefix(arguments: argparse.Namespace) -> tuple[Server, str]:
     """A registry, and with what the names of its repositories are to begin. Raises `UsageError`."""
     named = Named.by(arguments)

@@ -44,6 +44,7 @@ class Deployment:
                 "Microsoft.Resources/resourceGroups": 1,
                 "Microsoft.OperationalInsights/workspaces": 1,
                 "Microsoft.Insights/components": 1,
+                "Microsoft.Insights/workbooks": 1,
                 "Microsoft.Insights/actionGroups": 1,
                 "Microsoft.Insights/scheduledQueryRules": 1,
             }

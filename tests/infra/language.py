@@ -16,7 +16,8 @@ _FUNCTIONS = frozenset(
     re.findall(
         r"\w+",
         """any array concat contains empty endsWith environment fail filter first flatten format
-        guid if indexOf int intersection items join json last length lastIndexOf map max min newGuid
+        guid if indexOf int intersection items join json last length lastIndexOf
+        loadTextContent map max min newGuid
         padLeft range readEnvironmentVariable reduce reference replace resourceGroup resourceId skip
         sort split startsWith string subscription subscriptionResourceId substring take tenant
         toLower toObject toUpper trim union uniqueString uri utcNow""",

@@ -17,9 +17,12 @@ _ORDERS = {"": Order.NAME, "none": Order.NAME, "timedesc": Order.LATEST, "timeas
 
 def head(context: Context) -> dict[str, object]:
     """The fields with which every answer about a repository begins."""
-    servers = context.services.settings.login_servers
-    server = addresses.login_server(context.request, servers)
-    return {"registry": server, "imageName": str(context.repository)}
+    return {"registry": server(context), "imageName": str(context.repository)}
+
+
+def server(context: Context) -> str:
+    """The registry's name, as the client used it."""
+    return addresses.login_server(context.request, context.services.settings.login_servers)
 
 
 def time(value: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry_core.http.acr import deleted, manifests, repositories, tags
+from registry_core.http.acr import deleted, manifests, repositories, tags, usage
 from registry_core.http.surface import Route, Surface
 from registry_core.model.actions import Action
 from registry_core.model.change import Operation
@@ -12,6 +12,7 @@ _TAGS, _TAG = "/<name>/_tags", "/<name>/_tags/<reference>"
 _MANIFESTS, _MANIFEST = "/<name>/_manifests", "/<name>/_manifests/<reference>"
 _DELETED = "/_deleted/<name>"
 _DELETED_READ, _RESTORE = Action.DELETED_READ, Action.DELETED_RESTORE
+_USAGE = "/<name>/_usage"
 _REPOSITORY, _ONE = "/<name>", "acr-repository"
 _NAME = "[^_/][^/]*(?:/[^_/][^/]*)*"
 """No part of a name begins with `_`: so ACR's other families of paths are unknown, not names."""
@@ -20,6 +21,8 @@ SURFACE = Surface(
     "/acr/v1",
     (
         Route("GET", "/_catalog", "acr-catalog", Action.CATALOG, repositories.catalog),
+        Route("GET", "/_usage", "acr-usages", Action.CATALOG, usage.listing),
+        Route("GET", _USAGE, "acr-usage", _READ, usage.get),
         Route("GET", _TAGS, "acr-tags", _READ, tags.listing),
         Route("GET", _TAG, "acr-tag", _READ, tags.get),
         Route("PATCH", _TAG, "acr-tag", _WRITE, tags.patch, Operation.UPDATE),

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     """A row that says which index holds a manifest."""
     ENTRY = "entry"
     """An entry of the catalog."""
+    USAGE = "usage"
+    """A row that says how much a repository held that has gone."""
 
     @property
     def rule(self) -> str:
@@ -43,6 +45,7 @@ _RULES = {
     Kind.TOMBSTONE: "G6",
     Kind.CHILD: "G7",
     Kind.ENTRY: "G8",
+    Kind.USAGE: "G13",
 }
 
 

@@ -28,17 +28,23 @@ class RepositoryVisits:
     ) -> Visit:
         """Takes tombstones (G6), and the rows of children whose index has gone (G7).
 
-        These are read before the manifests. Raises `Unavailable` if storage fails.
+        These are read before the manifests. Of a repository that has gone, also its usage (G13).
+        Raises `Unavailable` if storage fails.
         """
         partition = rows.partition(repository)
         children = await self._children(partition)
         doomed: dict[str, tuple[Kind, Row]] = {}
         holding: set[str] = set()
-        pages = self._stores.repositories.pages(partition, rows.REPOSITORY, rows.TAGS.end, COLUMNS)
+        is_there, end = False, f"{rows.USAGE}\x20"
+        pages = self._stores.repositories.pages(partition, rows.REPOSITORY, end, COLUMNS)
         async for page in pages:
+            is_there |= any(row.key == rows.REPOSITORY and not is_gone(row) for row in page)
             holding |= {row.key for row in page if row.key in children and not is_gone(row)}
             for row in filter(is_tombstone, page):
                 doomed[row.key] = Kind.TOMBSTONE, row
+            for row in page:
+                if row.key == rows.USAGE and not is_there:
+                    doomed[row.key] = Kind.USAGE, row
         for parent in children.keys() - holding:
             for row in children[parent]:
                 doomed[row.key] = Kind.CHILD, row

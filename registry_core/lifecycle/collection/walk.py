@@ -197,6 +197,8 @@ class _Glance:
     partition: str
     is_there: bool = False
     has_tombstone: bool = False
+    has_old_usage: bool = False
+    """Whether it has gone, and its usage has not."""
     parents: set[str] = field(default_factory=set)
     """The indexes that rows of children name, and that have not gone by: they come after them."""
 
@@ -208,13 +210,15 @@ class _Glance:
             self.has_tombstone = self.has_tombstone or is_old
         elif row.key == rows.REPOSITORY:
             self.is_there = True
+        elif row.key == rows.USAGE:
+            self.has_old_usage = is_old and not self.is_there
         else:
             self.parents.discard(row.key)
 
     @property
     def may_go(self) -> bool:
         """Whether anything of it may go."""
-        return self.has_tombstone or bool(self.parents)
+        return self.has_tombstone or self.has_old_usage or bool(self.parents)
 
 
 async def _reported(visit: Awaitable[Visit]) -> Report:

@@ -7,14 +7,17 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core.access.store import Access
+from registry_core.lifecycle.usage.count import Count
+from registry_core.lifecycle.usage.total import PARTS
 from registry_core.model.requests import RequestKind
-from registry_core.settings import Settings
+from registry_core.settings import Settings, StorageSettings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallTrace, StorageCall, traced
 from slipway_cli.billing import workload
@@ -56,7 +59,9 @@ def _class_of(call: StorageCall) -> Calls:
     if call.method == "DELETE":
         return Calls()  # It is free.
     if call.method == "GET":
-        return Calls(blob_read=1)
+        # Lists are billed as writes.
+        is_list = "comp=list" in call.query
+        return Calls(blob_write=1) if is_list else Calls(blob_read=1)
     if call.method == "HEAD" or "userdelegationkey" in call.query:
         return Calls(blob_other=1)
     return Calls(blob_write=1)
@@ -186,6 +191,27 @@ async def test_the_dearest_requests_of_the_worst_hour_take_what_the_page_counts(
             answer = await client.send(method, path)
             assert answer.is_success, answer.text
             assert is_within(billed(client.traces), bound), billed(client.traces)
+
+
+async def test_a_count_of_usage_takes_what_is_billed_for_each_night(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Of a registry of its own, whose parts fit into a page each."""
+    with Azurite(tmp_path) as running:
+        alone = replace(settings, storage=StorageSettings(running.connection_string))
+        async with connect(alone) as client:
+            await client.push_image("team/web", "v1")
+            counting = Count.of(client.services.connection, alone)
+            traces = []
+            for part in range(PARTS):
+                with traced() as trace:
+                    await counting.run(part, datetime.now(UTC))
+                traces.append(trace)
+    billed_of_all = billed(traces)
+    expected = workload.calls_of_count(Workload(stored_gb=1)) * PARTS
+    assert is_within(billed_of_all, expected), billed_of_all
+    assert billed_of_all.blob_write == workload.COUNT.blob_write * PARTS
+    assert billed_of_all.blob_read == workload.COUNT.blob_read * PARTS
 
 
 async def test_a_sign_in_with_a_token_takes_what_the_page_counts(settings: Settings) -> None:

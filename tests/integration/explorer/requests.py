@@ -56,6 +56,7 @@ COLLECT, COLLECT_REPOSITORY, TAKE = "COLLECT", "COLLECT REPOSITORY", "TAKE"
 PURGE = "PURGE"
 DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
 RETAIN = "RETAIN"
+COUNT = "COUNT"
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -150,6 +151,11 @@ async def _purge(client: Client, repository: str, as_of: str) -> None:
         raise DisallowedOperation
 
 
+async def _count(client: Client, repository: str) -> None:
+    """Counts what the repository holds, if that is not known."""
+    await client.services.usages.of(RepositoryName(repository))
+
+
 def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
@@ -175,4 +181,5 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     COLLECT_REPOSITORY: _collect_repository,
     TAKE: _take,
     RETAIN: _retain,
+    COUNT: _count,
 }

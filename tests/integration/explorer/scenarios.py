@@ -269,6 +269,10 @@ class Setup:
         words = f"{self.repository} {as_of.isoformat()} {keep_last}"
         return Request(requests.RETAIN, words)
 
+    def count(self) -> Request:
+        """Counts what the repository holds."""
+        return Request(requests.COUNT, self.repository)
+
     async def next_second(self) -> None:
         """Lets storage's time go on to the next second: it knows no less of objects."""
         begun = await moment(self._client)
@@ -1692,6 +1696,32 @@ async def one_blob_is_committed_by_two_sessions(s: Setup) -> Sequence[Series]:
     await s.session(content)
     await s.session(content)
     return s.commit(content), s.commit(content, session=1)
+
+
+# Usage.
+
+
+@scenario("C1")
+async def a_repository_is_counted_and_pushed_to(s: Setup) -> Sequence[Series]:
+    """A count that reads the last update after the manifests misses the push for ever."""
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return s.count(), s.put(B, "v1")
+
+
+@scenario("C1")
+async def a_repository_is_counted_and_a_tag_deleted(s: Setup) -> Sequence[Series]:
+    await s.blobs(ONE)
+    await s.push(A, tag="v1")
+    return s.count(), s.delete("v1")
+
+
+@scenario("C1")
+async def a_repository_is_counted_twice_and_pushed_to(s: Setup) -> Sequence[Series]:
+    """Each count is written on the version that it has read: an older one replaces no newer."""
+    await s.blobs(ONE, TWO)
+    await s.push(A)
+    return s.count(), (s.put(B, "v1"), s.count())
 
 
 @scenario("U5")

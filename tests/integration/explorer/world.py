@@ -16,7 +16,7 @@ from registry_core.model.invariants import Finding
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog, rows
 from registry_core.repositories.check import Snapshot, check
-from registry_core.repositories.rows import is_live
+from registry_core.repositories.rows import StoredUsage, is_live
 from registry_core.storage import keys
 from registry_core.storage.tables import Row
 from tests.integration.core.support import Client
@@ -193,7 +193,18 @@ class World:
             *(f"the bytes of {digest} are not there" for digest in sorted(self.missing)),
             *self._changed_tombstones(),
             *self._stored_wrong(artifacts),
+            *self._counted_wrong(),
         ]
+
+    def _counted_wrong(self) -> Iterable[str]:
+        """A count of the last update is that of what is there."""
+        counted = StoredUsage.from_row(self.rows.get(rows.USAGE))
+        last_update = self.rows.get(rows.LAST_UPDATE)
+        if counted is None or last_update is None or counted.of != last_update.etag:
+            return
+        found = self.snapshot
+        if (counted.manifests, counted.tags) != (len(found.manifests), len(found.tags)):
+            yield f"{counted.manifests} manifests and {counted.tags} tags were counted"
 
     def _changed_tombstones(self) -> Iterable[str]:
         """Nothing may be merged into a tombstone: who did took it for what is live."""

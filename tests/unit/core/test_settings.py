@@ -52,6 +52,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.keep_warm is None
     assert settings.rate_limits == RateLimits()
     assert settings.region == "local"
+    assert settings.metrics_url == ""
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,19 @@ def test_the_defaults_are_the_documented_ones() -> None:
             ("https://pages.example.com", "http://localhost:5173"),
         ),
         ("REGISTRY_DELETE_ENABLED", "off", "delete_enabled", False),
+        ("REGISTRY_METRICS", "Off", "metrics_url", ""),
+        (
+            "REGISTRY_METRICS",
+            " https://westeurope.monitoring.azure.com/subscriptions/S/metrics ",
+            "metrics_url",
+            "https://westeurope.monitoring.azure.com/subscriptions/S/metrics",
+        ),
+        (
+            "REGISTRY_METRICS",
+            "http://127.0.0.1:8000/metrics",
+            "metrics_url",
+            "http://127.0.0.1:8000/metrics",
+        ),
         ("REGISTRY_GC_GRACE", "1h", "gc_grace", timedelta(hours=1)),
         ("REGISTRY_GC_GRACE", "90m", "gc_grace", timedelta(minutes=90)),
         ("REGISTRY_UPLOAD_EXPIRY", " 2 D ", "upload_expiry", timedelta(days=2)),
@@ -476,6 +490,10 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
         ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
         ("REGISTRY_CORS_ORIGINS", "ftp://pages.example.com"),
+        ("REGISTRY_METRICS", "on"),
+        ("REGISTRY_METRICS", "http://westeurope.monitoring.azure.com/subscriptions/S/metrics"),
+        ("REGISTRY_METRICS", "http://localhost.example.com/metrics"),
+        ("REGISTRY_METRICS", "https://westeurope.monitoring.azure.com/subscriptions/S"),
     ],
 )
 def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:

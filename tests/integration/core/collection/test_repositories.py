@@ -182,3 +182,28 @@ async def test_tombstones_that_are_written_to_meanwhile_stay_and_the_others_go(
     assert sum(key in rows.TAGS for key in left) == 2
     answer = await client.send("GET", f"/v2/{repository}/manifests/t77")
     assert answer.headers["docker-content-digest"] == kept.digest
+
+
+@pytest.mark.rule("G13")
+async def test_the_usage_of_a_repository_goes_when_the_repository_has_gone(
+    client: Client, repository: str
+) -> None:
+    image = await client.push_image(repository, "v1")
+    await client.services.usages.of(RepositoryName(repository))
+    collecting = Collecting(client)
+    await collecting.repository(repository)
+    assert rows.USAGE in await repository_rows(client, repository)
+    await client.send("DELETE", f"/v2/{repository}/manifests/{image.digest}")
+    young = Collecting(client, replace(NO_AGE, change=HOUR))
+    await young.repository(repository)
+    assert rows.USAGE in await repository_rows(client, repository)
+    # A walk finds it, also where nothing else is left.
+    table = stores_of(client).repositories
+    for row in (
+        await all_rows(client, rows.TABLE, rows.partition(RepositoryName(repository)))
+    ).values():
+        if row.key != rows.USAGE:
+            await table.transact(row.partition, [tables.delete(row.key, row.etag)])
+    await collecting.everything()
+    assert Kind.USAGE in {thing.kind for thing in collecting.things}
+    assert await repository_rows(client, repository) == []

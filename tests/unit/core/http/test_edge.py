@@ -63,6 +63,7 @@ def registry(error: BaseException | None = None, settings: Settings = SETTINGS) 
 
     sign_in = SimpleNamespace(password=password, bearer=bearer)
     stand_in: Any = SimpleNamespace(
+        metrics=None,
         settings=settings,
         open=open_,
         anonymous=anonymous_caller(settings),

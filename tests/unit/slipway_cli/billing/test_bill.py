@@ -177,7 +177,7 @@ def test_every_number_of_a_workload_can_be_given(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         main.main(["cost", "--help"])
     told = capsys.readouterr().out
-    renamed = {"memory_gb": "--instance-memory", "probes": "--no-probes"}
+    renamed = {"memory_gb": "--instance-memory", "probes": "--no-probes", "metrics": "--no-metrics"}
     for field in fields(Workload):
         assert renamed.get(field.name, "--" + field.name.replace("_", "-")) in told
 

@@ -16,7 +16,11 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         "PATCH": Action.METADATA_WRITE,
         "DELETE": Action.DELETE,
     }
-    catalogs = {"/_catalog": Action.CATALOG, "/_deleted/_catalog": Action.DELETED_CATALOG}
+    catalogs = {
+        "/_catalog": Action.CATALOG,
+        "/_usage": Action.CATALOG,
+        "/_deleted/_catalog": Action.DELETED_CATALOG,
+    }
     if route.pattern.startswith("/_deleted/"):
         by_method = {"GET": Action.DELETED_READ, "POST": Action.DELETED_RESTORE}
     assert route.action is catalogs.get(route.pattern, by_method.get(route.method))
@@ -33,6 +37,8 @@ def test_a_method_takes_the_action_that_acr_asks_for(route: Route) -> None:
         ("/a/_tags/_tags", "acr-tag", {"name": "a", "reference": "_tags"}),
         ("/a/_tags/_manifests", "acr-tag", {"name": "a", "reference": "_manifests"}),
         ("/a/_manifests", "acr-manifests", {"name": "a"}),
+        ("/_usage", "acr-usages", {}),
+        ("/a/b/_usage", "acr-usage", {"name": "a/b"}),
         (f"/a/_manifests/{DIGEST}", "acr-manifest", {"name": "a", "reference": DIGEST}),
         ("/_deleted/_catalog", "acr-deleted-catalog", {}),
         ("/_deleted/a/b/_tags", "acr-deleted-tags", {"name": "a/b"}),
@@ -54,6 +60,7 @@ def test_what_follows_the_name_tells_paths_apart(
     "path",
     [
         *("", "/", "//", "//a", "/a/", "/a//b", "/_tags", "/_tags/v1", "/_catalog/", "/_catalog/x"),
+        *("/_usage/", "/_usage/a", "/a/_usage/", "/a/_usage/b"),
         *("/_deleted", "/_deleted/a", "/_deleted/a/_tags/v1", "/_deleted/_tags", "/a/_metadata"),
         *("/a/_tags/v1/_metadata", "/a/_tags/v1/_metadata/key", "/a/_streaming/x", "/_tags/_tags"),
         *("/a/_operations/x", "/a/_tags/", "/a/_tags/v1/", "/a/_manifests/", "/a/_manifests/x/y"),

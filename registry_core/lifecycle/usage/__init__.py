@@ -1,0 +1,1 @@
+"""What all of the registry takes of storage, counted a part a night."""
