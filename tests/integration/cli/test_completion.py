@@ -22,7 +22,7 @@ TYPED = [
     ("slipway to", "slipway token "),
     ("slipway token show --na", "slipway token show --name "),
     ("slipway check-health --pull", "slipway check-health --pull-only "),
-    ("slipway manifest li", "slipway manifest list "),
+    ("slipway manifest sh", "slipway manifest show "),
     ("slipway token list -o j", "slipway token list -o json "),
     ("slipway completion z", "slipway completion zsh "),
 ]
