@@ -52,8 +52,8 @@ def snapshots(client: Client) -> Snapshots:
 def in_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tables.Table.pages
 
-    def pages(self: tables.Table, *bounds: str) -> AsyncIterator[list[Row]]:
-        return whole(self, *bounds, size=5)
+    def pages(self: tables.Table, partition: str, first: str, end: str) -> AsyncIterator[list[Row]]:
+        return whole(self, partition, first, end, size=5)
 
     monkeypatch.setattr(tables.Table, "pages", pages)
 
