@@ -112,6 +112,17 @@ async def take_message(message: func.QueueMessage) -> None:
     await messages.take(services.connection, registry.settings, message.get_body())
 
 
+if registry.settings.backup is not None:
+    backed_up = registry.settings.backup
+
+    @app.function_name("back_up")
+    @app.timer_trigger(schedule="0 13 * * * *", arg_name="timer")
+    async def back_up(timer: func.TimerRequest) -> None:  # noqa: ARG001
+        """Every hour, makes today's backup if there is none, or goes on with it."""
+        services = await registry.open()
+        await nightly.back_up_today(services.connection, registry.settings.storage, backed_up)
+
+
 if registry.settings.keep_warm is not None:
     kept_warm = registry.settings.keep_warm
 

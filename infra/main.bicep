@@ -77,6 +77,9 @@ param deleteEnabled string = 'on'
 @description('How long a blob is kept that no manifest uses; at least 1h.')
 param gcGrace string = '24h'
 
+@description('A container in which each region makes a backup every day, in a part of its own: https://<account>.blob.core.windows.net/<container>. Empty for none. The identities of the apps need Storage Blob Data Contributor on it.')
+param backupTo string = ''
+
 @description('How long an upload session waits for its next bytes.')
 param uploadExpiry string = '7d'
 
@@ -317,6 +320,7 @@ module regional 'modules/region.bicep' = [
       blobRedirect: blobRedirect
       deleteEnabled: deleteEnabled
       gcGrace: gcGrace
+      backupTo: backupTo
       uploadExpiry: uploadExpiry
       cacheTtl: cacheTtl
       trustedProxies: trustedProxies

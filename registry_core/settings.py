@@ -47,6 +47,7 @@ ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.window
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PLACE = re.compile(r"(?:https?://[^/?#@\s]+|file://)/[^?#\s]+")
 _DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -129,6 +130,16 @@ class KeepWarmSettings:
     host: str
     """Whom it asks: `WEBSITE_HOSTNAME`, which is this app and no other region; else the first of
     the login servers."""
+
+
+@dataclass(frozen=True)
+class BackupSettings:
+    """Backups are made by a timer."""
+
+    to: str
+    """`REGISTRY_BACKUP_TO`: a container of any storage account, or a folder."""
+    connection_string: str = field(default="", repr=False)
+    """`BackupStorage`: of the account of that container, where no identity is used."""
 
 
 class RequestLog(StrEnum):
@@ -229,6 +240,8 @@ class Settings:
     """`REGISTRY_CACHE_TTL`: how long an instance may answer a read from memory."""
     keep_warm: KeepWarmSettings | None = None
     """`REGISTRY_KEEP_WARM`; None is off."""
+    backup: BackupSettings | None = None
+    """`REGISTRY_BACKUP_TO`; None is off."""
     rate_limits: RateLimits | None = RateLimits()
     """`REGISTRY_RATE_LIMITS`, and the settings of each; None is off."""
     request_log: RequestLogSettings = RequestLogSettings()
@@ -273,6 +286,7 @@ class Settings:
             upload_expiry=expiry,
             cache_ttl=_duration(env, "REGISTRY_CACHE_TTL", cls.cache_ttl),
             keep_warm=_keep_warm(env, login_servers[0]),
+            backup=_backup(env),
             rate_limits=_rate_limits(env),
             request_log=_request_log(env),
             metrics_url=_metrics_url(env),
@@ -480,6 +494,20 @@ def _keep_warm(env: Mapping[str, str], login_server: str) -> KeepWarmSettings | 
             f"{name}: use 'off' or an NCRONTAB schedule, such as 0 */4 6-17 * * 1-5 ({error})"
         ) from error
     return KeepWarmSettings(schedule, env.get("WEBSITE_HOSTNAME", "").strip() or login_server)
+
+
+def _backup(env: Mapping[str, str]) -> BackupSettings | None:
+    name = "REGISTRY_BACKUP_TO"
+    text = env.get(name, "").strip()
+    if text.lower() in ("", "off", "false", "0", "no", "disabled"):
+        return None
+    if not _PLACE.fullmatch(text):
+        # Not repeated: it may hold a signature.
+        raise SettingsError(
+            f"{name}: use 'off' or the address of a container, such as "
+            "https://account.blob.core.windows.net/container, without a signature"
+        )
+    return BackupSettings(text, env.get("BackupStorage", "").strip())
 
 
 def _request_log(env: Mapping[str, str]) -> RequestLogSettings:

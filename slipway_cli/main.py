@@ -20,11 +20,10 @@ _EPILOG = """\
 credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
 leave it out.
 
-`token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention`, `fsck` and `usage`
-read and write the registry's storage. Set RegistryStorage to a connection string, or set
-RegistryStorage__accountName and sign in with `az login`. The identity needs the role Storage Table
-Data Contributor; all but the first three also need Storage Blob Data
-Contributor.
+`token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention`, `fsck`, `usage`,
+`backup` and `restore` read and write the registry's storage. Set RegistryStorage to a connection
+string, or set RegistryStorage__accountName and sign in with `az login`. The identity needs the role
+Storage Table Data Contributor; all but the first three also need Storage Blob Data Contributor.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
 130 interrupted.
@@ -51,6 +50,8 @@ _COMMANDS = {
     "retention": ("arguments.retention", "rules by which manifests and tags go, and a run by them"),
     "fsck": ("arguments.fsck", "check that everything in storage is in order"),
     "usage": ("arguments.usage", "count what the whole registry takes of storage"),
+    "backup": ("arguments.backup", "back up a registry, list backups, delete old ones"),
+    "restore": ("arguments.restore", "restore a backup into an empty registry"),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
     "check-health": (

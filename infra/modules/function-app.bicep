@@ -26,6 +26,7 @@ param anonymousPull string
 param blobRedirect string
 param deleteEnabled string
 param gcGrace string
+param backupTo string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
@@ -215,6 +216,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       REGISTRY_BLOB_REDIRECT: blobRedirect
       REGISTRY_DELETE_ENABLED: deleteEnabled
       REGISTRY_GC_GRACE: gcGrace
+      REGISTRY_BACKUP_TO: empty(backupTo) ? '' : '${backupTo}/${toLower(replace(location, ' ', ''))}'
       REGISTRY_UPLOAD_EXPIRY: uploadExpiry
       REGISTRY_CACHE_TTL: cacheTtl
       REGISTRY_KEEP_WARM: keepWarm

@@ -25,6 +25,7 @@ param operatorPrincipalType string
 param blobRedirect string
 param deleteEnabled string
 param gcGrace string
+param backupTo string
 param uploadExpiry string
 param cacheTtl string
 param trustedProxies int
@@ -164,6 +165,7 @@ module app 'function-app.bicep' = {
     blobRedirect: blobRedirect
     deleteEnabled: deleteEnabled
     gcGrace: gcGrace
+    backupTo: backupTo
     uploadExpiry: uploadExpiry
     cacheTtl: cacheTtl
     trustedProxies: trustedProxies

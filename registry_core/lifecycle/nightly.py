@@ -1,4 +1,4 @@
-"""What timers have done each night: purge, retention, and what no message has collected."""
+"""What timers have done: purge, retention, what no message has collected, and a backup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from registry_core.lifecycle import measures
-from registry_core.settings import Settings
+from registry_core.settings import BackupSettings, Settings, StorageSettings
 from registry_core.storage.connection import Connection
 
 if TYPE_CHECKING:
@@ -71,3 +71,13 @@ async def collect(
     }
     _LOGGER.log(logging.WARNING if report.failed else logging.INFO, json.dumps(line))
     return walk
+
+
+async def back_up_today(
+    connection: Connection, settings: StorageSettings, backup: BackupSettings
+) -> None:
+    """Makes today's backup of the registry that a connection leads to, if there is none yet."""
+    # No instance for HTTP has to load this.
+    from registry_core.lifecycle.backup.daily import Daily  # noqa: PLC0415
+
+    await Daily(connection, settings, backup).run(seconds=SECONDS)

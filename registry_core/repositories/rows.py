@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from registry_core.errors import ManifestInvalid
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.attributes import Attributes
 from registry_core.model.digest import DIGEST_ALPHABET, Digest
@@ -209,6 +210,20 @@ DELETED_TAGS = Range("d:")
 DELETED_MANIFEST_TIMES, DELETED_TAG_TIMES = Range("DM:"), Range("DT:")
 DELETED_TIMES = Range("D")
 """Both of them: whether anything was deleted softly, and is still there."""
+
+
+def beside(*ranges: Range) -> list[tuple[str, str]]:
+    """The bounds of what lies before, between and after some ranges, in order of the keys."""
+    taken = sorted((each.first, each.end) for each in ranges)
+    firsts = ["\x20", *(end for _, end in taken)]
+    ends = [*(first for first, _ in taken), keys.AFTER_ALL]
+    return [each for each in zip(firsts, ends, strict=True) if each[0] < each[1]]
+
+
+def is_source(row: Row) -> bool:
+    """Whether a row says something that no other does, of what is live or can be restored."""
+    follows = row.key in (*GUARDS, USAGE) or any(row.key in each for each in INDEX_ROWS)
+    return not follows and not row.values.get(GONE)
 
 
 def kind(key: str) -> str:
@@ -607,6 +622,32 @@ def moved_blob(row: Row, digest: Digest, location: Location) -> dict[str, bytes]
     columns = _split_bytes("Blobs", packed(moved))
     left = [column for column in row.values if column.startswith("Blobs") and column not in columns]
     return columns | dict.fromkeys(left, b"")
+
+
+def relocated(row: Row, where: Callable[[StoredBlob], Location | None]) -> dict[str, Any]:
+    """All that a row `m:` says, of the same manifest whose blobs lie elsewhere."""
+    manifest = StoredManifest.from_row(row)
+    blobs = [replace(blob, location=where(blob)) for blob in manifest.blobs]
+    old = _split_bytes("Blobs", manifest.packed_blobs)
+    columns = {name: value for name, value in row.values.items() if name not in old}
+    columns |= _split_bytes("Blobs", packed(blobs))
+    if manifest.location is not None:
+        own = next(blob.location for blob in blobs if blob.digest == manifest.digest)
+        columns["Location"] = str(own)
+    return columns
+
+
+def listed_referrer_columns(row: Row, content: bytes) -> dict[str, Any]:
+    """What `s:` says of a referrer, from its `m:` and its bytes."""
+    try:
+        return referrer_columns(Manifest.parse(content, row.text("MediaType")))
+    except ManifestInvalid:  # An earlier release has taken it.
+        return {
+            "MediaType": row.text("MediaType"),
+            "Size": tables.int64(row.number("Size")),
+            "ArtifactType": row.text("ArtifactType"),
+            "AnnotationsInManifest": True,
+        }
 
 
 def manifest_time_columns(manifest: Manifest, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,17 @@ class Ambiguous(StorageFault):
     """No answer, or a 5xx: it may have been applied or not."""
 
 
+class Taken(StorageFault):
+    """409: somebody else has the lease."""
+
+
+class SourceUnreachable(StorageFault):
+    """Storage was to copy an object from an address, and could not read it there.
+
+    It is not there, or a firewall is between the two accounts: who sends the bytes may get through.
+    """
+
+
 class Refused(StorageFault):
     """The call is not allowed: nobody is signed in here, or this identity has no role for it.
 
@@ -60,13 +71,21 @@ class UnexpectedRefusal(Exception):
 
 
 _STORE_MISSING = frozenset({"TableNotFound", "ContainerNotFound", "QueueNotFound"})
-_EXISTING = frozenset(
-    {
-        *("EntityAlreadyExists", "BlobAlreadyExists", ""),
-        *("TableAlreadyExists", "ContainerAlreadyExists", "QueueAlreadyExists"),
-    }
-)
-_FULL = frozenset({"BlockCountExceedsLimit"})
+_CONFLICTS: Mapping[str, type[StorageFault]] = {
+    "EntityAlreadyExists": RowExists,
+    "BlobAlreadyExists": RowExists,
+    "": RowExists,
+    "TableAlreadyExists": RowExists,
+    "ContainerAlreadyExists": RowExists,
+    "QueueAlreadyExists": RowExists,
+    "BlockCountExceedsLimit": Full,
+    "LeaseAlreadyPresent": Taken,
+    "LeaseIdMismatchWithLeaseOperation": Taken,
+    "LeaseNotPresentWithLeaseOperation": Taken,
+    "LeaseIsBrokenAndCannotBeRenewed": Taken,
+}
+"""What a 409 means, by its code; no code is that of an answer without one."""
+_SOURCE_UNREACHABLE = "CannotVerifyCopySource"
 _CODE = re.compile(rb'(?:"code"\s*:\s*"|<code>)(\w+)', re.IGNORECASE)
 """In JSON, and in the XML of who refuses a request before the tables' service has read it."""
 
@@ -78,6 +97,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes = b"") -> Excep
     """
     code = headers.get("x-ms-error-code") or _code(body)
     text = f"storage answered {status} {code}".rstrip()
+    if code == _SOURCE_UNREACHABLE:  # With the status that the source answered.
+        return SourceUnreachable(text)
     if status in (401, 403):
         return Refused(code or str(status), is_signed_in=True)
     fault = _of_status(status, code)
@@ -87,16 +108,14 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes = b"") -> Excep
 def _of_status(status: int, code: str) -> type[StorageFault] | None:
     if status == 404:
         return StoreMissing if code in _STORE_MISSING else RowMissing
-    if status == 409 and code in _FULL:
-        return Full
-    if status == 409 and code in _EXISTING:
-        return RowExists
+    if status == 409:
+        # Others are of storage with itself: a table or container that is being deleted.
+        return _CONFLICTS.get(code, Ambiguous)
     if status in (304, 412, 416):
         return ConditionFailed
     if status == 507:
         return NoRoom
-    # Other conflicts are of storage with itself: a table or container that is being deleted.
-    return Ambiguous if status in (408, 409, 429) or status >= 500 else None
+    return Ambiguous if status in (408, 429) or status >= 500 else None
 
 
 def _code(body: bytes) -> str:

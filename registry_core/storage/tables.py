@@ -239,6 +239,15 @@ class Table:
         async for page in self._pages(partition, first, end, columns, size, having, naming):
             yield page.rows
 
+    async def changed(self, partition: str, first: str, end: str, since: datetime) -> list[Row]:
+        """Of the rows from key `first` to before key `end`, those that were changed since a time.
+
+        By storage's own time. What was deleted since is not told.
+        """
+        time = f"datetime'{time_value(since)}'"
+        wanted = f"{_between(partition, first, end)} and Timestamp ge {time}"
+        return [row async for page in self._follow(wanted, None, MAX_PAGE) for row in page.rows]
+
     async def _pages(
         self,
         partition: str,
@@ -249,10 +258,9 @@ class Table:
         having: str,
         naming: str = "",
     ) -> AsyncIterator[Page]:
-        bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
         only = f" and {having} eq true" if having else ""
         only += f" and {naming} gt {literal('')}" if naming else ""
-        wanted = f"PartitionKey eq {literal(partition)} and {bounds}{only}"
+        wanted = f"{_between(partition, first, end)}{only}"
         async for page in self._follow(wanted, columns, size):
             yield page
 
@@ -317,6 +325,11 @@ class Table:
 
 def _selected(columns: Sequence[str]) -> str:
     return ",".join((*_KEYS, "Timestamp", *columns))
+
+
+def _between(partition: str, first: str, end: str) -> str:
+    bounds = f"RowKey ge {literal(first)} and RowKey lt {literal(end)}"
+    return f"PartitionKey eq {literal(partition)} and {bounds}"
 
 
 def _part(change: RowChange) -> Part:

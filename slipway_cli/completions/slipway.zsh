@@ -11,6 +11,7 @@
 _shtab_slipway_commands() {
   local _commands=(
     admin-password:'passwords of the admin account'
+    backup:'Back up a registry, rows and bytes, beside pushes and deletions; list its backups; delete old ones. The destination is a folder, or a container of any storage account. Content is copied once for all backups. A backup that was ended is gone on with by the next run. Restore with slipway restore.'
     check-health:'Check the way to a registry, and that it works: its name, the connection, its certificate, the clock, its health, sign-in, a push and a pull of 4 KiB. What was pushed is deleted. Each check that fails says what to do next. The exit status is 1 then.'
     completion:'Print a file that makes a shell complete this command line. Print it again after an update.'
     cost:'Estimate what a registry costs in a month, compared with Azure Container Registry. It needs no network: the prices are in a file, with their date and source.'
@@ -19,6 +20,7 @@ _shtab_slipway_commands() {
     key:'the keys that sign tokens'
     manifest:'list, show, delete, restore, lock and unlock manifests'
     repository:'list, show, delete, lock and unlock repositories; usage'
+    restore:'Restore a backup into the registry of the storage account that RegistryStorage names, which must be empty. It may be in another account and region than the one that was backed up. The backup is checked before anything is written. A restore that was ended is gone on with by the same command.'
     retention:'rules by which manifests and tags go, and a run by them'
     role-assignment:'what users, groups and applications of Entra ID may do'
     scope-map:'what repository-scoped tokens may do'
@@ -161,6 +163,21 @@ _shtab_slipway_admin_password_generate_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_admin_password_generate_defaults_added=0
+
+_shtab_slipway_backup_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  "--rows-only[export the rows, and leave the bytes where they are\: needs --keep-for]"
+  "--keep-for[with --rows-only\: for so many days garbage collection leaves the bytes that the backup names]:DAYS:"
+  "--keep[prune\: keep the newest N complete backups]:N:"
+  "--older-than[prune\: delete those that are older\; the newest complete one always stays]:DAYS:"
+  "--dry-run[prune\: delete nothing, only tell what would go]"
+  ":list\: show the backups at the destination\; prune\: delete old ones\; without it, make a backup:(list prune)"
+  ":a folder, or https\:\/\/\<account\>.blob.core.windows.net\/\<container\>\[\/\<prefix\>\]. For another account than the registry\'s, sign in with az login, or set BackupStorage to its connection string:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_backup_defaults_added=0
 
 _shtab_slipway_check_health_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -542,6 +559,19 @@ _shtab_slipway_repository_usage_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_repository_usage_defaults_added=0
+
+_shtab_slipway_restore_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  "--backup[which backup, as slipway backup list shows it (default\: the newest complete one)]:ID:"
+  "--verify-content[read all bytes of the backup first, and hold them against their digests\; a folder is always read]"
+  "--content-from[for a backup that was made with --rows-only\: the container content of the registry that has the bytes]:CONTAINER:"
+  "--dry-run[write nothing\: check the backup, and that the registry is empty]"
+  ":where the backups are\: a folder, or https\:\/\/\<account\>.blob.core.windows.net\/\<container\>\[\/\<prefix\>\]:()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_restore_defaults_added=0
 
 _shtab_slipway_retention_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -976,6 +1006,7 @@ _shtab_slipway() {
       curcontext="${curcontext%:*:*}:_shtab_slipway-$line[1]:"
       case $line[1] in
         admin-password) _shtab_slipway_admin_password ;;
+        backup) _arguments -C -s $_shtab_slipway_backup_options ;;
         check-health) _arguments -C -s $_shtab_slipway_check_health_options ;;
         completion) _arguments -C -s $_shtab_slipway_completion_options ;;
         cost) _arguments -C -s $_shtab_slipway_cost_options ;;
@@ -984,6 +1015,7 @@ _shtab_slipway() {
         key) _shtab_slipway_key ;;
         manifest) _shtab_slipway_manifest ;;
         repository) _shtab_slipway_repository ;;
+        restore) _arguments -C -s $_shtab_slipway_restore_options ;;
         retention) _shtab_slipway_retention ;;
         role-assignment) _shtab_slipway_role_assignment ;;
         scope-map) _shtab_slipway_scope_map ;;

@@ -70,6 +70,8 @@ _BLOB_REQUESTS = {
 _REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "registry_core/storage/objects.py": _BLOB_REQUESTS,
     "registry_core/storage/documents.py": _BLOB_REQUESTS,
+    "registry_core/storage/bulk.py": _BLOB_REQUESTS,
+    "registry_core/storage/lease.py": _BLOB_REQUESTS,
     "registry_core/storage/connection.py": {
         "POST": frozenset({f"{_TABLES}/write"}),
         "PUT": frozenset({f"{_BLOBS}/write"}),

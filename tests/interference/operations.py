@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from registry_core.model.accounts import has_account_in_path
+from registry_core.storage import keys
 from registry_core.storage.calls import Request
 
 _TEXT = "'((?:[^']|'')*)'"
@@ -89,6 +90,10 @@ def _single(method: str, address: str) -> Operation:
         if bounds:
             return Operation(method, found[1], *bounds.groups())
     container, name = _container_and_name(url.hostname or "", path)
+    if query.get("comp") == ["list"]:
+        prefix = "".join(query.get("prefix", ()))
+        end = keys.end_of(prefix) if prefix else keys.AFTER_ALL
+        return Operation(method, container, "", prefix, end, action="list")
     action = SEND if name == "messages" else "".join(query.get("comp", ()))
     return Operation(method, container, "", name, action=action)
 

@@ -31,7 +31,7 @@ ALLOWED = {
     "blobs": {"storage", "model", "errors", "settings"},
     "repositories": {"blobs", "storage", "model", "errors", "settings"},
     "auth": {"access", "storage", "model", "errors", "settings"},
-    "lifecycle": {"repositories", "blobs", "storage", "model", "errors", "settings"},
+    "lifecycle": {"repositories", "blobs", "access", "storage", "model", "errors", "settings"},
     "system": {"repositories", "blobs", "access", "storage", "errors"},
     "registry": {*ROOMS, "system"},
     "http": {*ROOMS, "registry", "system"},
@@ -68,6 +68,7 @@ HOMONYMS = {
     "registry_core.blobs.hashing": {"h"},
     "registry_core.storage.calls": {"blob"},
     "registry_core.http.v2.routes": {"blob"},
+    "registry_core.lifecycle.backup.places": {"blob"},
     "slipway_cli.output.cells": {"h"},
     "slipway_cli.fsck": {"blob"},
 }

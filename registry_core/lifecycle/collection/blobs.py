@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from registry_core.blobs import rows
+from registry_core.lifecycle.backup.holds import Hold
 from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.collection.partition import (
     COLUMNS,
@@ -28,10 +29,12 @@ class BlobVisits:
         self._stores = stores
         self._ages = ages
 
-    async def visit(self, digest: str, as_of: datetime, tell: Tell, *, dry_run: bool) -> Visit:
+    async def visit(
+        self, digest: str, as_of: datetime, tell: Tell, hold: Hold | None, *, dry_run: bool
+    ) -> Visit:
         """Takes what may go. Raises `Unavailable` if others keep changing it, or storage fails."""
         async for _ in attempts("others are changing this blob; try again", most=ATTEMPTS):
-            made = await self._decide(digest, as_of)
+            made = await self._decide(digest, as_of, hold)
             try:
                 if not dry_run:
                     for changes in made.transactions():
@@ -47,12 +50,12 @@ class BlobVisits:
             return Visit(Report.of(things, made.kept), made.due)
         raise AssertionError("unreachable")
 
-    async def _decide(self, digest: str, as_of: datetime) -> Decision:
+    async def _decide(self, digest: str, as_of: datetime, hold: Hold | None) -> Decision:
         """Reads the rows, and after them the manifests."""
         read = await self._stores.blobs.query(digest, rows.FIRST, rows.END, COLUMNS)
         found = Partition(digest, read)
         gone = await self._stores.gone(found.questions(as_of, self._ages))
-        return decide(found, gone, as_of, self._ages)
+        return decide(found, gone, as_of, self._ages, hold)
 
     async def _sweep(self, digest: str, doomed: Doomed, *, dry_run: bool) -> Thing | None:
         """Deletes an object, and then the row that says that it goes.

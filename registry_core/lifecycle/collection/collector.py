@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
+from registry_core.lifecycle.backup.holds import Hold, Holds
 from registry_core.lifecycle.collection import share
 from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.collection.blobs import BlobVisits
@@ -23,6 +25,9 @@ from registry_core.repositories import catalog
 from registry_core.settings import Settings
 from registry_core.storage import keys
 from registry_core.storage.connection import Connection
+
+_HELD_FOR = timedelta(minutes=1)
+"""How long the answer whether backups are under way is kept."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,15 @@ class Collector:
         stores: Stores,
         ages: Ages,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        holds: Holds | None = None,
     ) -> None:
+        """Without `holds` it does not ask for any: of a registry of which nobody makes backups."""
         self._stores = stores
         self._ages = ages
         self._now = now
+        self._holds = holds
+        self._hold: tuple[datetime, Hold | None] | None = None
+        self._asking = asyncio.Lock()
         self._visits = Visits(
             BlobVisits(stores, ages), RepositoryVisits(stores, ages), UploadVisits(stores, ages)
         )
@@ -62,7 +72,22 @@ class Collector:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> Self:
         """That of the registry which a connection leads to."""
-        return cls(Stores.over(connection), Ages.of(settings), now)
+        return cls(Stores.over(connection), Ages.of(settings), now, Holds(connection))
+
+    async def _held(self, as_of: datetime) -> Hold | None:
+        """The hold of the backups that are under way (G11), read when `as_of` had come.
+
+        One that was read up to a minute ago will do if whatever may go was doomed before that: a
+        backup that began since has not named it.
+        """
+        if self._holds is None:
+            return None
+        async with self._asking:
+            known, now = self._hold, self._now()
+            is_recent = known is not None and now - _HELD_FOR < known[0]
+            if known is None or not is_recent or known[0] < as_of - self._ages.doomed:
+                known = self._hold = (now, await self._holds.active(max(now, as_of)))
+            return known[1]
 
     # One thing.
 
@@ -74,7 +99,8 @@ class Collector:
         Raises `Unavailable` if storage fails, or others keep changing the blob.
         """
         self._check(as_of, dry_run=dry_run)
-        return await self._visits.blobs.visit(str(digest), as_of, tell, dry_run=dry_run)
+        hold = await self._held(as_of)
+        return await self._visits.blobs.visit(str(digest), as_of, tell, hold, dry_run=dry_run)
 
     async def visit_repository(
         self, name: RepositoryName, as_of: datetime, *, dry_run: bool = False, tell: Tell = _nobody
@@ -113,7 +139,8 @@ class Collector:
         self._check(as_of, dry_run=dry_run)
         if not self._visits.uploads.is_due(day, as_of):
             return Report()
-        return await self._visits.uploads.visit(day, as_of, tell, dry_run=dry_run)
+        hold = await self._held(as_of)
+        return await self._visits.uploads.visit(day, as_of, tell, hold, dry_run=dry_run)
 
     def _check(self, as_of: datetime, *, dry_run: bool) -> None:
         """Nothing is deleted that is not old enough by now."""
@@ -143,7 +170,8 @@ class Collector:
         be given to go on with. What it finds it visits by itself: a walk only looks for it.
         """
         self._check(as_of, dry_run=dry_run)
-        walker = Walker(self._stores, self._ages, self._visits, as_of, tell, dry_run=dry_run)
+        hold = await self._held(as_of)
+        walker = Walker(self._stores, self._ages, self._visits, as_of, tell, hold, dry_run=dry_run)
         over = time.monotonic() + seconds
         stretches = list(left) or await self._share(shard, of, as_of, recent=recent)
         while stretches:

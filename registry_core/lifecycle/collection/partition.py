@@ -1,4 +1,7 @@
-"""What may go of the rows of a blob: pure. The rules G1 to G4 of `docs/garbage-collection.md`."""
+"""What may go of the rows of a blob: pure.
+
+The rules G1 to G4, and G11, of `docs/garbage-collection.md`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime, timedelta
 
 from registry_core.blobs import rows
 from registry_core.blobs.rows import Link
+from registry_core.lifecycle.backup.holds import Hold
 from registry_core.lifecycle.collection.ages import Ages, is_old
 from registry_core.lifecycle.collection.report import Kept, Kind, Thing
 from registry_core.model.digest import Digest
@@ -101,13 +105,22 @@ class Decision:
         self.due = min(self.due or due, due)
 
 
-def decide(found: Partition, gone: Collection[ManifestOf], as_of: datetime, ages: Ages) -> Decision:
-    """What may go. `gone` has those of `found.questions` that have gone, read after the rows."""
+def decide(
+    found: Partition,
+    gone: Collection[ManifestOf],
+    as_of: datetime,
+    ages: Ages,
+    hold: Hold | None = None,
+) -> Decision:
+    """What may go. `gone` has those of `found.questions` that have gone, read after the rows.
+
+    `hold` is that of the backups which are under way, read when `as_of` had come.
+    """
     made = Decision()
     held = _needs(made, found, gone, as_of, ages)
     is_linked = _links(made, found, held, as_of, ages)
     _content(made, found, as_of, ages, is_linked=is_linked)
-    _doomed(made, found, as_of, ages)
+    _doomed(made, found, as_of, ages, hold)
     return made
 
 
@@ -176,13 +189,18 @@ def _content(
     made.comes(as_of + ages.doomed)
 
 
-def _doomed(made: Decision, found: Partition, as_of: datetime, ages: Ages) -> None:
-    """G4."""
+def _doomed(
+    made: Decision, found: Partition, as_of: datetime, ages: Ages, hold: Hold | None
+) -> None:
+    """G4, and G11: what was named when the hold began, or since, has been doomed after that."""
     content = found.content
     named = Link.from_row(content).location if content else None
     for row in found.kind(rows.DOOMED):
         location = rows.doomed_location(row.key)
-        if is_old(row.timestamp, ages.doomed, as_of):
+        if hold and row.timestamp >= hold.begun:
+            made.kept.append(Kept.HELD)
+            made.comes(max(hold.until, row.timestamp + ages.doomed))
+        elif is_old(row.timestamp, ages.doomed, as_of):
             made.doomed.append(Doomed(row, location, row.number("Size"), location == named))
         else:
             made.waits(row.timestamp, ages.doomed)

@@ -56,6 +56,8 @@ class Kept(StrEnum):
     """A link, by a manifest; a blob, by a link; an object or an entry, by its row."""
     YOUNG = "young"
     """It is garbage and not old enough."""
+    HELD = "held"
+    """A backup may have named it, and holds it (G11)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A visit of the objects of a day: those that no row names go (G5)."""
+"""A visit of the objects of a day: those that no row names go (G5), if none holds them (G11)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from registry_core.blobs import rows
+from registry_core.lifecycle.backup.holds import Hold
 from registry_core.lifecycle.collection.ages import Ages, is_old
 from registry_core.lifecycle.collection.report import Kept, Kind, Report, Tell, Thing
 from registry_core.lifecycle.collection.stores import Stores
@@ -54,6 +55,7 @@ class UploadVisits:
         day: date,
         as_of: datetime,
         tell: Tell,
+        hold: Hold | None,
         *,
         dry_run: bool,
         lately: bool = False,
@@ -67,7 +69,7 @@ class UploadVisits:
         report = Report()
         async for page in self._stores.content.contents(rows.uploads_of(day)):
             outcomes = await together(
-                self._visit(each, as_of, dry_run=dry_run)
+                self._visit(each, as_of, hold, dry_run=dry_run)
                 for each in page.objects
                 if not (lately and self._was_asked_of(each, as_of))
             )
@@ -83,9 +85,13 @@ class UploadVisits:
         is_committed = bool(found.metadata.get(rows.COMMITTED_AS))
         return is_committed and is_old(found.modified, self._ages.upload + _LATELY, as_of)
 
-    async def _visit(self, found: Listed, as_of: datetime, *, dry_run: bool) -> Thing | Kept:
+    async def _visit(
+        self, found: Listed, as_of: datetime, hold: Hold | None, *, dry_run: bool
+    ) -> Thing | Kept:
         if not is_old(found.modified, self._ages.upload, as_of):
             return Kept.YOUNG
+        if hold and rows.COMMITTED_AS in found.metadata:
+            return Kept.HELD  # Nothing tells whether it was named when the hold began.
         if await self._is_named(found):
             return Kept.NEEDED
         if not dry_run:

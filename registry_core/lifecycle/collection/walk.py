@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from registry_core.errors import Unavailable
+from registry_core.lifecycle.backup.holds import Hold
 from registry_core.lifecycle.collection import repositories
 from registry_core.lifecycle.collection.ages import Ages, is_old
 from registry_core.lifecycle.collection.blobs import BlobVisits
@@ -56,9 +57,11 @@ class Walker:
         visits: Visits,
         as_of: datetime,
         tell: Tell,
+        hold: Hold | None,
         *,
         dry_run: bool,
     ) -> None:
+        self._hold = hold
         self._stores = stores
         self._ages = ages
         self._as_of = as_of
@@ -101,7 +104,7 @@ class Walker:
 
     async def _take_day(self, day: date, *, lately: bool) -> None:
         self.report += await self._visits.uploads.visit(
-            day, self._as_of, self._tell, dry_run=self._dry_run, lately=lately
+            day, self._as_of, self._tell, self._hold, dry_run=self._dry_run, lately=lately
         )
 
     async def _visit_all(self, visits: Iterable[Awaitable[Visit]]) -> None:
@@ -131,13 +134,15 @@ class Walker:
             self._known.put(each, True)
         due = list[str]()
         for one in found:
-            made = decide(one, gone, self._as_of, self._ages)
+            made = decide(one, gone, self._as_of, self._ages, self._hold)
             if made.is_empty:
                 self.report += Report(kept=Counter(made.kept))
             else:
                 due.append(one.digest)
         await self._visit_all(
-            self._visits.blobs.visit(digest, self._as_of, self._tell, dry_run=self._dry_run)
+            self._visits.blobs.visit(
+                digest, self._as_of, self._tell, self._hold, dry_run=self._dry_run
+            )
             for digest in due
         )
 

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from registry_core.errors import DisallowedOperation, RegistryError
+from registry_core.errors import BlobUnknown, DisallowedOperation, RegistryError
+from registry_core.lifecycle.backup.holds import Hold, Holds
+from registry_core.lifecycle.backup.snapshot import Snapshots
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.retention.policy import Tags
 from registry_core.lifecycle.retention.retention import How
@@ -19,8 +21,9 @@ from registry_core.model.names import RepositoryName, Tag
 from registry_core.repositories import rows
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.messages import QUEUE, Messages
+from registry_core.repositories.rows import StoredManifest
 from tests.integration.core.collection.mailbox import freed
-from tests.integration.core.collection.support import Collecting
+from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
 from tests.integration.core.retention.support import AT_ONCE, retention_of
 from tests.integration.core.support import Client
 
@@ -57,6 +60,9 @@ PURGE = "PURGE"
 DELETIONS = frozenset({"DELETE", DELETE_MANIFESTS, DELETE_REPOSITORY})
 RETAIN = "RETAIN"
 COUNT = "COUNT"
+BACK_UP, COLLECT_HELD = "BACK UP", "COLLECT HELD"
+LATER = datetime.now(UTC) + timedelta(days=2)
+"""A time at which all is old that anybody writes now."""
 
 
 async def answer(client: Client, request: Request) -> Answer:
@@ -156,6 +162,37 @@ async def _count(client: Client, repository: str) -> None:
     await client.services.usages.of(RepositoryName(repository))
 
 
+async def _back_up(client: Client, repository: str) -> None:
+    """What a backup does of a repository: it holds, reads the rows, and then the bytes."""
+    connection, name = client.services.connection, RepositoryName(repository)
+    holds = Holds(connection)
+    await holds.make(repository, LATER + timedelta(days=1))
+    found = await Snapshots(connection.table(rows.TABLE)).read(name)
+    manifests = [StoredManifest.from_row(row) for row in found if row.key in rows.MANIFESTS]
+    for location in {blob.location for each in manifests for blob in each.blobs}:
+        if location and await client.services.content.state(location.name) is None:
+            raise BlobUnknown
+    await holds.end(repository)
+
+
+class _OneHold(Holds):
+    """Knows the hold of one backup: those of other executions have no part in this one."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        super().__init__(client.services.connection)
+        self._name = name
+
+    async def active(self, as_of: datetime) -> Hold | None:
+        return await self.of(self._name, as_of)
+
+
+async def _collect_held(client: Client, digest: str, repository: str) -> None:
+    """A visit of a blob to which all is old, but for what the backup of a repository holds."""
+    holds = _OneHold(client, repository)
+    collector = Collector(stores_of(client), NO_AGE, lambda: LATER, holds)
+    await collector.visit_blob(Digest.parse(digest), LATER)
+
+
 def _collector(client: Client) -> Collector:
     return Collecting(client).collector
 
@@ -182,4 +219,6 @@ _WORK: Mapping[str, Callable[..., Awaitable[None]]] = {
     TAKE: _take,
     RETAIN: _retain,
     COUNT: _count,
+    BACK_UP: _back_up,
+    COLLECT_HELD: _collect_held,
 }

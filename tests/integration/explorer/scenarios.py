@@ -250,6 +250,14 @@ class Setup:
         as_of = await moment(self._client)
         return Request(requests.COLLECT, f"{digest_of(blob)} {as_of.isoformat()}")
 
+    def back_up(self) -> Request:
+        """What a backup does of the repository."""
+        return Request(requests.BACK_UP, self.repository)
+
+    def collect_held(self, blob: bytes) -> Request:
+        """A visit of a blob to which all is old, but for what the backup holds."""
+        return Request(requests.COLLECT_HELD, f"{digest_of(blob)} {self.repository}")
+
     async def collect_repository(self) -> Request:
         """A visit of the repository and its entry in the catalog, in the same way."""
         as_of = await moment(self._client)
@@ -1901,3 +1909,18 @@ async def an_untagged_manifest_goes_and_the_repository_is_collected(s: Setup) ->
     await s.do(s.delete(A.digest))
     await s.push(A)
     return await s.retain(), await s.collect_repository(), s.put(A, "v1")
+
+
+# Backup.
+
+
+@scenario("B1", "G11", most=150)
+async def a_repository_is_backed_up_and_a_manifest_deleted_and_collected(
+    s: Setup,
+) -> Sequence[Series]:
+    """With all of its bytes: whatever was read of the rows can be copied."""
+    await s.blobs(s.own, TWO)
+    gone = s.own_artifact(s.own)
+    await s.push(gone, B)
+    collect = s.collect_held(s.own)
+    return s.back_up(), (s.delete(gone.digest), collect, collect)

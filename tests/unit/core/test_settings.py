@@ -8,6 +8,7 @@ import pytest
 
 from registry_core.settings import (
     AdminSettings,
+    BackupSettings,
     KeepWarmSettings,
     RateLimits,
     RequestLog,
@@ -79,6 +80,13 @@ def test_the_defaults_are_the_documented_ones() -> None:
             "metrics_url",
             "http://127.0.0.1:8000/metrics",
         ),
+        (
+            "REGISTRY_BACKUP_TO",
+            "https://account.blob.core.windows.net/backups",
+            "backup",
+            BackupSettings("https://account.blob.core.windows.net/backups"),
+        ),
+        ("REGISTRY_BACKUP_TO", "off", "backup", None),
         ("REGISTRY_GC_GRACE", "1h", "gc_grace", timedelta(hours=1)),
         ("REGISTRY_GC_GRACE", "90m", "gc_grace", timedelta(minutes=90)),
         ("REGISTRY_UPLOAD_EXPIRY", " 2 D ", "upload_expiry", timedelta(days=2)),
@@ -182,6 +190,12 @@ DURATIONS = [
             ("REGISTRY_RATE_LIMIT_READ", value)
             for value in ("off", "-1", "1.5", "10/s", "1e3", "12345678", "1,000", "٣")
         ),
+        *(
+            ("REGISTRY_BACKUP_TO", value)
+            for value in ("on", "account/container", "https://account.example", "ftp://a/b")
+        ),
+        ("REGISTRY_BACKUP_TO", "https://account.example/backups?sig=x"),
+        ("REGISTRY_BACKUP_TO", "https://user:pass@account.example/backups"),
         ("REGISTRY_GC_GRACE", "59m"),
         ("REGISTRY_GC_GRACE", "0s"),
         *(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from registry_core.blobs import rows as blob_rows
+from registry_core.lifecycle.backup.holds import Holds
+from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kind, Report
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
@@ -169,6 +171,33 @@ async def test_an_object_that_is_doomed_waits_for_its_own_time(
     assert await client.services.content.state(name) is not None
     await Collecting(client).blob(digest)
     assert await client.services.content.state(name) is None
+
+
+@pytest.mark.rule("G11")
+async def test_while_a_backup_holds_what_was_committed_once_stays(
+    client: Client, repository: str
+) -> None:
+    """An upload that nobody committed goes as ever."""
+    blob = secrets.token_bytes(100)
+    left, committed = await client.begin(repository), await client.begin(repository)
+    for location in (await client.begin(repository), committed):
+        assert (await client.commit(location, digest_of(blob), blob)).status_code == 201
+    await client.patch(left, b"some bytes")
+    holds = Holds(client.services.connection)
+    await holds.make(repository.replace("/", "-"), datetime.now(UTC) + timedelta(days=1))
+
+    async def collect() -> None:
+        as_of = await moment(client)
+        collector = Collector(stores_of(client), NO_AGE, holds=holds)
+        for day in (as_of.date() - timedelta(days=1), as_of.date()):
+            await collector.visit_day(day, as_of)
+
+    await collect()
+    assert session(left) not in await names(client)
+    assert session(committed) in await names(client)
+    await holds.end(repository.replace("/", "-"))
+    await collect()
+    assert session(committed) not in await names(client)
 
 
 async def test_days_are_listed_once_each(client: Client, repository: str) -> None:

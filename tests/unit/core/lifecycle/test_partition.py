@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_core.blobs import rows
+from registry_core.lifecycle.backup.holds import Hold
 from registry_core.lifecycle.collection.ages import DOWNLOAD, TOMBSTONE, Ages
 from registry_core.lifecycle.collection.partition import (
     Decision,
@@ -189,3 +190,26 @@ def test_reports_add_up() -> None:
     both = one + Report.of([Thing(Kind.OBJECT, "", "", 2)]) + Report(failed=1)
     assert both.gone == {Kind.OBJECT: 2, Kind.LINK: 1}
     assert (both.size, both.visits, both.failed, both.kept) == (7, 2, 1, {Kept.YOUNG: 1})
+
+
+@pytest.mark.rule("G11")
+@pytest.mark.parametrize(("after", "goes"), [(-1, True), (0, False), (1, False)])
+def test_an_object_that_was_doomed_since_a_hold_began_stays_until_the_hold_ends(
+    after: int, goes: bool
+) -> None:
+    """One that was doomed before, no backup has named."""
+    begun = NOW - timedelta(days=3)
+    hold = Hold(begun, NOW + timedelta(hours=5))
+    found = Partition(DIGEST, [doomed(HERE, timedelta(days=3, seconds=-after))])
+    made = decide(found, (), NOW, AGES, hold)
+    assert [each.location for each in made.doomed] == [HERE] * goes
+    assert made.kept == [Kept.HELD] * (not goes)
+    assert made.due == (None if goes else hold.until)
+    assert [each.location for each in decide(found, (), NOW, AGES).doomed] == [HERE]
+
+
+@pytest.mark.rule("G11")
+def test_a_hold_keeps_no_rows() -> None:
+    hold = Hold(NOW - timedelta(days=60), NOW + timedelta(days=1))
+    found = Partition(DIGEST, [MARKER, CONTENT, link(APP), need(APP, released=True)])
+    assert decide(found, (), NOW, AGES, hold).things == decide(found, (), NOW, AGES).things

@@ -1,0 +1,1 @@
+"""Backup and restore of a registry, rows and bytes (`docs/backup.md`)."""

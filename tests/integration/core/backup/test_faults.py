@@ -1,0 +1,224 @@
+"""A backup and a restore that fail or die at any storage call: the same again ends complete."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from registry_core.errors import Unavailable
+from registry_core.lifecycle.backup import stored
+from registry_core.lifecycle.backup.backup import Backups
+from registry_core.lifecycle.backup.restore import NotEmpty, OtherRestore, Restores
+from registry_core.lifecycle.backup.shelves import Container, Folder, Shelf
+from registry_core.storage import wire
+from registry_core.storage.calls import Answer, Request, Send, traced
+from registry_core.storage.faults import StorageFault
+from registry_core.system import System
+from tests.integration.core.backup.conftest import Accounts
+from tests.integration.core.backup.support import picture, put, restore, unsound
+from tests.integration.core.support import OCI_INDEX, Client, connect, descriptor, index_of
+from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
+
+pytestmark = pytest.mark.rule("B4", "B8")
+
+_SAMPLES = 6
+"""At so many calls, spread over all, each kind of fault comes."""
+
+
+class Died(Exception):
+    """The process has ended: nothing that it would still do happens."""
+
+
+class Dead(Interference):
+    """Nothing goes out any more."""
+
+    async def forward(self, request: Request, send: Send) -> Answer:
+        raise Died
+
+
+Kind = Callable[[int], Callable[[SeenCall], Interference | None]]
+
+
+def fails(interference: Interference, at: int) -> Callable[[SeenCall], Interference | None]:
+    """One call fails, and so does each time that it is sent again."""
+    numbers, refused = itertools.count(1), list[str]()
+
+    def plan(call: SeenCall) -> Interference | None:
+        if next(numbers) == at:
+            refused.append(str(call))
+        return interference if str(call) in refused else None
+
+    return plan
+
+
+def loses(at: int) -> Callable[[SeenCall], Interference | None]:
+    """The answer to one call is lost."""
+    numbers = itertools.count(1)
+    return lambda _: Drop() if next(numbers) == at else None
+
+
+def dies(at: int) -> Callable[[SeenCall], Interference | None]:
+    numbers = itertools.count(1)
+    return lambda _: Dead() if next(numbers) >= at else None
+
+
+KINDS: dict[str, Kind] = {"refused": lambda at: fails(Refuse(), at), "lost": loses, "dead": dies}
+
+
+async def fill(client: Client) -> None:
+    """A little of what there is: a tag that was moved, an index, a referrer, a deletion."""
+    image = await client.push_image("team/web", "v1")
+    await client.push_image("team/web", "v1")
+    index = index_of([image.descriptor])
+    await put(client, "team/web", "all", index, OCI_INDEX)
+    await client.push_image("team/web", "", subject=descriptor(OCI_INDEX, index))
+    gone = await client.push_image("other", "v1")
+    await client.push_image("other", "v2")
+    await client.send("DELETE", f"/v2/other/manifests/{gone.digest}")
+
+
+def samples(count: int) -> Iterator[int]:
+    """Calls, from the first to the last."""
+    return (1 + each * (count - 1) // (_SAMPLES - 1) for each in range(_SAMPLES))
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "READ_BACK_OFF_SECONDS", 0)
+
+
+@pytest.fixture
+async def target(here: Accounts) -> AsyncIterator[Client]:
+    async with here.client() as connected:
+        yield connected
+
+
+async def ended(work: Awaitable[object]) -> bool:
+    """Whether it came to its end, of which nobody would know if it died."""
+    try:
+        await work
+    except (StorageFault, Unavailable, Died):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_backup_that_fails_at_any_call_is_made_by_the_next_run(
+    client: Client, target: Client, tmp_path: Path, kind: str
+) -> None:
+    await fill(client)
+    before = await picture(client)
+    connection = client.services.connection
+    with traced() as trace:
+        await Backups(connection, Folder(tmp_path / "quiet")).run()
+    failed = 0
+    for number in samples(trace.count):
+        shelf = Folder(tmp_path / str(number))
+        client.hook.plan = KINDS[kind](number)
+        failed += not await ended(Backups(connection, shelf).run())
+        client.hook.plan = None
+        outcome = await Backups(connection, shelf).run()
+        assert outcome.is_complete
+        backup = await stored.choose(shelf, None)
+        assert len(await stored.check(shelf, backup, reads=True)) == backup.objects
+    assert failed or kind == "lost"
+    await restore(target, Folder(tmp_path / str(trace.count)))
+    assert await picture(target) == before
+
+
+async def calls_of_a_restore(accounts: Accounts, shelf: Shelf) -> int:
+    """Those of the registry that it makes; the shelf's are not counted."""
+    async with accounts.client() as quiet:
+        before = quiet.hook.total
+        await restore(quiet, shelf)
+        return quiet.hook.total - before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_restore_that_fails_at_any_call_is_gone_on_with_by_the_next(
+    client: Client, here: Accounts, kind: str
+) -> None:
+    await fill(client)
+    before = await picture(client)
+    shelf = Container(client.services.connection, "backups")
+    await Backups(client.services.connection, shelf).run()
+    count = await calls_of_a_restore(here, shelf)
+    failed = 0
+    for number in samples(count):
+        async with here.client() as target:
+            target.hook.plan = KINDS[kind](number)
+            has_ended = await ended(restore(target, shelf))
+            target.hook.plan = None
+            if not has_ended:
+                failed += 1
+                # Where its last call was applied and not answered, there is nothing left to do.
+                with suppress(*[NotEmpty] * (number == count)):
+                    await restore(target, shelf)
+            assert await picture(target) == before, number
+            assert not await unsound(target), number
+    assert failed or kind == "lost"
+
+
+@pytest.mark.rule("B6")
+async def test_a_registry_that_is_not_empty_is_refused_and_nothing_touched(
+    client: Client, here: Accounts, tmp_path: Path
+) -> None:
+    await client.push_image("team/web", "v1")
+    shelf = Folder(tmp_path)
+    await Backups(client.services.connection, shelf).run()
+    async with here.client() as target:
+        await target.push_image("something", "v1")
+        before = await picture(target)
+        with pytest.raises(NotEmpty, match="something"):
+            await restore(target, shelf)
+        assert await picture(target) == before
+        # What a deletion leaves is something as well, until it is collected.
+        await target.send("DELETE", "/acr/v1/something")
+        with pytest.raises(NotEmpty, match="not empty"):
+            await restore(target, shelf)
+
+
+@pytest.mark.rule("B6")
+async def test_a_restore_that_was_begun_is_not_ended_with_another_backup(
+    client: Client, here: Accounts, tmp_path: Path
+) -> None:
+    await client.push_image("team/web", "v1")
+    shelf = Folder(tmp_path)
+    first = (await Backups(client.services.connection, shelf).run()).backup
+    await client.push_image("team/web", "v2")
+    await Backups(client.services.connection, shelf).run()
+    async with here.client() as target:
+        connection = target.services.connection
+        ready = await Restores(connection, shelf).check(first.id)
+        target.hook.plan = dies(12)
+        assert not await ended(Restores(connection, shelf).run(ready, System(connection).open))
+        target.hook.plan = None
+        with pytest.raises(OtherRestore, match=first.id):
+            await restore(target, shelf)
+        assert (await restore(target, shelf, first.id)).goes_on
+        tags = (await picture(target))["team/web"]["tags"]["tags"]
+        assert [each["name"] for each in tags] == ["v1"]
+
+
+@pytest.mark.rule("B8")
+async def test_what_was_pushed_since_a_restore_died_stays(
+    client: Client, here: Accounts, tmp_path: Path
+) -> None:
+    """Nobody should use a registry before it is restored; who does loses nothing."""
+    await client.push_image("team/web", "v1")
+    shelf = Folder(tmp_path)
+    await Backups(client.services.connection, shelf).run()
+    count = await calls_of_a_restore(here, shelf)
+    async with here.client() as target, connect(target.registry.settings) as pusher:
+        target.hook.plan = dies(count - 2)
+        assert not await ended(restore(target, shelf))
+        target.hook.plan = None
+        image = await pusher.push_image("team/web", "v1")
+        await restore(target, shelf)
+        answer = await target.send("GET", "/v2/team/web/manifests/v1")
+        assert answer.headers["docker-content-digest"] == image.digest
+        assert not await unsound(target)
