@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,7 @@ from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kind
 from registry_core.lifecycle.collection.report import Report as Garbage
 from registry_core.lifecycle.fsck.checker import Checker, Document
-from registry_core.lifecycle.fsck.report import Fault, Report
+from registry_core.lifecycle.fsck.report import Fault, Outcome, Report
 from registry_core.model.invariants import Invariant
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
@@ -22,20 +23,25 @@ from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.system import System
 from slipway_cli.command import PartlyDone, Result, Row, Shaped
-from slipway_cli.output.cells import Name, Size, count, size_text
+from slipway_cli.output.cells import Name, Size, age, count, size_text
 from slipway_cli.output.progress import Progress
 from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
 
+_SURE_SECONDS = 2.0
+"""Before that nobody can tell how fast it goes."""
 _EVER = timedelta(days=36_500)
 """By then all that is garbage now is old enough to go."""
 
 
 @dataclass
-class _Told:
+class Told:
     """What was found so far."""
 
     progress: Progress
+    now: Callable[[], float] = time.monotonic
     faults: list[Fault] = field(default_factory=list)
+    _begun: float | None = None
+    """When the first bytes were hashed."""
 
     def tell(self, fault: Fault) -> None:
         """One thing is broken."""
@@ -43,17 +49,38 @@ class _Told:
 
     def show(self, report: Report) -> None:
         """How far it is."""
-        broken = count(report.broken.total(), "thing")
-        self.progress.show(f"{_looked_at(report)}; {broken} broken")
+        found = f"{count(report.broken.total(), 'thing')} broken"
+        if report.verified:
+            self.progress.show(f"{self.verified(report)}; {found}")
+        else:
+            self.progress.show(f"{_looked_at(report)}; {found}")
+
+    def verified(self, report: Report) -> str:
+        """How many bytes have been hashed, and how long the rest will take at that rate."""
+        done = f"{size_text(report.verified)} of {size_text(report.size)} read"
+        if self._begun is None:
+            self._begun = self.now()
+        passed = self.now() - self._begun
+        if passed < _SURE_SECONDS:
+            return done
+        left = timedelta(seconds=passed * max(report.size / report.verified - 1, 0))
+        return f"{done}, {age(left)} left"
 
 
-async def check(arguments: argparse.Namespace) -> Result:  # noqa: ARG001 - as every command
-    """Looks at everything, and answers what is broken. Raises `CommandError`."""
+async def check(arguments: argparse.Namespace) -> Result:
+    """Looks at everything, and answers what is or was broken. Raises `CommandError`."""
     async with connection() as opened:
         await check_schema(System(opened))
         with Progress() as progress:
-            told = _Told(progress)
-            checker = Checker.of(opened, told.tell, _documents(opened), told.show)
+            told = Told(progress)
+            checker = Checker.of(
+                opened,
+                told.tell,
+                _documents(opened),
+                told.show,
+                repair=arguments.repair,
+                verify_content=arguments.verify_content,
+            )
             # Each look has a bound on attempts of its own; together there is none.
             with budgeted(Budget(PATIENCE_SECONDS, attempts=sys.maxsize)):
                 report = await checker.run()
@@ -110,6 +137,10 @@ def _summary(report: Report, garbage: Garbage | None) -> str:
     broken = report.broken.total()
     said = f"{count(broken, 'thing')} broken" if broken else "Nothing is broken"
     said += f" in {_looked_at(report)}."
+    if report.mended.total():
+        said += f" {count(report.mended.total(), 'thing')} mended."
+    if report.verified:
+        said += f" {size_text(report.verified)} read and hashed."
     if garbage and (number := garbage.gone.total()):
         said += f" {count(number, 'thing')} of garbage, {size_text(garbage.size)}."
     if report.failed or report.unsettled:
@@ -124,10 +155,16 @@ def _rows(faults: list[Fault]) -> list[Row]:
             "where": Name(" ".join(filter(None, (fault.place, fault.partition)))),
             "row": Name(fault.key),
             "what": fault.text,
-            "to do": fault.advice or "slipway fsck --repair",
+            "to do": _to_do(fault),
         }
         for fault in faults
     ]
+
+
+def _to_do(fault: Fault) -> str:
+    if fault.outcome is Outcome.MENDED:
+        return "nothing: it was mended"
+    return fault.advice or "slipway fsck --repair"
 
 
 def _counts(report: Report, garbage: Garbage | None) -> Row:
@@ -151,6 +188,7 @@ def _document(faults: list[Fault], report: Report, garbage: Garbage | None) -> d
         "tags": report.tags,
         "blobs": report.blobs,
         "bytes": report.size,
+        "bytesVerified": report.verified,
         "broken": {each.value: number for each, number in sorted(report.broken.items())},
         "mended": {each.value: number for each, number in sorted(report.mended.items())},
         "garbage": {kind.value: garbage.gone[kind] for kind in Kind if garbage.gone[kind]}

@@ -20,10 +20,10 @@ _EPILOG = """\
 credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
 leave it out.
 
-`token`, `scope-map`, `role-assignment`, `key`, `gc`, `fsck` and `retention` read and write the
+`token`, `scope-map`, `role-assignment`, `key`, `gc`, `retention` and `fsck` read and write the
 registry's storage. Set RegistryStorage to a connection string, or set RegistryStorage__accountName
 and sign in with `az login`. The identity needs the role Storage Table Data Contributor; `key`,
-`gc`, `fsck` and `retention` also need Storage Blob Data Contributor.
+`gc`, `retention` and `fsck` also need Storage Blob Data Contributor.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 partly done, 4 not signed in or not allowed,
 130 interrupted.
@@ -40,8 +40,8 @@ _COMMANDS = {
     ),
     "key": ("arguments.keys", "the keys that sign tokens"),
     "gc": ("arguments.gc", "collect garbage: free the storage of what no manifest needs"),
-    "fsck": ("arguments.fsck", "check that everything in storage is in order"),
     "retention": ("arguments.retention", "rules by which manifests and tags go, and a run by them"),
+    "fsck": ("arguments.fsck", "check that everything in storage is in order"),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
     "check-health": (

@@ -91,6 +91,7 @@ FREED_MANIFEST_FACTS = (
 MANIFEST_CONTENT = (
     LIVE,
     GONE,
+    DELETED,
     "MediaType",
     "Size",
     "Updated",

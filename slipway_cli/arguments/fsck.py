@@ -17,5 +17,17 @@ def register(parser: argparse.ArgumentParser) -> None:
         "something is broken, and with 3 if storage failed before all was looked at. Garbage is "
         "counted, and is no error. docs/check-and-repair.md says what each finding means.",
         "fsck",
-        "fsck --output json",
+        "fsck --repair",
+        "fsck --verify-content --output json",
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="mend what can be mended; what was mended is told, and is no error any more",
+    )
+    parser.add_argument(
+        "--verify-content",
+        action="store_true",
+        help="read each blob, and compare its bytes with its digest: it takes as long as a "
+        "download of everything",
     )

@@ -50,7 +50,7 @@ function _shtab_slipway_using
   test "$_shtab_slipway_cmdpath" = "$argv"
 end
 
-set -g _shtab_slipway_commands repository 'repository list' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' gc fsck retention 'retention show' 'retention set' 'retention add' 'retention remove' 'retention run' admin-password 'admin-password generate' whoami check-health completion cost
+set -g _shtab_slipway_commands repository 'repository list' 'repository show' 'repository delete' 'repository lock' 'repository unlock' tag 'tag list' 'tag delete' 'tag lock' 'tag unlock' manifest 'manifest list' 'manifest show' 'manifest tree' 'manifest delete' 'manifest lock' 'manifest unlock' token 'token create' 'token list' 'token show' 'token update' 'token delete' 'token renew' 'token credential' 'token credential generate' 'token credential delete' scope-map 'scope-map create' 'scope-map list' 'scope-map show' 'scope-map update' 'scope-map delete' role-assignment 'role-assignment create' 'role-assignment list' 'role-assignment delete' key 'key rotate' 'key list' gc retention 'retention show' 'retention set' 'retention add' 'retention remove' 'retention run' fsck admin-password 'admin-password generate' whoami check-health completion cost
 set -g _shtab_slipway_opts_with_value --add-repository --always-ready --as-of --assignee --brake --concurrency --deletions --description --except-tag --expiration --expiration-in-days --image --image-mb --instance-memory --internet --keep-last --keep-warm --layers --name --new-layers --older-than --orderby --output --overlap --prices --pulled-layers --pulls --pushes --regions --registry --remove-repository --repository --request-seconds --role --scope --scope-map --server --status --storage --stored-gb --tag --top --untagged --upload-mb-second --username --wait --workload -n -o -r -t -u
 
 complete -c slipway -e
@@ -384,9 +384,6 @@ complete -c slipway -n '_shtab_slipway_using gc' -s h -l help -d 'show this help
 complete -c slipway -n '_shtab_slipway_using gc' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
 complete -c slipway -n '_shtab_slipway_using gc' -l dry-run -d 'delete nothing: only tell what would go'
 complete -c slipway -n '_shtab_slipway_using gc' -l as-of -x -d 'with --dry-run: what would go at this time, if nothing else happens until then'
-complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a fsck -d 'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
-complete -c slipway -n '_shtab_slipway_using fsck' -s h -l help -d 'show this help message and exit'
-complete -c slipway -n '_shtab_slipway_using fsck' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a retention -d 'rules by which manifests and tags go, and a run by them'
 complete -c slipway -n '_shtab_slipway_using retention' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a show -d 'Show the rules. With --output json it is the policy that `set` takes.'
@@ -423,6 +420,11 @@ complete -c slipway -n '_shtab_slipway_using retention run' -l dry-run -d 'delet
 complete -c slipway -n '_shtab_slipway_using retention run' -l as-of -x -d 'with --dry-run: what would go at this time, if nothing else happens until then'
 complete -c slipway -n '_shtab_slipway_using retention run' -l repository -x -d 'only in these of the repositories'
 complete -c slipway -n '_shtab_slipway_using retention run' -l force -d 'delete also where a rule would take more than its brake allows'
+complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a fsck -d 'Check everything in storage: that all rows and objects say the same. It is safe at any time, beside pushes and deletions. It ends with 0 if the registry is sound, with 1 if something is broken, and with 3 if storage failed before all was looked at. Garbage is counted, and is no error. docs/check-and-repair.md says what each finding means.'
+complete -c slipway -n '_shtab_slipway_using fsck' -s h -l help -d 'show this help message and exit'
+complete -c slipway -n '_shtab_slipway_using fsck' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
+complete -c slipway -n '_shtab_slipway_using fsck' -l repair -d 'mend what can be mended; what was mended is told, and is no error any more'
+complete -c slipway -n '_shtab_slipway_using fsck' -l verify-content -d 'read each blob, and compare its bytes with its digest: it takes as long as a download of everything'
 complete -c slipway -n '_shtab_slipway_using; and test $_shtab_slipway_npos -eq 0' -a admin-password -d 'passwords of the admin account'
 complete -c slipway -n '_shtab_slipway_using admin-password' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using admin-password; and test $_shtab_slipway_npos -eq 0' -a generate -d 'Print a new password and the commands that set it. It changes nothing.'

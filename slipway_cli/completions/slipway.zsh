@@ -213,6 +213,8 @@ _shtab_slipway_cost_defaults_added=0
 _shtab_slipway_fsck_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  "--repair[mend what can be mended\; what was mended is told, and is no error any more]"
+  "--verify-content[read each blob, and compare its bytes with its digest\: it takes as long as a download of everything]"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -22,6 +22,12 @@ _BYTES_ARE_LOST = (
 _AGAIN = "it could not be mended: run slipway fsck --repair again"
 
 
+DOCUMENT = (
+    "for keys, docs/runbook.md says what to do. Of tokens, scope maps and roles, delete the row "
+    "that is wrong and make it anew with the command line"
+)
+
+
 def lost(invariant: Invariant) -> str:
     """What to do about what was to be mended, and could not be."""
     is_blob = invariant in (Invariant.OBJECTS, Invariant.CONTENT_ROW, Invariant.LINKS)

@@ -118,9 +118,12 @@ class Blobs:
         """The rows that were read, and the object that they name. Raises `Unavailable`."""
         return await self._with_object(Blob(found.digest, {row.key: row for row in found.rows}))
 
-    async def settled(self, digest: str) -> Blob | Unsettled:
+    async def settled(self, digest: str, finding: Finding | None = None) -> Blob | Unsettled:
         """The rows and the object as they were at one moment. Raises `Unavailable`."""
-        return await settled(lambda: self.read(digest))
+        return await settled(
+            lambda: self.read(digest),
+            lambda blob: finding is not None and blob.still(finding) is None,
+        )
 
     async def read(self, digest: str) -> Blob:
         """The rows, but for those of needs, and the object. Raises `Unavailable`."""

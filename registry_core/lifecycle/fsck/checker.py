@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import replace
 from typing import Self, TypeVar
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.errors import NameInvalid, Unavailable
 from registry_core.lifecycle.collection.partition import Partition
 from registry_core.lifecycle.collection.stores import Stores
-from registry_core.lifecycle.fsck.advice import advice, lost
-from registry_core.lifecycle.fsck.blobs import Blobs, is_digest
+from registry_core.lifecycle.fsck.advice import DOCUMENT, advice, lost
+from registry_core.lifecycle.fsck.blobs import Blob, Blobs, Object, is_digest
+from registry_core.lifecycle.fsck.hashing import Hasher
 from registry_core.lifecycle.fsck.parsing import UNREADABLE, name_of
 from registry_core.lifecycle.fsck.repair import Ended, Mender
 from registry_core.lifecycle.fsck.report import Fault, Outcome, Place, Report, Tell
@@ -21,11 +23,13 @@ from registry_core.lifecycle.fsck.repository import (
     hidden_wrongly,
 )
 from registry_core.lifecycle.fsck.settle import Unsettled
+from registry_core.model.digest import Digest
 from registry_core.model.invariants import Finding, Invariant
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import rows
+from registry_core.storage.budget import current
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import StorageFault
+from registry_core.storage.faults import ConditionFailed, RowMissing, StorageFault
 from registry_core.storage.objects import Location
 from registry_core.storage.pacing import together
 
@@ -35,6 +39,9 @@ _MOST_FAILED = 20
 """A check that could not look at so many things has met storage that fails."""
 _NEEDS_AT_ONCE = 500
 """Of so many blobs of a repository the outcomes are kept at a time."""
+
+_MOVING = {Invariant.OBJECTS, Invariant.CONTENT_ROW}
+"""Where these are mended, a blob may lie elsewhere."""
 
 Document = Callable[[], Awaitable[object]]
 """Reads something of `system` or `access`; raises what reading raises if it is none."""
@@ -65,6 +72,7 @@ class Checker:
         wait: Callable[[], Awaitable[None]] = _wait,
         *,
         repair: bool = False,
+        verify_content: bool = False,
     ) -> None:
         self._stores = stores
         self._tell = tell
@@ -76,8 +84,10 @@ class Checker:
         self.blobs = Blobs(stores)
         self.report = Report()
         self._mender = Mender(stores, self.repositories, self.blobs) if repair else None
+        self._hasher = Hasher(stores.content, self._moved) if verify_content else None
         self._later: list[tuple[RepositoryName, Suspect]] = []
         self._lost: list[tuple[str, Finding]] = []
+        self._named: set[tuple[Invariant, str, str]] = set()
 
     @classmethod
     def of(
@@ -88,9 +98,17 @@ class Checker:
         show: Callable[[Report], None],
         *,
         repair: bool = False,
+        verify_content: bool = False,
     ) -> Self:
         """That of the registry which a connection leads to. `show` is told how far it is."""
-        return cls(Stores.over(connection), tell, documents, show, repair=repair)
+        return cls(
+            Stores.over(connection),
+            tell,
+            documents,
+            show,
+            repair=repair,
+            verify_content=verify_content,
+        )
 
     async def run(self) -> Report:
         """Looks at everything; tells each thing that is broken. It ends early if storage fails."""
@@ -99,14 +117,26 @@ class Checker:
         await self._each(self.blobs.pages(), self.check_blobs)
         await self._each(_once(), lambda _: self.judge_later())
         await self._each(_once(), lambda _: self.look_for_lost())
+        if _MOVING & self.report.mended.keys():
+            await self._follow()
+        if self._hasher:
+            await self._each(self.blobs.pages(), self._verify_all)
         return self.report
 
-    @property
+    async def _follow(self) -> None:
+        """Has the rows of manifests follow blobs that were found to lie elsewhere."""
+        looked_at, self.report = self.report, Report()
+        await self._each(self.repositories.partitions(), self.check_partition)
+        looked_at.add(self.report)
+        self.report = looked_at
+
     def is_over(self) -> bool:
         """Whether storage fails."""
         return self.report.failed >= _MOST_FAILED
 
     async def _each(self, found: AsyncIterator[T], check: Callable[[T], Awaitable[None]]) -> None:
+        if self.is_over():
+            return
         try:
             async for each in found:
                 try:
@@ -114,7 +144,7 @@ class Checker:
                 except (StorageFault, Unavailable):
                     self.report.failed += 1
                 self._show(self.report)
-                if self.is_over:
+                if self.is_over():
                     return
         except (StorageFault, Unavailable):  # What there is cannot even be listed.
             self.report.failed += _MOST_FAILED
@@ -131,6 +161,10 @@ class Checker:
 
     def broken(self, fault: Fault) -> None:
         """Something was broken: it still is, or was mended."""
+        name = (fault.invariant, fault.partition, fault.key)
+        if fault.outcome is Outcome.FOUND and name in self._named:
+            return  # By looking once more.
+        self._named.add(name)
         self.report.count(fault)
         self._tell(fault)
 
@@ -143,6 +177,39 @@ class Checker:
                 fault, can_be_mended=False, advice=fault.advice or lost(fault.invariant)
             )
         self.broken(fault)
+
+    # The bytes.
+
+    async def _verify_all(self, found: list[Partition]) -> None:
+        await self._all(map(self.verify, found))
+
+    async def verify(self, found: Partition) -> None:
+        """Reads the object of a blob and compares its digest. Raises `Unavailable`."""
+        blob = await self.blobs.look(found)
+        if not blob.content or not blob.found or not blob.found.state:
+            return  # That is told already.
+        try:
+            digest = await self._hash(blob.found, blob.digest)
+        except (ConditionFailed, RowMissing):  # Collected meanwhile, or pushed again.
+            return
+        if digest == blob.digest:
+            return
+        again = await self.blobs.settled(blob.digest)
+        if isinstance(again, Blob) and again.found == blob.found:
+            text = f"the bytes of its object {blob.content.location} have the digest {digest}"
+            finding = Finding(Invariant.CONTENT, blob_rows.BLOB, text, digest=blob.digest)
+            self.broken(Fault.of(finding, "", advice(finding)))
+
+    async def _hash(self, found: Object, digest: str) -> str:
+        if self._hasher is None or found.state is None:
+            raise LookupError(digest)
+        algorithm = Digest.parse(digest).algorithm
+        state = found.state
+        return await self._hasher.digest(found.location, state.size, state.etag, algorithm)
+
+    def _moved(self, size: int) -> None:
+        self.report.verified += size
+        self._show(self.report)
 
     # What all instances share.
 
@@ -160,8 +227,7 @@ class Checker:
                         name,
                         text,
                         can_be_mended=False,
-                        advice="restore it from a backup; docs/check-and-repair.md says what "
-                        "depends on it",
+                        advice=DOCUMENT,
                     )
                 )
             except (StorageFault, Unavailable):
@@ -217,6 +283,7 @@ class Checker:
         """Looks again at what no transaction keeps together: a request may be about to end it."""
         if self._later:
             await self._wait()
+            current().renew()  # The time was not storage's.
         for name, suspect in self._later:
             await self._judge(name, suspect, is_last=True)
 
@@ -232,7 +299,7 @@ class Checker:
             self.report.blobs += 1
             self.report.size += blob.content.size
         for suspected in blob.findings():
-            settled = await self.blobs.settled(blob.digest)
+            settled = await self.blobs.settled(blob.digest, suspected)
             if isinstance(settled, Unsettled):
                 self.report.unsettled += 1
             elif finding := settled.still(suspected):

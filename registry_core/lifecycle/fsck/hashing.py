@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from registry_core.storage.objects import READ_BLOCK, Location, Objects
 
-BLOCKS = 12
-"""So many blocks are being read, or wait to be hashed, at a time: 48 MiB."""
+BLOCKS = 16
+"""So many blocks are being read, or wait to be hashed, at a time: 64 MiB."""
 _OBJECTS = 8
 """So many objects are hashed at a time."""
-_AHEAD = 6
+_AHEAD = 12
 """So many blocks of one object are read at a time, where others leave room."""
 
 

@@ -87,11 +87,7 @@ def _guard(few: Few, key: str, now: str) -> list[RowChange]:
 
 
 def _last_update(few: Few, key: str, now: str) -> list[RowChange]:
-    times = [
-        tables.time_value(rows.time_in(key))
-        for key in few.readable
-        if key in rows.MANIFEST_TIMES or key in rows.TAG_TIMES
-    ]
+    times = [tables.time_value(rows.time_in(key)) for key in few.latest]
     return _own_row(few, key, {"Updated": max(times, default=now)}, now)
 
 

@@ -118,7 +118,7 @@ class Mender:
         `copies` are other objects that may have its bytes; None if nobody has looked for them.
         """
         async for _ in attempts(_BUSY, most=ATTEMPTS):
-            blob = await self._blobs.settled(digest)
+            blob = await self._blobs.settled(digest, suspected)
             if isinstance(blob, Unsettled):
                 continue
             if not blob.still(suspected):

@@ -70,6 +70,8 @@ class Report:
     blobs: int = 0
     size: int = 0
     """The bytes of the blobs."""
+    verified: int = 0
+    """The bytes that were read and hashed."""
     broken: Counter[Invariant] = field(default_factory=Counter)
     """What is broken and was not mended."""
     mended: Counter[Invariant] = field(default_factory=Counter)
@@ -87,3 +89,10 @@ class Report:
         """Counts what became of something."""
         counter = self.mended if fault.outcome is Outcome.MENDED else self.broken
         counter[fault.invariant] += 1
+
+    def add(self, other: Report) -> None:
+        """What was found by looking once more, but for how much was looked at."""
+        self.broken += other.broken
+        self.mended += other.mended
+        self.unsettled += other.unsettled
+        self.failed += other.failed

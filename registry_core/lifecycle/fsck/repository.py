@@ -90,6 +90,8 @@ class Few:
     entry: Row | None = None
     """In the catalog."""
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
+    latest: frozenset[str] = frozenset()
+    """The keys of what was updated last, where that is asked for."""
 
     @property
     def versions(self) -> Mapping[object, str]:
@@ -261,7 +263,9 @@ class Repositories:
 
     async def settled(self, name: RepositoryName, suspect: Suspect) -> Few | Unsettled:
         """The rows that a finding is about, as they were at one moment. Raises `Unavailable`."""
-        return await settled(lambda: self.few(name, suspect))
+        return await settled(
+            lambda: self.few(name, suspect), lambda few: few.still(suspect.finding) is None
+        )
 
     async def few(self, name: RepositoryName, suspect: Suspect) -> Few:
         """The rows that a finding is about, read one after the other."""
@@ -271,14 +275,13 @@ class Repositories:
             wanted.add(rows.manifest_key(suspect.manifest))
         if finding.key == rows.REPOSITORY:
             wanted |= await self._a_manifest(name)
-        if finding.key == rows.LAST_UPDATE:
-            wanted |= await self._latest(name)
         found = await self._get(name, wanted)
         found |= await self._get(name, _pointed_at(found.values()))
         blob = await self.blob_rows(name, digest) if digest else {}
         entry = await self._stores.catalog.get(catalog.PARTITION, catalog.entry_key(name))
         few = Few(name, found, blob, digest, entry)
-        return dataclasses.replace(few, contents=await self._contents(few))
+        latest = await self._latest(name) if finding.key == rows.LAST_UPDATE else frozenset[str]()
+        return dataclasses.replace(few, contents=await self._contents(few), latest=latest)
 
     async def _a_manifest(self, name: RepositoryName) -> set[str]:
         """The key of a live manifest, if there is any."""
@@ -292,14 +295,14 @@ class Repositories:
         )
         return {row.key for row in found}
 
-    async def _latest(self, name: RepositoryName) -> set[str]:
+    async def _latest(self, name: RepositoryName) -> frozenset[str]:
         """The keys of what was updated last."""
         table, partition = self._stores.repositories, rows.partition(name)
         ranges = (rows.MANIFEST_TIMES, rows.TAG_TIMES)
         found = await together(
             table.query(partition, each.first, each.end, (), limit=1) for each in ranges
         )
-        return {row.key for each in found for row in each}
+        return frozenset(row.key for each in found for row in each)
 
     async def _get(self, name: RepositoryName, wanted: Iterable[str]) -> dict[str, Row | None]:
         table, partition, every = self._stores.repositories, rows.partition(name), list(wanted)

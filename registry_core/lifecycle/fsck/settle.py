@@ -36,10 +36,16 @@ class Unsettled:
     """It kept changing."""
 
 
-async def settled(read: Callable[[], Awaitable[V]]) -> V | Unsettled:
-    """What was there at one moment."""
+async def settled(read: Callable[[], Awaitable[V]], is_over: Callable[[V], bool]) -> V | Unsettled:
+    """What was there at one moment; or a reading after which there is no need to know.
+
+    Nobody can be blamed for rows in which nothing is wrong: if they belong to different moments,
+    they have been changed since they were suspected.
+    """
     before = await read()
     for number in range(READINGS):
+        if is_over(before):
+            return before
         found = await read()
         if found.versions == before.versions:
             return found

@@ -11,13 +11,18 @@ import pytest
 
 from devhost.processes.azurite import Azurite
 from registry_core.access.signing_keys import CONTAINER
+from registry_core.blobs import rows as blob_rows
 from registry_core.repositories import rows
 from registry_core.settings import StorageSettings
 from registry_core.storage import tables
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
+from registry_core.storage.objects import Objects
 from tests.integration.cli.test_gc import Run, azurite, registry, run
+
+LAYER_BYTES = 512
+"""Of an image that the tests make."""
 
 __all__ = ["azurite", "registry", "run"]
 
@@ -79,6 +84,40 @@ def test_a_broken_registry_ends_with_1_and_what_is_broken_is_named(
     status, out, _ = run("fsck")
     assert status == 1
     assert "I2" in out
+
+    status, out, err = run("fsck", "--repair", "-o", "json")
+    found = json.loads(out)
+    assert status == 0, err
+    assert (found["isSound"], found["broken"], found["mended"]) == (True, {}, {"I2": 1})
+    assert found["findings"][0]["outcome"] == "mended"
+    assert "1 thing mended" in err
+    assert run("fsck")[0] == 0
+    assert registry.delete("/v2/kept/manifests/v1").status_code == 202
+
+
+def test_bytes_that_are_not_those_of_the_digest_are_named(
+    azurite: Azurite, registry: httpx.Client, run: Run
+) -> None:
+    status, out, err = run("fsck", "--verify-content", "-o", "json")
+    found = json.loads(out)
+    assert status == 0, err
+    assert found["bytesVerified"] == found["bytes"] > 0
+    assert "read and hashed" in err
+
+    async def garble(opened: Connection) -> None:
+        content = Objects(opened, blob_rows.CONTAINER)
+        async for page in content.contents(blob_rows.UPLOADS):
+            each = next(each for each in page.objects if each.size == LAYER_BYTES)
+            await content.remove(each.name)
+            await content.put(each.name, b"x" * each.size, each.metadata)
+
+    change(azurite, garble)
+    assert run("fsck")[0] == 0
+    status, out, err = run("fsck", "--verify-content", "-o", "json")
+    assert status == 1, err
+    (finding,) = json.loads(out)["findings"]
+    assert finding["invariant"] == "I17"
+    assert not finding["canBeMended"]
 
 
 @pytest.mark.parametrize("name", ["keys/upload-state.json", "keys/tokens.json"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_core.auth.rate_limiter import RateLimiter
+from registry_core.repositories.messages import QUEUE
 from registry_core.settings import RateLimits, Settings
 from tests import kql
 from tests.integration.core.auth.test_sign_in import Guest, basic
@@ -28,6 +29,9 @@ DOCS = {
 MONITORING = (ROOT / "infra/modules/monitoring.bicep").read_text()
 ALERTS = dict(re.findall(r"key: '([\w-]+)'[^{}]*?query: '([^']*)'", MONITORING))
 
+GIVEN_UP = f"Message has reached MaxDequeueCount of 5. Moving message to queue '{QUEUE}-poison'."
+"""What the Functions host says of a message that failed too often (QueueProcessor.cs)."""
+
 
 class Telemetry:
     """What Application Insights has, under the names of both of its schemas."""
@@ -44,7 +48,10 @@ class Telemetry:
         ]
         self._tables = {
             "traces": traces,
-            "AppTraces": [{"Message": row["message"], "ItemCount": 1} for row in traces],
+            "AppTraces": [
+                *({"Message": row["message"], "ItemCount": 1} for row in traces),
+                {"Message": GIVEN_UP, "ItemCount": 1},
+            ],
             "AppRequests": [{"ResultCode": str(each), "ItemCount": 1} for each in statuses],
         }
 
@@ -104,6 +111,6 @@ def test_every_query_of_the_docs_is_among_them_and_none_is_expected_in_vain() ->
     assert len(DOCS) == len(EXPECTED)
 
 
-@pytest.mark.parametrize("alert", ["server-errors", "failed-sign-ins"])
+@pytest.mark.parametrize("alert", ["server-errors", "failed-sign-ins", "poison-queue"])
 async def test_an_alert_counts_what_it_is_for(telemetry: Telemetry, alert: str) -> None:
     assert telemetry.found(ALERTS[alert]) == [{"Found": 1}]

@@ -1514,10 +1514,10 @@ async def an_index_goes_with_what_it_holds_and_is_pushed_again(s: Setup) -> Sequ
 
 
 @scenario("K3", "K4", "K5", is_in_parts=True)
-async def an_index_goes_with_what_it_holds_and_is_locked(s: Setup) -> Sequence[Series]:
+async def a_referrer_goes_with_its_subject_that_is_locked(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
-    await s.push(A, INDEX)
-    return await s.retain(), s.lock(INDEX.digest, "DeleteEnabled")
+    await s.push(A, A2)
+    return await s.retain(), s.lock(A.digest, "DeleteEnabled")
 
 
 @scenario("K4", "K5", mishaps=When.LONG)

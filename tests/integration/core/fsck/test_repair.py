@@ -16,6 +16,7 @@ from registry_core.storage import tables
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.fsck.breakages import BREAKAGES, Breakage, Shelf
 from tests.integration.core.support import Client, is_pullable
+from tests.interference.kinds import Drop, Interference, SeenCall
 
 MENDED = [each for each in BREAKAGES if not each.is_lost and not each.is_only_pushed]
 LOST = [each for each in BREAKAGES if each.is_lost]
@@ -165,3 +166,54 @@ async def test_collection_takes_what_a_repair_protected_in_vain(shelf: Shelf) ->
     for _ in range(2):
         await collecting.blob(shelf.layer)
     assert await shelf.stores.blobs.query(shelf.layer, " ", "~") == []
+
+
+@pytest.mark.parametrize("breakage", MENDED, ids=lambda each: each.name)
+async def test_a_repair_whose_answers_get_lost_goes_on(
+    shelf: Shelf, other: Client, breakage: Breakage
+) -> None:
+    """The first answer of each write is lost, as storage has applied it."""
+    await breakage.break_(shelf)
+    lost = 0
+
+    def lose(call: SeenCall) -> Interference | None:
+        nonlocal lost
+        is_write = not all(operation.is_read for operation in call.operations)
+        lost += is_write
+        return Drop() if is_write and lost == 1 else None
+
+    other.hook.plan = lose
+    found = await shelf.check(by=other, repair=True)
+    assert {fault.outcome for fault in found} == {Outcome.MENDED}
+    assert lost
+    assert await shelf.check() == []
+
+
+async def test_a_repair_beside_pushes_and_deletions_breaks_nothing(
+    shelf: Shelf, other: Client
+) -> None:
+    """What is surplus or missing one moment is in order the next: the repair holds the versions."""
+    name, is_over = shelf.name.text, asyncio.Event()
+
+    async def work(tag: str) -> None:
+        image = await shelf.client.push_image(name, tag)
+        while not is_over.is_set():
+            await shelf.client.send("DELETE", f"/v2/{name}/manifests/{image.digest}")
+            answer = await shelf.client.put_manifest(name, tag, image.manifest)
+            assert answer.status_code == 201, answer.text
+
+    async def garble() -> None:
+        """Rows that follow from others are taken away, and are surplus, again and again."""
+        try:
+            for number in range(6):
+                await shelf.change(
+                    tables.delete(rows.LAST_UPDATE),
+                    tables.insert(rows.manifest_tag(Digest.parse(shelf.index), Tag(f"n{number}"))),
+                )
+                await shelf.check(by=other, repair=True)
+        finally:
+            is_over.set()
+
+    await asyncio.gather(garble(), work("v3"), work("v4"))
+    assert await shelf.check() == []
+    assert await are_usable(shelf)
