@@ -137,7 +137,9 @@ class Play:
             begun = time.monotonic()
             answer = await self.cluster.send(request, server)
             done = time.monotonic()
-            assert answer.status_code in (200, 201, 202, 404, 503), answer.text
+            if answer.status_code not in (200, 201, 202, 404, 503):
+                said = self.cluster.servers[server].log.host.output
+                raise AssertionError(f"{answer.status_code} {answer.text}\n{said[-8000:]}")
             if answer.status_code == 200 and request.method == "GET":
                 told = answer.headers["docker-content-digest"]
                 assert answer.content == next(i.manifest for i in self.images if i.digest == told)
