@@ -14,8 +14,8 @@ LOG_ALERTS = 1
 """Rules that ask the logs, for all regions (infra/modules/monitoring.bicep)."""
 THROTTLING_SERIES = 4
 """Kinds of refusal that a region's alert on its storage counts, each a time series."""
-TIMER_RUNS_A_DAY = 3
-"""`rotate_signing_keys`, `apply_retention` and `collect_garbage` (function_app.py)."""
+TIMER_RUNS_A_DAY = 4
+"""`rotate_signing_keys`, `purge_deleted`, `apply_retention`, `collect_garbage` (function_app.py)."""
 TIMER_CALLS = workload.Calls(blob_write=3, blob_read=2, blob_other=2)
 """Of a run: the host's lease and status, and the keys."""
 KEEP_WARM_CALLS = workload.Calls(blob_write=1, blob_other=2, table=1)

@@ -30,6 +30,7 @@ TABLE = {
     "RequestInvalid": (400, "REQUEST_INVALID"),
     "UnknownRoute": (404, "NOT_FOUND"),
     "DisallowedOperation": (405, "REGISTRY_DISALLOWED_OPERATION"),
+    "TagExists": (409, "TAG_EXISTS"),
     "Unavailable": (503, "UNAVAILABLE"),
     "InsufficientStorage": (503, "UNAVAILABLE"),
     "GrantUnsupported": (400, "UNSUPPORTED_GRANT"),
