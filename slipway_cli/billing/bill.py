@@ -15,7 +15,7 @@ LOG_ALERTS = 1
 THROTTLING_SERIES = 4
 """Kinds of refusal that a region's alert on its storage counts, each a time series."""
 TIMER_RUNS_A_DAY = 4
-"""`rotate_signing_keys`, `purge_deleted`, `apply_retention`, `collect_garbage` (function_app.py)."""
+"""Of `purge_deleted`, `apply_retention`, `collect_garbage` and `rotate_signing_keys`."""
 TIMER_CALLS = workload.Calls(blob_write=3, blob_read=2, blob_other=2)
 """Of a run: the host's lease and status, and the keys."""
 KEEP_WARM_CALLS = workload.Calls(blob_write=1, blob_other=2, table=1)

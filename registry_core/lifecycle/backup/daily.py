@@ -51,7 +51,7 @@ class Daily:
             except Taken:
                 _LOGGER.info("another process makes a backup in %s", place)
                 return None
-        _LOGGER.log(logging.WARNING if outcome.backup.lost else logging.INFO, _line(outcome))
+        _LOGGER.log(logging.WARNING if outcome.backup.lost else logging.INFO, line(outcome))
         return outcome
 
     async def _is_time(self, shelf: Shelf) -> bool:
@@ -64,7 +64,8 @@ class Daily:
         return documents.time_of(complete[-1]) + PAUSE <= self._now()
 
 
-def _line(outcome: Outcome) -> str:
+def line(outcome: Outcome) -> str:
+    """What is logged of a run."""
     backup = outcome.backup
     return json.dumps(
         {

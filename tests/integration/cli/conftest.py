@@ -47,6 +47,8 @@ def shelf(served_storage: str) -> Iterator[Shelf]:
         "REGISTRY_ADMIN_USERNAME": "admin",
         "REGISTRY_ADMIN_PASSWORD": password,
         "REGISTRY_ANONYMOUS_PULL": "public/*",
+        # What a command changes in storage, the next one is told.
+        "REGISTRY_CACHE_TTL": "0s",
     }
     with HostProcess(ROOT, settings) as host:
         yield Shelf(host.base_url.removeprefix("http://"), password)

@@ -29,6 +29,7 @@ def test_every_example_of_the_page_works_one_after_the_other(
     shelf: Shelf, admin: object, slipway: Slipway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.image("team/web", "v1", seed=1)
+    shelf.image("team/api", "v1", seed=3)
     shelf.index("team/web", "v2", [shelf.image("team/web", "", seed=2)])
     (block,) = re.findall(r"^## Examples\n\n```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     (first, *lines) = block.replace("registry.example.com", shelf.netloc).splitlines()
@@ -45,7 +46,9 @@ def test_every_example_of_the_page_works_one_after_the_other(
 @pytest.mark.parametrize("noun", ["repository", "tag", "manifest"])
 def test_the_page_names_every_command(noun: str) -> None:
     rows = re.findall(rf"^\| (`{noun} .*?) \|", PAGE, re.MULTILINE)
-    named = {verb for row in rows for verb in re.findall(r"`(?:\w+ )?([a-z]+)(?: \[\w+\])?`", row)}
+    named = {
+        verb for row in rows for verb in re.findall(r"`(?:\w+ )?([a-z-]+)(?: \[[^]]+\])?`", row)
+    }
     assert named == verbs(noun)
 
 

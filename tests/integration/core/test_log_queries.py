@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry_core.auth.rate_limiter import RateLimiter
+from registry_core.lifecycle.backup import daily
+from registry_core.lifecycle.backup.backup import Outcome
+from registry_core.lifecycle.backup.documents import Backup
 from registry_core.repositories.messages import QUEUE
 from registry_core.settings import RateLimits, Settings
 from tests import kql
@@ -63,7 +66,7 @@ class Telemetry:
 async def telemetry(
     settings: Settings, repository: str, caplog: pytest.LogCaptureFixture
 ) -> Telemetry:
-    """Of a push, a wrong password, a failure of storage, and a caller who asks too much."""
+    """Of a push, a wrong password, a failure of storage, a caller who asks too much, a backup."""
     caplog.set_level(logging.INFO, logger="slipway")
     statuses = []
     async with connect(settings, rate_limiter=RateLimiter(RateLimits(delete=1))) as client:
@@ -79,6 +82,8 @@ async def telemetry(
             url = f"/v2/{repository}/manifests/{digest_of(b'none')}"
             statuses.append((await client.send("DELETE", url)).status_code)
     assert statuses == [401, 503, 404, 429]
+    backup = Backup("20261128T021300Z", "account", 2, "0.1.0")
+    logging.getLogger("slipway.backup").info(daily.line(Outcome(backup, is_complete=True)))
     return Telemetry(caplog.records, statuses)
 
 
@@ -94,6 +99,7 @@ EXPECTED: dict[str, Callable[[list[kql.Row], str], bool]] = {
     '"429"': lambda rows, _: (
         [(r["Identity"], r["Kind"], r["requests"]) for r in rows] == [("admin", "manifest", 1)]
     ),
+    '"Backup"': lambda rows, _: ['"IsComplete": true' in row["message"] for row in rows] == [True],
 }
 """What each query of the docs finds, by a part of it that no other has."""
 

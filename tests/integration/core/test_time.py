@@ -147,6 +147,8 @@ class Kind:
 NONE, BLOBS, TABLES = frozenset[str](), frozenset({"blobs"}), frozenset({"tables"})
 BOTH = BLOBS | TABLES
 ANNOUNCED = TABLES | {"queues"}
+KEPT = ANNOUNCED | BLOBS
+"""The policy that says whether what goes is kept lies among the blobs."""
 CONTENT = secrets.token_bytes(1000)
 LARGE = secrets.token_bytes(APPEND_BLOCK + 1000)
 
@@ -161,8 +163,8 @@ KINDS = [
     Kind("manifest", lambda s: s.send("GET", f"manifests/{s.image.digest}"), TABLES),
     Kind("large-manifest", lambda s: s.send("GET", "manifests/large"), BOTH),
     Kind("put-manifest", lambda s: s.put(), BOTH),
-    Kind("untag", lambda s: s.send("DELETE", "manifests/v1"), TABLES, (404,)),
-    Kind("delete", lambda s: s.send("DELETE", f"manifests/{s.image.digest}"), ANNOUNCED, (404,)),
+    Kind("untag", lambda s: s.send("DELETE", "manifests/v1"), BOTH, (404,)),
+    Kind("delete", lambda s: s.send("DELETE", f"manifests/{s.image.digest}"), KEPT, (404,)),
     Kind("blob-head", lambda s: s.send("HEAD", f"blobs/{s.loose}"), TABLES),
     Kind("blob", lambda s: s.send("GET", f"blobs/{s.loose}"), BOTH),
     Kind("blob-delete", lambda s: s.send("DELETE", f"blobs/{s.loose}"), ANNOUNCED, (404,)),

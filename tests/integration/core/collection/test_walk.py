@@ -84,6 +84,7 @@ async def fill(client: Client) -> Filled:
         assert answer.status_code == 202
         await client.push_blob(name, secrets.token_bytes(20))
     emptied = await client.push_image("gone/app")
+    await client.services.usages.of(RepositoryName("gone/app"))
     await client.send("DELETE", f"/v2/gone/app/manifests/{emptied.digest}")
     await client.patch(await client.begin("team0/app"), b"abandoned")
     blob = images["team0/app"][0].layer
@@ -102,7 +103,7 @@ async def fill(client: Client) -> Filled:
     return Filled(images)
 
 
-@pytest.mark.rule("G10", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8")
+@pytest.mark.rule("G10", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G13")
 async def test_two_walks_leave_what_live_manifests_need_and_nothing_else(client: Client) -> None:
     filled = await fill(client)
     collecting = Collecting(client)

@@ -16,6 +16,7 @@ from registry_core.storage import tables
 from registry_core.storage.tables import Row
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.fsck.breakages import BREAKAGES, Breakage, Shelf
+from tests.integration.core.soft import keeping
 from tests.integration.core.support import Client, is_pullable
 from tests.interference.kinds import Drop, Interference, SeenCall
 
@@ -143,16 +144,9 @@ async def test_a_blob_is_not_made_of_an_object_with_other_bytes(
 async def test_a_restorable_manifest_keeps_what_it_needs(shelf: Shelf) -> None:
     """Its blobs are protected as those of a live one are, and it is listed nowhere."""
     digest = Digest.parse(shelf.other.digest)
-    deleted = {"Live": False, rows.DELETED: "2026-11-28T00:00:00.000000Z"}
-    row = await shelf.row(rows.manifest_key(digest))
-    tag = await shelf.row(rows.tag_key(Tag("v2")))
-    await shelf.change(
-        tables.merge(row.key, **deleted),
-        tables.delete(rows.manifest_time(row.time("Updated"), digest)),
-        tables.delete(tag.key),
-        tables.delete(rows.manifest_tag(digest, Tag("v2"))),
-        tables.delete(rows.tag_time(tag.time("Updated"), Tag("v2"))),
-    )
+    url = f"/v2/{shelf.name}/manifests/{digest}"
+    async with keeping(shelf.client):
+        assert (await shelf.client.send("DELETE", url)).status_code == 202
     assert await shelf.check() == []
     need = blob_rows.requirement(shelf.name, digest)
     await shelf.change_blob(tables.delete(need))

@@ -45,10 +45,17 @@ SCOPES = {
     ),
 }
 """What ACR's challenge asks for. Written by hand."""
+OURS = {
+    ("GET", "/_usage"): "registry:catalog:*",
+    ("GET", "/<name>/_usage"): "repository:{}:metadata_read",
+}
+"""The same of what ACR does not have."""
 
 
-def test_the_routes_are_those_that_acr_has() -> None:
-    assert {(route.method, route.pattern) for route in SURFACE.routes} == SCOPES.keys()
+def test_the_routes_are_those_that_acr_has_and_those_that_are_known_as_ours() -> None:
+    found = {(route.method, route.pattern) for route in SURFACE.routes}
+    assert found == SCOPES.keys() | OURS.keys()
+    assert SCOPES.keys().isdisjoint(OURS)
 
 
 @pytest.mark.parametrize("route", SURFACE.routes, ids=id_of)
@@ -57,7 +64,7 @@ async def test_a_challenge_asks_for_the_scope_that_acr_asks_for(
 ) -> None:
     path = path_of(route, name=repository)
     answer = await Guest(client).ask(route.method, f"/acr/v1{path}")
-    scope = SCOPES[route.method, route.pattern].format(repository)
+    scope = {**SCOPES, **OURS}[route.method, route.pattern].format(repository)
     challenge = answer.headers["www-authenticate"]
     assert (answer.status_code, challenge.startswith("Bearer ")) == (401, True)
     assert challenge.endswith(f',scope="{scope}"')
