@@ -13,7 +13,6 @@ from azurefunctions.extensions.http.fastapi import Request, Response
 from functions import worker_memory
 from registry_core.http import edge, health, surfaces
 from registry_core.lifecycle import keep_warm, messages, nightly
-from registry_core.lifecycle.usage import tonight
 from registry_core.model.spelling import misspelt
 from registry_core.registry import Registry
 from registry_core.repositories.messages import QUEUE
@@ -101,7 +100,7 @@ async def collect_garbage(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every night, collects the garbage in a part of everything."""
     services = await registry.open()
     await nightly.collect_tonight(services.connection, registry.settings)
-    await tonight.count_tonight(services.connection, registry.settings)
+    await nightly.count_tonight(services.connection, registry.settings)
 
 
 @app.function_name("take_message")

@@ -7,6 +7,8 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from registry_core import __version__
 from registry_core.access.signing_keys import SigningKeys
@@ -22,17 +24,12 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
-from registry_core.lifecycle.usage import total
-from registry_core.lifecycle.usage.total import Totals
 from registry_core.model.clock import HybridClock
-from registry_core.model.metrics import NAMESPACE
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.delete import Deletions
 from registry_core.repositories.delete_many import BulkDeletions
-from registry_core.repositories.deleted import DeletedListings
-from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.listing import Listings
 from registry_core.repositories.lock import Locks
@@ -40,19 +37,23 @@ from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
-from registry_core.repositories.restore import Restorations
 from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
-from registry_core.repositories.usage import Usages
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
 from registry_core.storage.connection import Connection
-from registry_core.storage.documents import Documents
-from registry_core.storage.metrics import MetricsSender
 from registry_core.storage.objects import Objects
 from registry_core.storage.room import Room
 from registry_core.storage.sas import SasSigner
+from registry_core.storage.tables import Table
 from registry_core.system import System
+
+if TYPE_CHECKING:
+    from registry_core.lifecycle.usage.total import Totals
+    from registry_core.repositories.deleted import DeletedListings
+    from registry_core.repositories.restore import Restorations
+    from registry_core.repositories.usage import Usages
+    from registry_core.storage.metrics import MetricsSender
 
 _LOGGER = logging.getLogger("slipway")
 _HINT_LIFE = timedelta(minutes=5)
@@ -62,11 +63,16 @@ which an object outlives its rows (`lifecycle/collection/ages.py`)."""
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a handler needs, once storage is open."""
+    """Everything a handler needs, once storage is open.
+
+    What few requests ask for is loaded by the first of them: an instance starts sooner without.
+    """
 
     settings: Settings
     connection: Connection
     system: System
+    executor: Executor
+    catalog: Catalog
     content: Objects
     blobs: Links
     uploads: Uploads
@@ -77,15 +83,49 @@ class Services:
     bulk_deletions: BulkDeletions
     locks: Locks
     soft_delete: SoftDelete
-    deleted: DeletedListings
-    restorations: Restorations
     metadata: Metadata
-    usages: Usages
-    totals: Totals
     signer: SasSigner
     signing_keys: SigningKeys
     sign_in: SignIn
     throttle: Throttle
+
+    @cached_property
+    def deleted(self) -> DeletedListings:
+        """What was deleted softly."""
+        from registry_core.repositories.deleted import DeletedListings  # noqa: PLC0415
+
+        return DeletedListings(self._repositories, self.soft_delete.repositories)
+
+    @cached_property
+    def restorations(self) -> Restorations:
+        """Brings it back."""
+        from registry_core.repositories.emptiness import Emptiness  # noqa: PLC0415
+        from registry_core.repositories.restore import Restorations  # noqa: PLC0415
+
+        emptiness = Emptiness(self.executor, self.catalog, self.soft_delete)
+        return Restorations(
+            self.executor, self._repositories, self.catalog, self.manifests, emptiness
+        )
+
+    @cached_property
+    def usages(self) -> Usages:
+        """What repositories take of storage."""
+        from registry_core.repositories.usage import Usages  # noqa: PLC0415
+
+        return Usages(self._repositories)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """What the registry does, as it was counted."""
+        from registry_core.lifecycle.usage import total  # noqa: PLC0415
+        from registry_core.storage.documents import Documents  # noqa: PLC0415
+
+        documents = Documents(self.connection, total.CONTAINER)
+        return total.Totals(documents, Cache(self.settings.cache_ttl))
+
+    @property
+    def _repositories(self) -> Table:
+        return self.connection.table(repository_rows.TABLE)
 
 
 class Registry:
@@ -149,6 +189,9 @@ class Registry:
         url = self.settings.metrics_url
         if not url:
             return None
+        from registry_core.model.metrics import NAMESPACE  # noqa: PLC0415
+        from registry_core.storage.metrics import MetricsSender  # noqa: PLC0415
+
         return MetricsSender.over(self._connected, url, NAMESPACE)
 
     def _build(
@@ -192,6 +235,8 @@ class Registry:
             settings=settings,
             connection=connection,
             system=system,
+            executor=executor,
+            catalog=catalog,
             content=content,
             blobs=blobs,
             uploads=uploads,
@@ -202,17 +247,7 @@ class Registry:
             bulk_deletions=bulk_deletions,
             locks=Locks(executor, catalog, manifests, soft_delete),
             soft_delete=soft_delete,
-            deleted=DeletedListings(repositories, soft_delete.repositories),
-            restorations=Restorations(
-                executor,
-                repositories,
-                catalog,
-                manifests,
-                Emptiness(executor, catalog, soft_delete),
-            ),
             metadata=Metadata(repositories, manifests),
-            usages=Usages(repositories),
-            totals=Totals(Documents(connection, total.CONTAINER), Cache(settings.cache_ttl)),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,

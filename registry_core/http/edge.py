@@ -28,7 +28,7 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import addresses, audit, bodies, cors, fields, measures, request_log
+from registry_core.http import addresses, audit, bodies, cors, fields, request_log
 from registry_core.http.answered import Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
@@ -77,6 +77,9 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
     answered = Answered(settings, request, response, journal, correlation_id, trace, duration_ms)
     _log(answered)
     if registry.metrics is not None:
+        # Where there are none, no instance has to load this.
+        from registry_core.http import measures  # noqa: PLC0415
+
         measures.note(registry.metrics, answered)
     if response.status_code >= 400:
         return bodies.EarlyAnswer(response, request)

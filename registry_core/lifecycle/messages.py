@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from registry_core.lifecycle import measures
 from registry_core.model.messages import Kind, Message
 from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.settings import Settings
@@ -47,6 +46,7 @@ async def take(
 
 async def _collect(connection: Connection, settings: Settings, message: Message, now: Now) -> None:
     # No instance for HTTP has to load this.
+    from registry_core.lifecycle import measures  # noqa: PLC0415
     from registry_core.lifecycle.collection.freed import Freed  # noqa: PLC0415
 
     report = await Freed.of(connection, settings, now).collect(message)

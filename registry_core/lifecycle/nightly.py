@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from registry_core.lifecycle import measures
 from registry_core.settings import BackupSettings, Settings, StorageSettings
 from registry_core.storage.connection import Connection
 
@@ -30,6 +29,7 @@ def shard_of(night: datetime) -> int:
 async def collect_tonight(connection: Connection, settings: Settings) -> None:
     """Walks tonight's part of the registry that a connection leads to."""
     # No instance for HTTP has to load this.
+    from registry_core.lifecycle import measures  # noqa: PLC0415
     from registry_core.lifecycle.collection.collector import Collector  # noqa: PLC0415
 
     walk = await collect(Collector.of(connection, settings))
@@ -71,6 +71,14 @@ async def collect(
     }
     _LOGGER.log(logging.WARNING if report.failed else logging.INFO, json.dumps(line))
     return walk
+
+
+async def count_tonight(connection: Connection, settings: Settings) -> None:
+    """Counts tonight's part of what that registry takes of storage."""
+    # The same.
+    from registry_core.lifecycle.usage import tonight  # noqa: PLC0415
+
+    await tonight.count_tonight(connection, settings)
 
 
 async def back_up_today(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -15,9 +16,11 @@ from registry_core.http.context import Context
 from registry_core.http.json_response import JsonResponse
 from registry_core.model.change import Event, Restore
 from registry_core.model.names import Tag
-from registry_core.repositories.deleted import DeletedManifest
 from registry_core.repositories.listing import Page
 from registry_core.repositories.rows import DeletedTag
+
+if TYPE_CHECKING:
+    from registry_core.repositories.deleted import DeletedManifest
 
 _MAX_BYTES = 64 * 1024
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.responses import Response
 
 from registry_core.errors import NameUnknown, RequestInvalid
@@ -9,10 +11,12 @@ from registry_core.http import pagination
 from registry_core.http.acr import answers
 from registry_core.http.context import Context
 from registry_core.http.json_response import JsonResponse
-from registry_core.lifecycle.usage.total import Total
 from registry_core.model.names import RepositoryName
-from registry_core.repositories.usage import Usage
 from registry_core.storage.pacing import both, together
+
+if TYPE_CHECKING:
+    from registry_core.lifecycle.usage.total import Total
+    from registry_core.repositories.usage import Usage
 
 MOST_ENTRIES = 100
 """The most repositories that one answer tells of: each takes two storage calls, or is counted."""
