@@ -51,7 +51,7 @@ MAX_STATEMENTS = 3
 
 # How rows are spelt, for each table by the module that alone knows it.
 KEYS = {
-    "registry_core.repositories.rows": {
+    "registry_core.repositories.rows.keys": {
         *("h", "hw", "hd", "hu", "hr", "u"),
         *("m:", "t:", "g:", "T:", "M:", "c:", "s:", "d:", "DM:", "DT:"),
     },
