@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,9 @@ from registry_core.auth.rate_limiter import RateLimiter
 from registry_core.auth.sign_in import SignIn, anonymous_caller
 from registry_core.auth.throttle import Throttle
 from registry_core.blobs import hashing
-from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.blobs.upload_state import StateSealer
 from registry_core.blobs.uploads import Uploads
-from registry_core.model.clock import HybridClock
-from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import rows as repository_rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.delete import Deletions
@@ -33,11 +29,11 @@ from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.executor import Executor
 from registry_core.repositories.listing import Listings
 from registry_core.repositories.lock import Locks
-from registry_core.repositories.messages import QUEUE, Messages
 from registry_core.repositories.metadata import Metadata
 from registry_core.repositories.push import Pushes
 from registry_core.repositories.read import Manifests
-from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
+from registry_core.repositories.services import RepositoryServices
+from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.settings import Settings
 from registry_core.storage.cache import Cache
 from registry_core.storage.calls import CallHook, traced
@@ -56,9 +52,6 @@ if TYPE_CHECKING:
     from registry_core.storage.metrics import MetricsSender
 
 _LOGGER = logging.getLogger("slipway")
-_HINT_LIFE = timedelta(minutes=5)
-"""For so long a push that takes its time finds its own blobs in memory. Far less than the time for
-which an object outlives its rows (`lifecycle/collection/ages.py`)."""
 
 
 @dataclass(frozen=True)
@@ -199,31 +192,10 @@ class Registry:
     ) -> Services:
         settings = self.settings
         hashing.self_test()
-        repositories = connection.table(repository_rows.TABLE)
-        catalog = Catalog(connection.table(catalog_rows.TABLE))
-        executor = Executor(repositories, HybridClock(settings.region))
+        shared = RepositoryServices.over(connection, settings, remembers=True)
+        executor, catalog, manifests = shared.executor, shared.catalog, shared.manifests
         sealer = StateSealer(upload_keys, settings.upload_expiry)
-        content = Objects(connection, blob_rows.CONTAINER)
-        blobs = Links(
-            connection.table(blob_rows.TABLE),
-            Cache(settings.cache_ttl),
-            Cache(max(settings.cache_ttl, _HINT_LIFE) if settings.cache_ttl else timedelta(0)),
-            settings.gc_grace,
-        )
-        uploads = Uploads(content, blobs, sealer)
-        manifests = Manifests(
-            repositories,
-            content,
-            Cache(settings.cache_ttl),
-            Cache(settings.cache_ttl),
-            blobs,
-            settings.gc_grace,
-        )
-        messages = Messages(connection.queue(QUEUE), settings.gc_grace)
-        soft_delete = SoftDelete.over(
-            connection, settings.cache_ttl, ENTERED_FOR if settings.cache_ttl else timedelta(0)
-        )
-        bulk_deletions = BulkDeletions(executor, catalog, manifests, messages, soft_delete)
+        uploads = Uploads(shared.content, shared.links, sealer)
         signing_keys = SigningKeys(connection)
         sign_in = SignIn(
             settings,
@@ -237,17 +209,27 @@ class Registry:
             system=system,
             executor=executor,
             catalog=catalog,
-            content=content,
-            blobs=blobs,
+            content=shared.content,
+            blobs=shared.links,
             uploads=uploads,
             manifests=manifests,
-            listings=Listings(repositories, catalog, manifests),
-            pushes=Pushes(executor, catalog, blobs, content, uploads, bulk_deletions, soft_delete),
-            deletions=Deletions(executor, catalog, blobs, manifests, messages, soft_delete),
-            bulk_deletions=bulk_deletions,
-            locks=Locks(executor, catalog, manifests, soft_delete),
-            soft_delete=soft_delete,
-            metadata=Metadata(repositories, manifests),
+            listings=Listings(shared.table, catalog, manifests),
+            pushes=Pushes(
+                executor,
+                catalog,
+                shared.links,
+                shared.content,
+                uploads,
+                shared.bulk_deletions,
+                shared.soft_delete,
+            ),
+            deletions=Deletions(
+                executor, catalog, shared.links, manifests, shared.messages, shared.soft_delete
+            ),
+            bulk_deletions=shared.bulk_deletions,
+            locks=Locks(executor, catalog, manifests, shared.soft_delete),
+            soft_delete=shared.soft_delete,
+            metadata=Metadata(shared.table, manifests),
             signer=SasSigner(connection),
             signing_keys=signing_keys,
             sign_in=sign_in,

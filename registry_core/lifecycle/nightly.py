@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NIGHTS = 30
 """In so many nights everything is walked."""
-SECONDS = 480.0
+SECONDS = 420.0
 """For so long a walk goes on: a function may run ten minutes. The next night goes on elsewhere."""
 _LOGGER = logging.getLogger("slipway.collection")
 

@@ -17,15 +17,15 @@ from typing import Self
 
 from registry_core.errors import DisallowedOperation, Unavailable
 from registry_core.model.change import Event, Tell
-from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.executor import CHANGE_DEADLINE, Executor, Made
-from registry_core.repositories.messages import QUEUE, Announcement, Messages
+from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Found
 from registry_core.repositories.rows import DeletedTag, StoredManifest
+from registry_core.repositories.services import RepositoryServices
 from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.settings import Settings
 from registry_core.storage import tables
@@ -96,9 +96,8 @@ class Purge:
     @classmethod
     def of(cls, connection: Connection, settings: Settings) -> Self:
         """That of the registry which a connection leads to."""
-        executor = Executor(connection.table(rows.TABLE), HybridClock(settings.region))
-        messages = Messages(connection.queue(QUEUE), settings.gc_grace)
-        return cls(executor, SoftDelete.over(connection), messages)
+        services = RepositoryServices.over(connection, settings)
+        return cls(services.executor, services.soft_delete, services.messages)
 
     async def run(
         self,

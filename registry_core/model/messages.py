@@ -48,7 +48,7 @@ class Message:
                 tuple(map(Digest.parse_foreign, document["digests"])),
                 due,
             )
-        except (KeyError, TypeError, AttributeError, RegistryError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError, RegistryError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
     def __str__(self) -> str:

@@ -98,7 +98,7 @@ def _add_rule(verbs: Any) -> None:
         type=int,
         metavar="PERCENT",
         help="the part of a repository's manifests, and of its tags, that a run may take; of a "
-        "repository that would lose more it takes nothing (default: 10)",
+        "repository that would lose more it takes nothing (default: 10). Ten may always go",
     )
 
 

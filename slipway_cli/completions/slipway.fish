@@ -461,7 +461,7 @@ complete -c slipway -n '_shtab_slipway_using retention add' -l except-tag -x -d 
 complete -c slipway -n '_shtab_slipway_using retention add' -l keep-last -x -d 'so many of them stay, those that were updated last'
 complete -c slipway -n '_shtab_slipway_using retention add' -l older-than -x -d 'only those go that were updated before: 12h, 30d'
 complete -c slipway -n '_shtab_slipway_using retention add' -l untagged -x -d 'those go that have had no tag for so long, and nothing needs: 0d, 12h, 7d'
-complete -c slipway -n '_shtab_slipway_using retention add' -l brake -x -d 'the part of a repository'"'"'s manifests, and of its tags, that a run may take; of a repository that would lose more it takes nothing (default: 10)'
+complete -c slipway -n '_shtab_slipway_using retention add' -l brake -x -d 'the part of a repository'"'"'s manifests, and of its tags, that a run may take; of a repository that would lose more it takes nothing (default: 10). Ten may always go'
 complete -c slipway -n '_shtab_slipway_using retention; and test $_shtab_slipway_npos -eq 0' -a remove -d 'Remove a rule. Without rules nothing goes.'
 complete -c slipway -n '_shtab_slipway_using retention remove' -s h -l help -d 'show this help message and exit'
 complete -c slipway -n '_shtab_slipway_using retention remove' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'

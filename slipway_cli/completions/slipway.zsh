@@ -592,7 +592,7 @@ _shtab_slipway_retention_add_options=(
   "--keep-last[so many of them stay, those that were updated last]:COUNT:"
   "--older-than[only those go that were updated before\: 12h, 30d]:AGE:"
   "--untagged[those go that have had no tag for so long, and nothing needs\: 0d, 12h, 7d]:AGE:"
-  "--brake[the part of a repository\'s manifests, and of its tags, that a run may take\; of a repository that would lose more it takes nothing (default\: 10)]:PERCENT:"
+  "--brake[the part of a repository\'s manifests, and of its tags, that a run may take\; of a repository that would lose more it takes nothing (default\: 10). Ten may always go]:PERCENT:"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from registry_core import registry as composition
 from registry_core.lifecycle.collection.ages import Ages
 from registry_core.registry import Registry
+from registry_core.repositories import services
 from registry_core.storage import sas
 
 GRACE = timedelta(seconds=60)
@@ -41,6 +41,6 @@ def shorten(registry: Registry) -> None:
         registry.settings, gc_grace=GRACE, cache_ttl=CACHE, upload_expiry=EXPIRY
     )
     sas.LIFETIME, sas.KEPT = ADDRESS, ADDRESS_KEPT
-    composition._HINT_LIFE = HINT
+    services._HINT_LIFE = HINT
     # By which messages of deletions have things collected, in the servers.
     Ages.of = classmethod(lambda *_: AGES)  # type: ignore[method-assign,assignment]

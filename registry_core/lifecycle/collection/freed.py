@@ -13,16 +13,12 @@ from typing import Self
 from registry_core.errors import Unavailable
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Report, Visit
-from registry_core.model.clock import HybridClock
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Message
 from registry_core.model.names import RepositoryName
-from registry_core.repositories import rows
-from registry_core.repositories.catalog import TABLE, Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor
-from registry_core.repositories.messages import QUEUE, Messages
-from registry_core.repositories.soft_delete import SoftDelete
+from registry_core.repositories.messages import Messages
+from registry_core.repositories.services import RepositoryServices
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
@@ -70,11 +66,11 @@ class Freed:
     @classmethod
     def of(cls, connection: Connection, settings: Settings, now: Callable[[], datetime]) -> Self:
         """Of the registry which a connection leads to."""
-        executor = Executor(connection.table(rows.TABLE), HybridClock(settings.region), now)
+        services = RepositoryServices.over(connection, settings, now=now)
         return cls(
             Collector.of(connection, settings, now),
-            Emptiness(executor, Catalog(connection.table(TABLE)), SoftDelete.over(connection)),
-            Messages(connection.queue(QUEUE), settings.gc_grace, now),
+            Emptiness(services.executor, services.catalog, services.soft_delete),
+            services.messages,
             now,
         )
 

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Self
 
-from registry_core.blobs import rows as blob_rows
-from registry_core.blobs.links import Links
 from registry_core.errors import DisallowedOperation, Unavailable
 from registry_core.lifecycle.retention import audit
 from registry_core.lifecycle.retention.brake import stopping
@@ -29,24 +27,18 @@ from registry_core.lifecycle.retention.report import Gone, Run, Visit
 from registry_core.lifecycle.retention.survey import Surveys
 from registry_core.model.attributes import Attributes, Target, Use
 from registry_core.model.change import DeleteManifests, Event, Operation, Origin, Seen
-from registry_core.model.clock import HybridClock
 from registry_core.model.glob import Glob
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog as catalog_rows
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.delete_many import BulkDeletions
-from registry_core.repositories.executor import Executor
-from registry_core.repositories.messages import QUEUE, Messages
-from registry_core.repositories.read import Manifests
-from registry_core.repositories.soft_delete import ENTERED_FOR, SoftDelete
+from registry_core.repositories.services import RepositoryServices
 from registry_core.repositories.untag_many import BulkUntaggings
 from registry_core.settings import MIN_GRACE, Settings
 from registry_core.storage import keys
-from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
-from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Table
 
@@ -94,27 +86,13 @@ class Retention:
     @classmethod
     def of(cls, connection: Connection, settings: Settings) -> Self:
         """That of the registry which a connection leads to; it keeps nothing in memory."""
-        table = connection.table(rows.TABLE)
-        entries = connection.table(catalog_rows.TABLE)
-        executor = Executor(table, HybridClock(settings.region))
-        nothing = timedelta(0)
-        grace = max(settings.gc_grace, MIN_GRACE)
-        links = Links(connection.table(blob_rows.TABLE), Cache(nothing), Cache(nothing), grace)
-        content = Objects(connection, blob_rows.CONTAINER)
-        manifests = Manifests(table, content, Cache(nothing), Cache(nothing), links, grace)
-        soft_delete = SoftDelete.over(connection, settings.cache_ttl, ENTERED_FOR)
+        services = RepositoryServices.over(connection, settings)
         return cls(
-            Surveys(table, manifests),
-            entries,
-            BulkDeletions(
-                executor,
-                Catalog(entries),
-                manifests,
-                Messages(connection.queue(QUEUE), settings.gc_grace),
-                soft_delete,
-            ),
-            BulkUntaggings(executor, soft_delete),
-            grace,
+            Surveys(services.table, services.manifests),
+            connection.table(catalog_rows.TABLE),
+            services.bulk_deletions,
+            BulkUntaggings(services.executor, services.soft_delete),
+            max(settings.gc_grace, MIN_GRACE),
             settings.region,
         )
 
