@@ -44,6 +44,13 @@ def purge_after(client: Client, days: int) -> tuple[Purge, datetime]:
 
 
 async def purge(client: Client, days: int = 8) -> Report:
-    """Purges everything as it is done so many days from now."""
+    """Purges everything as it is done so many days from now.
+
+    By then the instance has forgotten what it remembers for minutes: where something was deleted.
+    """
     made, later = purge_after(client, days)
-    return await made.run(later)
+    report = await made.run(later)
+    entered = client.services.soft_delete._entered
+    for repository in list(entered._entries):
+        entered.discard(repository)
+    return report

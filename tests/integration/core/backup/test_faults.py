@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.integration.core.backup.conftest import Accounts
 from tests.integration.core.backup.support import picture, put, restore, unsound
 from tests.integration.core.support import OCI_INDEX, Client, connect, descriptor, index_of
 from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
+from tests.interference.samples import samples
 
 pytestmark = pytest.mark.rule("B4", "B8")
 
@@ -81,11 +82,6 @@ async def fill(client: Client) -> None:
     await client.send("DELETE", f"/v2/other/manifests/{gone.digest}")
 
 
-def samples(count: int) -> Iterator[int]:
-    """Calls, from the first to the last."""
-    return (1 + each * (count - 1) // (_SAMPLES - 1) for each in range(_SAMPLES))
-
-
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "READ_BACK_OFF_SECONDS", 0)
@@ -116,7 +112,7 @@ async def test_a_backup_that_fails_at_any_call_is_made_by_the_next_run(
     with traced() as trace:
         await Backups(connection, Folder(tmp_path / "quiet")).run()
     failed = 0
-    for number in samples(trace.count):
+    for number in samples(trace.count, _SAMPLES):
         shelf = Folder(tmp_path / str(number))
         client.hook.plan = KINDS[kind](number)
         failed += not await ended(Backups(connection, shelf).run())
@@ -148,7 +144,7 @@ async def test_a_restore_that_fails_at_any_call_is_gone_on_with_by_the_next(
     await Backups(client.services.connection, shelf).run()
     count = await calls_of_a_restore(here, shelf)
     failed = 0
-    for number in samples(count):
+    for number in samples(count, _SAMPLES):
         async with here.client() as target:
             target.hook.plan = KINDS[kind](number)
             has_ended = await ended(restore(target, shelf))

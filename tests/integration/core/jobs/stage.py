@@ -14,10 +14,13 @@ from registry_core.repositories import catalog, rows
 from registry_core.storage import tables
 from tests.integration.core.collection.support import Collecting, moment, stores_of
 from tests.integration.core.collection.test_walk import Filled
+from tests.integration.core.soft import keeping, purge
 from tests.integration.core.soundness import broken_in
 from tests.integration.core.support import Client, Image, digest_of, is_pullable
 
 HOME = "kept/app"
+DAYS = 8
+"""After so many what was deleted softly cannot be restored any more."""
 
 
 @dataclass
@@ -60,6 +63,16 @@ class Stage:
         answer = await self.client.send("DELETE", f"/v2/{HOME}/manifests/v3")
         assert answer.status_code == 202, answer.text
 
+    async def delete_softly(self) -> None:
+        """Leaves what can be restored: an image with its tag, and a whole repository."""
+        self.gone, _ = await asyncio.gather(
+            self.client.push_image(HOME, "v4"), self.client.push_image(self.emptied)
+        )
+        async with keeping(self.client):
+            for path in (f"/v2/{HOME}/manifests/{self.gone.digest}", f"/acr/v1/{self.emptied}"):
+                answer = await self.client.send("DELETE", path)
+                assert answer.status_code == 202, answer.text
+
     async def break_rows(self) -> None:
         """Loses rows of the image that stays: of a list, of protection, and of a blob itself."""
         stores, home = stores_of(self.client), RepositoryName(HOME)
@@ -79,7 +92,10 @@ class Stage:
         return found
 
     async def is_clean_much_later(self) -> None:
-        """Two walks as of when all is old leave what the image needs, and nothing else."""
+        """A purge and two walks as of when all is old leave what the image needs, no more."""
+        assert not (await purge(self.client, DAYS)).failed
+        deleted = self.client.services.soft_delete.repositories
+        assert not (await deleted.entries("", (), 1)).rows
         for _ in range(2):
             report = await Collecting(self.client).everything()
             assert not report.failed

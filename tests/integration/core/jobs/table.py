@@ -1,7 +1,7 @@
 """Every job of the registry's own, as it is run without a client: one line each.
 
-Each is put to the same tests (`test_faults.py`): its storage calls fail one by one, and it is
-killed around each of them.
+Each is put to the same tests (`test_faults.py`): storage fails at its calls, and it is killed
+around them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from registry_core.lifecycle.collection.collector import Collector, Walk
 from registry_core.lifecycle.collection.freed import Freed
 from registry_core.lifecycle.collection.report import Report
 from registry_core.lifecycle.fsck.checker import Checker
+from registry_core.lifecycle.usage.count import Count
+from registry_core.lifecycle.usage.total import PARTS
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName
 from tests.integration.core.collection.support import NO_AGE, Collecting, stores_of
-from tests.integration.core.jobs.stage import HOME, Stage
+from tests.integration.core.jobs.stage import DAYS, HOME, Stage
 from tests.integration.core.retention.support import Retaining
+from tests.integration.core.soft import purge_after
 from tests.integration.core.soundness import at_once
 from tests.integration.core.support import Client, digest_of
 
@@ -48,7 +51,7 @@ class Job:
     mends: bool = False
     """Whether what it finds is broken."""
     is_long: bool = False
-    """Whether it makes so many calls that `make test` leaves it out."""
+    """Whether `make test` leaves it out: it does what others do as well, or only reads."""
 
     @property
     def name(self) -> str:
@@ -82,8 +85,7 @@ async def walk(client: Client, stage: Stage, as_of: datetime) -> Done:
 
 async def night(client: Client, stage: Stage, as_of: datetime) -> Done:
     """The night in which the deleted image's layer is looked at."""
-    digits = int(Digest.parse(digest_of(stage.gone.layer)).hex[:4], 16)
-    shard = next(s for s in range(nightly.NIGHTS) if digits < 16**4 * (s + 1) // nightly.NIGHTS)
+    shard = _shard_of(stage.gone.layer, nightly.NIGHTS)
     then = as_of
     while nightly.shard_of(then) != shard:
         then += timedelta(days=1)
@@ -111,6 +113,20 @@ async def retention(client: Client, stage: Stage, as_of: datetime) -> Done:
     return Done(len(visit.gone))
 
 
+async def purge(client: Client, stage: Stage, as_of: datetime) -> Done:
+    """Of what was deleted softly, when its days are over."""
+    made, later = purge_after(client, DAYS)
+    report = await made.run(later)
+    return Done(report.manifests + report.tags, report.failed + len(report.locked))
+
+
+async def usage(client: Client, stage: Stage, as_of: datetime) -> Done:
+    """The count of the part in which the layer of the image that stays is."""
+    count = Count.of(client.services.connection, client.services.settings)
+    total = await count.run(_shard_of(stage.kept.layer, PARTS), as_of)
+    return Done(total.figures.blobs if total else 0)
+
+
 async def repair(client: Client, stage: Stage, as_of: datetime) -> Done:
     found = Checker(stores_of(client), lambda _: None, wait=at_once, repair=True)
     report = await found.run()
@@ -123,11 +139,19 @@ JOBS = [
     Job(visit_of_a_repository),
     Job(visit_of_a_day),
     Job(message),
+    Job(purge, Stage.delete_softly),
+    Job(usage, is_long=True),
     Job(retention, Stage.untag, is_long=True),
     Job(walk, is_long=True),
     Job(night, is_long=True),
     Job(repair, Stage.break_rows, mends=True, is_long=True),
 ]
+
+
+def _shard_of(blob: bytes, of: int) -> int:
+    """In which of so many parts of all digests that of a blob is."""
+    digits = int(Digest.parse(digest_of(blob)).hex[:4], 16)
+    return next(shard for shard in range(of) if digits < 16**4 * (shard + 1) // of)
 
 
 def _done(report: Report) -> Done:
