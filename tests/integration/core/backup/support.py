@@ -12,6 +12,7 @@ from registry_core.repositories.check import check
 from registry_core.repositories.rows import StoredManifest
 from registry_core.storage import keys
 from registry_core.system import System
+from tests.integration.core.soft import keeping
 from tests.integration.core.support import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -48,6 +49,7 @@ async def fill(client: Client) -> None:
     await _indexes(client, "team/multi")
     await _locked(client, "locked")
     await _deleted(client)
+    await delete_softly(client)
 
 
 async def _images(client: Client, repository: str) -> None:
@@ -102,10 +104,22 @@ async def _deleted(client: Client) -> None:
     assert answer.status_code == 202
 
 
-async def repositories(client: Client) -> list[str]:
-    """All of them, hidden ones too."""
+async def delete_softly(client: Client) -> dict[str, Image]:
+    """Deletes images that can be restored: one of several, and a whole repository."""
+    images = {name: await client.push_image(name, "kept") for name in ("team/soft", "soft")}
+    await client.push_image("team/soft", "v1")
+    async with keeping(client):
+        of_one = f"/v2/team/soft/manifests/{images['team/soft'].digest}"
+        for path in (of_one, "/acr/v1/soft"):
+            answer = await client.send("DELETE", path)
+            assert answer.status_code == 202, answer.text
+    return images
+
+
+async def repositories(client: Client, partition: str = catalog.PARTITION) -> list[str]:
+    """All of them, hidden ones too; or those in which something can be restored."""
     table = client.services.connection.table(catalog.TABLE)
-    found = await table.query(catalog.PARTITION, "\x20", keys.AFTER_ALL)
+    found = await table.query(partition, "\x20", keys.AFTER_ALL)
     return [keys.decode(row.key) for row in found]
 
 
@@ -113,8 +127,12 @@ async def picture(client: Client) -> dict[str, Any]:
     """All that clients can see of a registry: answers byte for byte, times, locks, listings."""
     client.forget()
     listed = await _get(client, "/v2/_catalog")
+    deleted = await _get(client, "/acr/v1/_deleted/_catalog")
     return {
         "listed": listed,
+        "deleted": {
+            each: await _of_deleted(client, each) for each in deleted["repositories"] or ()
+        },
         **{each: await _of_repository(client, each) for each in await repositories(client)},
     }
 
@@ -152,19 +170,27 @@ async def _of_repository(client: Client, name: str) -> dict[str, Any]:
     }
 
 
+async def _of_deleted(client: Client, name: str) -> dict[str, Any]:
+    return {
+        what: await _get(client, f"/acr/v1/_deleted/{name}/_{what}")
+        for what in ("tags", "manifests")
+    }
+
+
 async def needed(client: Client, name: str) -> set[str]:
-    """The digests that the manifests of a repository need."""
+    """The digests that the manifests of a repository need, those too that can be restored."""
     table = client.services.connection.table(rows.TABLE)
     first, end = rows.MANIFESTS.first, rows.MANIFESTS.end
     found = await table.query(keys.encode(name), first, end)
-    live = [StoredManifest.from_row(row) for row in found if rows.is_live(row)]
-    return {str(blob.digest) for manifest in live for blob in manifest.blobs}
+    kept = [StoredManifest.from_row(row) for row in found if rows.is_source(row)]
+    return {str(blob.digest) for manifest in kept for blob in manifest.blobs}
 
 
 async def unsound(client: Client) -> list[str]:
     """What is not as it must be, of the rows and the bytes of all repositories."""
     wrong = []
-    for name in await repositories(client):
+    deleted = await repositories(client, catalog.DELETED)
+    for name in sorted({*await repositories(client), *deleted}):
         digests = await needed(client, name)
         world = await World.read(client, name, digests, own=digests)
         wrong += [f"{name} {found.key}: {found.text}" for found in check(world.snapshot)]
