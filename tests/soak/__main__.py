@@ -1,10 +1,10 @@
 """`make soak`: real clients and the registry's own jobs, on storage that fails, for some minutes.
 
 docker (podman where no engine runs), skopeo and oras push, pull, tag and delete images in
-repositories of their own and in one that they share, through two server processes. The jobs of
-`jobs.py` run all the time, in times that are a minute where a registry's are days. One storage call
-in a hundred fails. At the end every manifest that was acknowledged is pulled and hashed with its
-blobs, and storage holds nothing else.
+repositories of their own and in one that they share, through two server processes. Soft delete is
+on. The jobs of `jobs.py` run all the time, in times that are a minute where a registry's are days.
+One storage call in a hundred fails. At the end every manifest that was acknowledged is pulled and
+hashed with its blobs, and storage holds nothing else.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from typing import Any
 from tests.e2e.pair import Pair
 from tests.e2e.process import client_environment
 from tests.e2e.registry import ROOT, send
+from tests.integration.core.soft import set_policy
 from tests.soak import times
 from tests.soak.actor import Actor, Tally
 from tests.soak.chart import Sample, draw
 from tests.soak.hands import engine_of, hands
 from tests.soak.jobs import JOBS, OWED, Background
 from tests.soak.measure import keep_sampling
-from tests.soak.verdict import Verdict, judge
+from tests.soak.verdict import Verdict, instance, judge
 
 SHARE = 0.01
 LEAST_MINUTES = 3.0
@@ -92,12 +93,13 @@ class Soak:
                 Actor(hand, pair.address, self.tally, self._stop, self._seed)
                 for hand in hands(pair, self._workspace, environment, engine)
             ]
+            asyncio.run(_keep_deleted(pair.storage))
             say(f"{', '.join(actor.name for actor in actors)} at work for {self._seconds:.0f} s")
             asyncio.run(self._work(pair.storage, actors))
             self._ask(pair)
             # What was given up and is still on its way ends with the servers.
             pair.stop_servers()
-            say("the last collection, and every manifest is pulled")
+            say("the last purge and collection, and every manifest is pulled")
             return asyncio.run(judge(pair.storage, [actor.ledger for actor in actors]))
 
     async def _work(self, storage: str, actors: Sequence[Actor]) -> None:
@@ -147,6 +149,12 @@ class Soak:
         self.results.repeated += repeated
 
 
+async def _keep_deleted(storage: str) -> None:
+    """Switches soft delete on. Nobody deletes anything yet."""
+    async with instance(storage) as client:
+        await set_policy(client, is_on=True)
+
+
 def _join(actors: Sequence[Actor]) -> None:
     for actor in actors:
         if actor.thread.is_alive():
@@ -161,6 +169,7 @@ def report(soak: Soak, verdict: Verdict) -> dict[str, Any]:
         "collected": results.done["collected"],
         "collectedBytes": results.done["bytes"],
         "retained": results.done["retained"],
+        "purged": results.done["purged"],
         "failed": results.failed.total(),
         "failedBy": dict(results.failed),
         "repeated": results.repeated + soak.tally.repeated,

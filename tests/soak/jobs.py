@@ -6,10 +6,8 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from registry_core.blobs import rows as blob_rows
-from registry_core.blobs.links import Links
 from registry_core.errors import Unavailable
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.stores import Stores
@@ -18,21 +16,15 @@ from registry_core.lifecycle.fsck.report import Fault
 from registry_core.lifecycle.retention.policy import Policy, Rule
 from registry_core.lifecycle.retention.retention import How, Retention
 from registry_core.lifecycle.retention.survey import Surveys
-from registry_core.model.clock import HybridClock
+from registry_core.lifecycle.soft_delete import Purge
 from registry_core.model.glob import Glob
-from registry_core.repositories import catalog, rows
-from registry_core.repositories.delete_many import BulkDeletions
-from registry_core.repositories.executor import Executor
-from registry_core.repositories.messages import QUEUE, Messages
-from registry_core.repositories.read import Manifests
-from registry_core.repositories.soft_delete import SoftDelete
+from registry_core.repositories import catalog
+from registry_core.repositories.services import RepositoryServices
 from registry_core.repositories.untag_many import BulkUntaggings
-from registry_core.settings import StorageSettings
+from registry_core.settings import Settings, StorageSettings
 from registry_core.storage.budget import Budget, budgeted
-from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
-from registry_core.storage.objects import Objects
 from tests.interference.chance import ChanceHook
 from tests.soak import times
 from tests.soak.times import AGES
@@ -42,8 +34,8 @@ PAUSE = 0.5
 _PATIENCE_SECONDS = 120.0
 
 Done = Counter[str]
-"""What a job did: `collected` things and `bytes`, `retained` manifests, what is left `unfinished`.
-What is `broken …` is told in words."""
+"""What a job did: `collected` things and `bytes`, `retained` and `purged` manifests, and what is
+left `unfinished`. What is `broken …` is told in words."""
 Job = Callable[[Connection], Awaitable[Done]]
 
 
@@ -70,20 +62,12 @@ async def check(connection: Connection) -> Done:
 
 async def retain(connection: Connection) -> Done:
     """Retention of what has had no tag for some time, in every repository."""
-    table, entries = connection.table(rows.TABLE), connection.table(catalog.TABLE)
-    executor = Executor(table, HybridClock("local"))
-    none = timedelta(0)
-    links = Links(connection.table(blob_rows.TABLE), Cache(none), Cache(none), times.GRACE)
-    content = Objects(connection, blob_rows.CONTAINER)
-    manifests = Manifests(table, content, Cache(none), Cache(none), links, times.GRACE)
-    messages = Messages(connection.queue(QUEUE), times.GRACE)
-    soft_delete = SoftDelete.over(connection)
-    deletions = BulkDeletions(executor, catalog.Catalog(entries), manifests, messages, soft_delete)
+    services = _services(connection)
     retention = Retention(
-        Surveys(table, manifests),
-        entries,
-        deletions,
-        BulkUntaggings(executor, soft_delete),
+        Surveys(services.table, services.manifests),
+        connection.table(catalog.TABLE),
+        services.bulk_deletions,
+        BulkUntaggings(services.executor, services.soft_delete),
         times.GRACE,
         "local",
     )
@@ -91,15 +75,41 @@ async def retain(connection: Connection) -> Done:
     return Done(retained=run.manifests.total(), unfinished=run.failed)
 
 
+async def purge(connection: Connection) -> Done:
+    """Of what was deleted softly some time ago.
+
+    No policy keeps it for less than a day: this is done as so much later, by a clock of its own.
+    """
+    services = _services(connection)
+    policy, _ = await services.soft_delete.policy()
+    ahead = policy.life - times.KEPT
+    purge = Purge(
+        services.executor,
+        services.soft_delete,
+        services.messages,
+        lambda: datetime.now(UTC) + ahead,
+        entry_age=ahead + times.ENTRY_AGE,
+    )
+    report = await purge.run(datetime.now(UTC) + ahead)
+    return Done(purged=report.manifests, unfinished=report.failed)
+
+
+def _services(connection: Connection) -> RepositoryServices:
+    """Those that remember nothing, and count on what is there for as long as these times allow."""
+    settings = Settings(StorageSettings(), gc_grace=times.GRACE)
+    return RepositoryServices.over(connection, settings)
+
+
 UNTAGGED = Rule("soak", (Glob("**"),), untagged=times.UNTAGGED, every_repository=True, brake=100)
 JOBS: list[Job] = [
     collect,
     check,
     retain,
+    purge,
 ]
 TAKES_UNTAGGED = True
 """Whether one of them takes manifests without a tag."""
-OWED = ("collected", "retained", "failed", "repeated")
+OWED = ("collected", "retained", "purged", "failed", "repeated")
 """What must have happened in a run: a soak in which it did not has proved nothing."""
 
 

@@ -29,9 +29,16 @@ UNTAGGED = timedelta(seconds=15)
 EXPIRY = timedelta(seconds=60)
 """Of an upload."""
 
+KEPT = timedelta(seconds=15)
+"""After so long what was deleted softly cannot be restored any more."""
+ENTERED = timedelta(seconds=20)
+"""So long an instance counts on the entry of a repository in which something was deleted softly."""
+ENTRY_AGE = ENTERED + CHANGE
+"""How old such an entry is at least when it goes."""
+
 AGES = Ages(link=GRACE, upload=EXPIRY + GRACE, doomed=CACHE + ADDRESS + DOWNLOAD, change=CHANGE)
 """What collection takes, by age."""
-LONGEST = AGES.link + AGES.doomed
+LONGEST = KEPT + AGES.link + AGES.doomed
 """From the deletion of an image to the moment at which its bytes may go."""
 
 
@@ -42,5 +49,6 @@ def shorten(registry: Registry) -> None:
     )
     sas.LIFETIME, sas.KEPT = ADDRESS, ADDRESS_KEPT
     services._HINT_LIFE = HINT
+    services.ENTERED_FOR = ENTERED  # type: ignore[attr-defined]
     # By which messages of deletions have things collected, in the servers.
     Ages.of = classmethod(lambda *_: AGES)  # type: ignore[method-assign,assignment]

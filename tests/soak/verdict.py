@@ -1,12 +1,14 @@
 """What is true at the end: everything that was acknowledged is there, whole, and nothing else is.
 
-Asked of an instance that storage does not fail, after a last collection as of when all is old.
+Asked of an instance that storage does not fail, after a last purge and a last collection as of
+when all is old.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ from registry_core.settings import AdminSettings, Settings, StorageSettings
 from registry_core.storage import keys
 from tests.e2e.registry import ACCEPT
 from tests.integration.core.collection.support import Collecting, stores_of
+from tests.integration.core.soft import purge
 from tests.integration.core.soundness import broken_in
 from tests.integration.core.support import Client, connect, digest_of
 from tests.integration.explorer.world import World
@@ -53,11 +56,19 @@ class _Repository:
         return found
 
 
+def instance(storage: str) -> AbstractAsyncContextManager[Client]:
+    """One that storage does not fail."""
+    return connect(Settings(StorageSettings(storage), admin=AdminSettings("soak", ("x" * 20,))))
+
+
 async def judge(storage: str, ledgers: Sequence[Ledger]) -> Verdict:
     """Looks at everything there is."""
-    settings = Settings(StorageSettings(storage), admin=AdminSettings("soak", ("x" * 20,)))
     found = Verdict()
-    async with connect(settings) as client, httpx.AsyncClient(timeout=60) as outside:
+    async with instance(storage) as client, httpx.AsyncClient(timeout=60) as outside:
+        policy, _ = await client.services.soft_delete.policy()
+        purged = await purge(client, policy.days + 1)
+        if not policy.is_on or purged.failed or purged.locked:
+            found.breaches.append("the last purge could not be finished")
         for _ in range(2):
             report = await Collecting(client).everything()
             found.collected += report.gone.total()
@@ -146,9 +157,10 @@ async def _surplus(client: Client, repositories: Sequence[_Repository]) -> Async
     for row in scanned:
         if row.values.get(rows.GONE):
             yield f"{row.partition}: tombstone {row.key} is left"
-    for row in await stores.catalog.query(catalog.PARTITION, " ", "~", ()):
-        if keys.decode(row.key) not in names:
-            yield f"the catalog has {row.key}"
+    for partition, right in ((catalog.PARTITION, names), (catalog.DELETED, set[str]())):
+        listed = await stores.catalog.query(partition, " ", "~", ())
+        for name in sorted({keys.decode(row.key) for row in listed} - right):
+            yield f"the partition {partition} of the catalog has {name}"
 
 
 async def _large(client: Client, repository: _Repository) -> set[str]:
