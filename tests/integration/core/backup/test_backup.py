@@ -41,6 +41,7 @@ from tests.integration.core.backup.support import (
     unsound,
 )
 from tests.integration.core.collection.support import NO_AGE, moment, stores_of
+from tests.integration.core.soft import purge
 from tests.integration.core.support import Client, Image, connect, digest_of, push_blobs
 from tests.interference.hook import InterferingHook
 from tests.interference.kinds import Hold, Interference, SeenCall
@@ -71,6 +72,7 @@ async def delete_all(client: Client, but: str = "") -> None:
         if name != but:
             answer = await client.send("DELETE", f"/acr/v1/{name}")
             assert answer.status_code in (202, 405), answer.text
+    assert not (await purge(client)).failed
 
 
 def test_the_rows_that_are_exported_are_of_this_release() -> None:

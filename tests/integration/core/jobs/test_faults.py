@@ -25,7 +25,7 @@ from tests.interference.hook import InterferingHook
 from tests.interference.kinds import Answered, Death, Drop, Interference, Killed, Refuse
 from tests.interference.samples import samples
 
-pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2")
+pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2", "X5")
 
 _SAMPLES = 8
 """At so many calls of a job, spread over all, each way comes; with a large number, at every one."""
