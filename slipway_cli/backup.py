@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from registry_core.lifecycle.backup import documents, stored
 from registry_core.lifecycle.backup.backup import Backups, Outcome, Wanted
 from registry_core.lifecycle.backup.documents import Backup, Damaged
+from registry_core.lifecycle.backup.holds import HoldEnded
 from registry_core.lifecycle.backup.places import SETTING, Place, WrongPlace, opened
 from registry_core.lifecycle.backup.progress import Progress as Far
 from registry_core.lifecycle.backup.progress import Step
@@ -89,6 +90,10 @@ def _told() -> Iterator[None]:
         raise UsageError(str(error)) from error
     except Unsettled as error:
         raise CommandError(error.message) from error
+    except HoldEnded as error:
+        raise CommandError(
+            "it stood still for so long that its hold has ended. The same command goes on with it"
+        ) from error
     except (Damaged, NoBackup, NotEmpty, OtherRestore) as error:
         raise CommandError(str(error)) from error
 

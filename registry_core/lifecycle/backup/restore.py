@@ -21,6 +21,7 @@ from registry_core.lifecycle.backup import derived, documents, stored, work
 from registry_core.lifecycle.backup.backup import SCHEMA, exported_rows, manifests
 from registry_core.lifecycle.backup.derived import Bundle
 from registry_core.lifecycle.backup.documents import Backup, Content, Damaged, Exported
+from registry_core.lifecycle.backup.holds import Holds, Kept
 from registry_core.lifecycle.backup.progress import Counter, Progress, Step, Tell, nobody
 from registry_core.lifecycle.backup.shelves import Container, Shelf, transfer
 from registry_core.model.digest import Digest
@@ -39,6 +40,8 @@ from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, Table
 
 _UNDER_WAY = "restores/under-way.json"
+HELD_FOR = timedelta(days=30)
+"""How long a restore that was cut keeps what it has copied. Nobody uses the registry meanwhile."""
 _ATTEMPTS = 8
 _NOTHING = timedelta(0)
 
@@ -101,6 +104,7 @@ class Restores:
         self._content = content
         self._now = now
         self._documents = Documents(connection, signing_keys.CONTAINER)
+        self._holds = Holds(connection)
 
     # Before anything is written.
 
@@ -170,13 +174,14 @@ class Restores:
     ) -> None:
         """Restores it. `prepare` makes the tables and the keys of a registry that has none.
 
-        Raises `Damaged`, and what storage raises: then the same again goes on with it.
+        Raises `Damaged`, `HoldEnded`, and what storage raises: then the same again goes on with it.
         """
         await prepare()
         state = ready.begun or await self._begin(ready.backup)
+        hold = await self._held(ready.backup)
         source = self._content if ready.backup.rows_only and self._content else self._shelf
         writing = _Writing(self._connection, state)
-        await _copy_content(source, writing, ready, tell)
+        await _copy_content(source, writing, ready, hold, tell)
         await self._write_registry(ready.backup, writing)
         entries: dict[str, list[Bundle]] = {}
         done = 0
@@ -190,9 +195,19 @@ class Restores:
                     entries.setdefault(partition, []).append(entry)
                 done += 1
                 tell(Progress(Step.ROWS, done, ready.backup.counts.repositories))
+            await hold.renew()
         for partition, some in entries.items():
             await writing.insert(self._connection.table(catalog.TABLE), partition, some)
+        await self._holds.end(_hold_name(ready.backup))
         await Objects(self._connection, signing_keys.CONTAINER).remove(_UNDER_WAY)
+
+    async def _held(self, backup: Backup) -> Kept:
+        """Holds what is copied until rows name it, before it is looked at what there is (G11)."""
+        name, now = _hold_name(backup), self._now()
+        hold = await self._holds.of(name, now) or await self._holds.make(name, now + HELD_FOR)
+        kept = Kept(self._holds, name, hold, self._now, HELD_FOR)
+        await kept.renew()
+        return kept
 
     async def _begin(self, backup: Backup) -> _State:
         """Notes that it has begun, before anything else is written."""
@@ -345,7 +360,13 @@ def _needs(exported: Exported) -> dict[Digest, _Need]:
     return needs
 
 
-async def _copy_content(source: Shelf, writing: _Writing, ready: Ready, tell: Tell) -> None:
+def _hold_name(backup: Backup) -> str:
+    return f"restore-{backup.id}"
+
+
+async def _copy_content(
+    source: Shelf, writing: _Writing, ready: Ready, hold: Kept, tell: Tell
+) -> None:
     """Copies what is not there. Objects that are there were written whole, by a run before."""
     there = await writing.shelf.names(writing.folder)
     missing = [
@@ -357,6 +378,7 @@ async def _copy_content(source: Shelf, writing: _Writing, ready: Ready, tell: Te
 
     async def copy(content: Content) -> None:
         digest = content.digest
+        await hold.renew()
         try:
             await transfer(
                 source,

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from registry_core.blobs import rows as blob_rows
 from registry_core.lifecycle.backup import documents
 from registry_core.lifecycle.backup.backup import Backups, Outcome, Wanted
 from registry_core.lifecycle.backup.holds import Holds
+from registry_core.lifecycle.backup.restore import Restores
 from registry_core.lifecycle.backup.shelves import Folder
+from registry_core.lifecycle.collection.ages import Ages
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.storage.bulk import Moved
-from tests.integration.core.backup.support import picture, repositories, restore
+from registry_core.system import System
+from tests.integration.core.backup.support import picture, repositories, restore, unsound
 from tests.integration.core.collection.support import NO_AGE, moment, stores_of
 from tests.integration.core.support import Client
 
@@ -156,3 +160,46 @@ async def test_a_backup_of_rows_alone_holds_until_its_own_end(
     hold = await Holds(client.services.connection).of(backup.id, clock())
     assert hold is not None
     assert hold.until.isoformat(timespec="seconds") == backup.held_until
+
+
+class Cut(Exception):
+    """The restore ends here."""
+
+
+async def objects(client: Client) -> set[str]:
+    pages = client.services.content.contents(blob_rows.UPLOADS)
+    return {each.name async for page in pages for each in page.objects}
+
+
+@pytest.mark.rule("B7", "G11")
+async def test_what_a_restore_copied_stays_until_it_is_gone_on_with(
+    client: Client, target: Client, tmp_path: Path, clock: Clock
+) -> None:
+    """Nine days: longer than an upload may take. When the rows are there, the hold has ended."""
+    await client.push_image("one", "v1")
+    before = await picture(client)
+    await Backups(client.services.connection, Folder(tmp_path)).run()
+    is_cut = False
+
+    async def cuts() -> None:
+        if is_cut:
+            raise Cut
+
+    connection = target.services.connection
+    system, holds = System(connection), Holds(connection)
+    restores = Restores(connection, Slow(tmp_path, cuts), now=clock)
+    ready = await restores.check()
+    is_cut = True
+    with pytest.raises(Cut):
+        await restores.run(ready, system.open)
+    is_cut = False
+    copied = await objects(target)
+    assert len(copied) == 2
+    clock.time += timedelta(days=9)
+    collector = Collector(stores_of(target), Ages.of(target.registry.settings), clock, holds)
+    await collector.run(0, 1, clock())
+    assert await objects(target) == copied
+    await restores.run(await restores.check(), system.open)
+    assert await picture(target) == before
+    assert not await unsound(target)
+    assert await holds.active(clock()) is None
