@@ -11,7 +11,7 @@ import uuid
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from registry_core.access import signing_keys, store
@@ -33,7 +33,13 @@ from registry_core.storage.budget import attempts
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
-from registry_core.storage.faults import Ambiguous, RowExists, RowMissing, StoreMissing
+from registry_core.storage.faults import (
+    Ambiguous,
+    ConditionFailed,
+    RowExists,
+    RowMissing,
+    StoreMissing,
+)
 from registry_core.storage.lookup import look_up
 from registry_core.storage.objects import Location, Objects
 from registry_core.storage.pacing import together
@@ -63,6 +69,12 @@ class _State:
     """The day in the names of the objects."""
     secret: str
     """What the rest of the names is made from, beside the digest."""
+    was_empty: bool = False
+    """Whether the registry was seen to be empty after this was written; nothing else was before."""
+
+    def dump(self) -> bytes:
+        """It as a document."""
+        return json.dumps(asdict(self)).encode()
 
     def name(self, digest: Digest) -> str:
         """The name that the object of a digest gets, in every run."""
@@ -127,13 +139,10 @@ class Restores:
                 f"{backup.account}. Name its container with --content-from"
             )
         begun = await self._begun()
-        if begun is None:
+        if begun is not None:
+            _check_same(begun, backup)
+        if begun is None or not begun.was_empty:
             await self._check_empty()
-        elif begun.backup != backup.id:
-            raise OtherRestore(
-                f"the restore of the backup {begun.backup} was begun here and has not come to its "
-                f"end. Go on with it: --backup {begun.backup}"
-            )
         needed = await stored.check(self._shelf, backup, reads=reads, tell=tell)
         if backup.rows_only and self._content is not None:
             await _check_content(self._content, backup, needed)
@@ -175,9 +184,10 @@ class Restores:
         """Restores it. `prepare` makes the tables and the keys of a registry that has none.
 
         Raises `Damaged`, `HoldEnded`, and what storage raises: then the same again goes on with it.
+        Raises `NotEmpty` and `OtherRestore` where that has come since `check`.
         """
         await prepare()
-        state = ready.begun or await self._begin(ready.backup)
+        state = await self._begin(ready.backup)
         hold = await self._held(ready.backup)
         source = self._content if ready.backup.rows_only and self._content else self._shelf
         writing = _Writing(self._connection, state)
@@ -210,20 +220,39 @@ class Restores:
         return kept
 
     async def _begin(self, backup: Backup) -> _State:
-        """Notes that it has begun, before anything else is written."""
-        state = _State(backup.id, self._now().date().isoformat(), str(uuid.uuid4()))
-        try:
-            await self._documents.write(_UNDER_WAY, json.dumps(asdict(state)).encode())
-        except (RowExists, Ambiguous):
-            found = await self._begun()
+        """Notes that it has begun, and then that the registry was empty: only then it may write.
+
+        Checking has taken its time. What died in between is checked anew by the next run. Raises
+        `NotEmpty`, having taken the note away, and `OtherRestore`.
+        """
+        async for _ in attempts(most=_ATTEMPTS):
+            with suppress(RowExists, ConditionFailed, Ambiguous):  # What is there tells.
+                await self._note(backup)
+            found = await self._documents.read(_UNDER_WAY)
             if found is None:
-                raise
-            if found.backup != backup.id:
-                raise OtherRestore(
-                    f"the restore of the backup {found.backup} was begun here meanwhile"
-                ) from None
-            return found
-        return state
+                continue
+            state, version = _State(**json.loads(found[0])), found[1]
+            _check_same(state, backup)
+            if state.was_empty:
+                return state
+            with suppress(ConditionFailed, Ambiguous):  # Another run of the same was faster.
+                return await self._confirm(state, version)
+        raise AssertionError("unreachable")
+
+    async def _note(self, backup: Backup) -> None:
+        state = _State(backup.id, self._now().date().isoformat(), str(uuid.uuid4()))
+        await self._documents.write(_UNDER_WAY, state.dump())
+
+    async def _confirm(self, state: _State, version: str) -> _State:
+        try:
+            await self._check_empty()
+        except NotEmpty:
+            system = Objects(self._connection, signing_keys.CONTAINER)
+            await system.remove(_UNDER_WAY, etag=version)
+            raise
+        confirmed = replace(state, was_empty=True)
+        await self._documents.write(_UNDER_WAY, confirmed.dump(), version)
+        return confirmed
 
     async def _write_registry(self, backup: Backup, writing: _Writing) -> None:
         """Access and policies, as far as the registry has no other."""
@@ -358,6 +387,14 @@ def _needs(exported: Exported) -> dict[Digest, _Need]:
         need = needs.setdefault(content.digest, _Need())
         need.size, need.is_there = content.size, True
     return needs
+
+
+def _check_same(begun: _State, backup: Backup) -> None:
+    if begun.backup != backup.id:
+        raise OtherRestore(
+            f"the restore of the backup {begun.backup} was begun here and has not come to its "
+            f"end. Go on with it: --backup {begun.backup}"
+        )
 
 
 def _hold_name(backup: Backup) -> str:
