@@ -19,7 +19,7 @@ from registry_core.lifecycle.backup.places import SETTING, Place, WrongPlace, op
 from registry_core.lifecycle.backup.progress import Progress as Far
 from registry_core.lifecycle.backup.progress import Step
 from registry_core.lifecycle.backup.restore import NotEmpty, OtherRestore, Ready, Restores
-from registry_core.lifecycle.backup.shelves import Shelf
+from registry_core.lifecycle.backup.shelves import NoPlace, Shelf
 from registry_core.lifecycle.backup.snapshot import Unsettled
 from registry_core.lifecycle.backup.stored import Found, NoBackup
 from registry_core.settings import Settings
@@ -94,7 +94,7 @@ def _told() -> Iterator[None]:
         raise CommandError(
             "it stood still for so long that its hold has ended. The same command goes on with it"
         ) from error
-    except (Damaged, NoBackup, NotEmpty, OtherRestore) as error:
+    except (Damaged, NoBackup, NoPlace, NotEmpty, OtherRestore) as error:
         raise CommandError(str(error)) from error
 
 

@@ -125,7 +125,7 @@ class Restores:
     ) -> Ready:
         """Whether a backup is whole, and the registry empty. Writes nothing.
 
-        Raises `NoBackup`, `Damaged`, `NotEmpty`, `OtherRestore`.
+        Raises `NoPlace`, `NoBackup`, `Damaged`, `NotEmpty`, `OtherRestore`.
         """
         backup = await stored.choose(self._shelf, wanted)
         if backup.schema != SCHEMA:

@@ -143,9 +143,30 @@ def test_a_backup_in_a_folder_that_was_cut_is_listed_and_refused(run: Run, tmp_p
     assert "not complete" in out
     status, _, err = run("restore", str(tmp_path))
     assert status == 1
-    assert "there is no complete backup" in err
+    assert f"there is no complete backup in {tmp_path}" in err
     status, _, err = run("restore", str(tmp_path), "--backup", last.parent.name)
     assert (status, "is not complete: it was not run to its end" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("in_source")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "backup list {}",
+        "backup prune {} --keep 1",
+        "backup prune {} --keep 1 --dry-run",
+        "restore {}",
+        "restore {} --dry-run",
+    ],
+)
+def test_a_folder_that_is_not_there_is_named_and_not_made(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    mistyped = tmp_path / "mistyped"
+    status, out, err = run(*command.format(mistyped).split())
+    assert (status, out) == (1, "")
+    assert f"there is no folder {mistyped}" in err
+    assert not mistyped.exists()
 
 
 @pytest.mark.usefixtures("in_source")
