@@ -26,7 +26,7 @@ from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Taken
-from registry_core.system import SCHEMA_VERSION, System
+from registry_core.system import System
 from slipway_cli.command import (
     CommandError,
     PartlyDone,
@@ -38,7 +38,7 @@ from slipway_cli.command import (
 )
 from slipway_cli.output.cells import Size, count, size_text, some
 from slipway_cli.output.progress import Progress
-from slipway_cli.stores import PATIENCE_SECONDS, connection
+from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
 
 _ACTIONS = ("list", "prune")
 _MOST_DAYS = 3650
@@ -143,14 +143,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 async def _make(arguments: argparse.Namespace, own: Connection, shelf: Shelf) -> Result:
-    version = await System(own).schema_version()
-    if version != SCHEMA_VERSION:
-        raise CommandError(
-            "there is no registry in this storage. Check RegistryStorage"
-            if version is None
-            else f"the registry in this storage has schema version {version}, and this command "
-            f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
-        )
+    await check_schema(System(own))
     wanted = Wanted(timedelta(days=arguments.keep_for) if arguments.rows_only else None)
     with Progress() as progress:
         outcome = await Backups(own, shelf).run(wanted, tell=_Line(progress).tell)

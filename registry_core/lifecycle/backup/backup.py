@@ -36,13 +36,12 @@ from registry_core.storage.faults import RowMissing, StoreMissing
 from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row
+from registry_core.system import SCHEMA_VERSION
 
 POLICIES = "policies/"
 """What a backup has of the container `system`: no keys, and no state of this registry's own."""
 _SCHEMA_PARTITION = "schema"
 """The partition of the catalog that lists no repositories."""
-SCHEMA = 2
-"""The version of the rows that are exported."""
 _READ_AT_ONCE = 8
 _PART_BYTES = 8 * 1024 * 1024
 """About how much one document of rows holds, before it is packed."""
@@ -134,7 +133,7 @@ class Backups:
         backup = Backup(
             id=documents.id_at(now),
             account=self._connection.account,
-            schema=SCHEMA,
+            schema=SCHEMA_VERSION,
             release=__version__,
             rows_only=rows_only,
             held_until=until.isoformat(timespec="seconds") if rows_only else "",

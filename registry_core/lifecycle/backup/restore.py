@@ -18,7 +18,7 @@ from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.lifecycle.backup import derived, documents, stored, work
-from registry_core.lifecycle.backup.backup import SCHEMA, exported_rows, manifests
+from registry_core.lifecycle.backup.backup import exported_rows, manifests
 from registry_core.lifecycle.backup.derived import Bundle
 from registry_core.lifecycle.backup.documents import Backup, Content, Damaged, Exported
 from registry_core.lifecycle.backup.holds import Holds, Kept
@@ -44,6 +44,7 @@ from registry_core.storage.lookup import look_up
 from registry_core.storage.objects import Location, Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, Table
+from registry_core.system import SCHEMA_VERSION
 
 _UNDER_WAY = "restores/under-way.json"
 HELD_FOR = timedelta(days=30)
@@ -128,10 +129,10 @@ class Restores:
         Raises `NoPlace`, `NoBackup`, `Damaged`, `NotEmpty`, `OtherRestore`.
         """
         backup = await stored.choose(self._shelf, wanted)
-        if backup.schema != SCHEMA:
+        if backup.schema != SCHEMA_VERSION:
             raise Damaged(
                 f"the backup {backup.id} is of schema version {backup.schema}, and this release "
-                f"knows version {SCHEMA}: restore it with release {backup.release}"
+                f"knows version {SCHEMA_VERSION}: restore it with release {backup.release}"
             )
         if backup.rows_only and self._content is None:
             raise Damaged(

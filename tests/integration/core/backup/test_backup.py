@@ -19,7 +19,7 @@ import pytest
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.lifecycle.backup import documents, stored
-from registry_core.lifecycle.backup.backup import SCHEMA, Backups, Wanted
+from registry_core.lifecycle.backup.backup import Backups, Wanted
 from registry_core.lifecycle.backup.holds import Holds
 from registry_core.lifecycle.backup.shelves import Container, Folder, NoPlace, Shelf
 from registry_core.lifecycle.collection.collector import Collector
@@ -31,7 +31,6 @@ from registry_core.storage.documents import Documents
 from registry_core.storage.faults import Taken
 from registry_core.storage.lease import Lease
 from registry_core.storage.objects import Objects
-from registry_core.system import SCHEMA_VERSION
 from tests.integration.core.backup.conftest import Accounts, emulator
 from tests.integration.core.backup.support import (
     fill,
@@ -73,10 +72,6 @@ async def delete_all(client: Client, but: str = "") -> None:
         if name != but:
             answer = await client.send("DELETE", f"/acr/v1/{name}")
             assert answer.status_code in (202, 405), answer.text
-
-
-def test_the_rows_that_are_exported_are_of_this_release() -> None:
-    assert SCHEMA == SCHEMA_VERSION
 
 
 @pytest.mark.rule("B2", "B3", "B7")
