@@ -177,7 +177,7 @@ def _summary(outcome: Outcome) -> str:
 def _row(backup: Backup) -> Row:
     return {
         "backup": backup.id,
-        "state": "rows only" if backup.rows_only else "complete",
+        "state": _state(backup),
         "repositories": backup.counts.repositories,
         "manifests": backup.counts.manifests,
         "tags": backup.counts.tags,
@@ -185,9 +185,14 @@ def _row(backup: Backup) -> Row:
     }
 
 
+def _state(backup: Backup) -> str:
+    return "rows only" if backup.rows_only else "complete"
+
+
 def _document(backup: Backup) -> dict[str, object]:
     return {
         "backup": backup.id,
+        "state": _state(backup),
         "isComplete": True,
         "begun": written(documents.time_of(backup.id)),
         "ended": backup.ended,
@@ -205,23 +210,18 @@ def _document(backup: Backup) -> dict[str, object]:
 
 
 def _listed(found: list[Found]) -> Result:
-    rows: list[Row] = []
+    rows, described = list[Row](), list[dict[str, object]]()
     for each in found:
         if each.backup is not None:
             rows.append(_row(each.backup))
+            described.append(_document(each.backup))
             continue
+        name = each.listed.backup
         state = "damaged" if each.listed.is_complete else "not complete"
         empty: dict[str, object] = dict.fromkeys(("repositories", "manifests", "tags"))
-        rows.append({"backup": each.listed.backup, "state": state, **empty, "size": Size(None)})
-    return Shaped(
-        rows,
-        [
-            _document(each.backup)
-            if each.backup
-            else {"backup": each.listed.backup, "isComplete": False}
-            for each in found
-        ],
-    )
+        rows.append({"backup": name, "state": state, **empty, "size": Size(None)})
+        described.append({"backup": name, "state": state, "isComplete": False})
+    return Shaped(rows, described)
 
 
 async def _prune(arguments: argparse.Namespace, shelf: Shelf) -> Result:
