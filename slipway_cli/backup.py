@@ -14,18 +14,19 @@ from datetime import UTC, datetime, timedelta
 from registry_core.lifecycle.backup import documents, stored
 from registry_core.lifecycle.backup.backup import Backups, Outcome, Wanted
 from registry_core.lifecycle.backup.documents import Backup, Damaged
+from registry_core.lifecycle.backup.holds import HoldEnded
 from registry_core.lifecycle.backup.places import SETTING, Place, WrongPlace, opened
 from registry_core.lifecycle.backup.progress import Progress as Far
 from registry_core.lifecycle.backup.progress import Step
 from registry_core.lifecycle.backup.restore import NotEmpty, OtherRestore, Ready, Restores
-from registry_core.lifecycle.backup.shelves import Shelf
+from registry_core.lifecycle.backup.shelves import NoPlace, Shelf
 from registry_core.lifecycle.backup.snapshot import Unsettled
 from registry_core.lifecycle.backup.stored import Found, NoBackup
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Taken
-from registry_core.system import SCHEMA_VERSION, System
+from registry_core.system import System
 from slipway_cli.command import (
     CommandError,
     PartlyDone,
@@ -37,7 +38,7 @@ from slipway_cli.command import (
 )
 from slipway_cli.output.cells import Size, count, size_text, some
 from slipway_cli.output.progress import Progress
-from slipway_cli.stores import PATIENCE_SECONDS, connection
+from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
 
 _ACTIONS = ("list", "prune")
 _MOST_DAYS = 3650
@@ -89,7 +90,11 @@ def _told() -> Iterator[None]:
         raise UsageError(str(error)) from error
     except Unsettled as error:
         raise CommandError(error.message) from error
-    except (Damaged, NoBackup, NotEmpty, OtherRestore) as error:
+    except HoldEnded as error:
+        raise CommandError(
+            "it stood still for so long that its hold has ended. The same command goes on with it"
+        ) from error
+    except (Damaged, NoBackup, NoPlace, NotEmpty, OtherRestore) as error:
         raise CommandError(str(error)) from error
 
 
@@ -138,14 +143,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 async def _make(arguments: argparse.Namespace, own: Connection, shelf: Shelf) -> Result:
-    version = await System(own).schema_version()
-    if version != SCHEMA_VERSION:
-        raise CommandError(
-            "there is no registry in this storage. Check RegistryStorage"
-            if version is None
-            else f"the registry in this storage has schema version {version}, and this command "
-            f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
-        )
+    await check_schema(System(own))
     wanted = Wanted(timedelta(days=arguments.keep_for) if arguments.rows_only else None)
     with Progress() as progress:
         outcome = await Backups(own, shelf).run(wanted, tell=_Line(progress).tell)
@@ -179,7 +177,7 @@ def _summary(outcome: Outcome) -> str:
 def _row(backup: Backup) -> Row:
     return {
         "backup": backup.id,
-        "state": "rows only" if backup.rows_only else "complete",
+        "state": _state(backup),
         "repositories": backup.counts.repositories,
         "manifests": backup.counts.manifests,
         "tags": backup.counts.tags,
@@ -187,9 +185,14 @@ def _row(backup: Backup) -> Row:
     }
 
 
+def _state(backup: Backup) -> str:
+    return "rows only" if backup.rows_only else "complete"
+
+
 def _document(backup: Backup) -> dict[str, object]:
     return {
         "backup": backup.id,
+        "state": _state(backup),
         "isComplete": True,
         "begun": written(documents.time_of(backup.id)),
         "ended": backup.ended,
@@ -207,23 +210,18 @@ def _document(backup: Backup) -> dict[str, object]:
 
 
 def _listed(found: list[Found]) -> Result:
-    rows: list[Row] = []
+    rows, described = list[Row](), list[dict[str, object]]()
     for each in found:
         if each.backup is not None:
             rows.append(_row(each.backup))
+            described.append(_document(each.backup))
             continue
+        name = each.listed.backup
         state = "damaged" if each.listed.is_complete else "not complete"
         empty: dict[str, object] = dict.fromkeys(("repositories", "manifests", "tags"))
-        rows.append({"backup": each.listed.backup, "state": state, **empty, "size": Size(None)})
-    return Shaped(
-        rows,
-        [
-            _document(each.backup)
-            if each.backup
-            else {"backup": each.listed.backup, "isComplete": False}
-            for each in found
-        ],
-    )
+        rows.append({"backup": name, "state": state, **empty, "size": Size(None)})
+        described.append({"backup": name, "state": state, "isComplete": False})
+    return Shaped(rows, described)
 
 
 async def _prune(arguments: argparse.Namespace, shelf: Shelf) -> Result:

@@ -27,7 +27,7 @@ from registry_core.model.glob import Glob, GlobError
 from registry_core.settings import Settings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.connection import Connection
-from registry_core.system import SCHEMA_VERSION, System
+from registry_core.system import System
 from slipway_cli.command import (
     CommandError,
     PartlyDone,
@@ -40,7 +40,7 @@ from slipway_cli.command import (
 )
 from slipway_cli.output.cells import count
 from slipway_cli.output.progress import Progress
-from slipway_cli.stores import PATIENCE_SECONDS, connection
+from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
 
 _MEANWHILE = "somebody else changed the policy meanwhile: check, and try again"
 
@@ -49,14 +49,7 @@ _MEANWHILE = "somebody else changed the policy meanwhile: check, and try again"
 async def _registry(arguments: argparse.Namespace) -> AsyncIterator[Connection]:
     """A connection to storage that holds a registry of this schema. Raises `CommandError`."""
     async with connection(arguments.registry) as opened:
-        version = await System(opened).schema_version()
-        if version is None:
-            raise CommandError("there is no registry in this storage. Check RegistryStorage")
-        if version != SCHEMA_VERSION:
-            raise CommandError(
-                f"the registry in this storage has schema version {version}, and this command "
-                f"knows version {SCHEMA_VERSION}. Use the command line of the release that runs"
-            )
+        await check_schema(System(opened))
         yield opened
 
 

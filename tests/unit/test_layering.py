@@ -31,7 +31,9 @@ ALLOWED = {
     "blobs": {"storage", "model", "errors", "settings"},
     "repositories": {"blobs", "storage", "model", "errors", "settings"},
     "auth": {"access", "storage", "model", "errors", "settings"},
-    "lifecycle": {"repositories", "blobs", "access", "storage", "model", "errors", "settings"},
+    "lifecycle": {
+        *("system", "repositories", "blobs", "access", "storage", "model", "errors", "settings"),
+    },
     "system": {"repositories", "blobs", "access", "storage", "errors"},
     "registry": {*ROOMS, "system"},
     "http": {*ROOMS, "registry", "system"},

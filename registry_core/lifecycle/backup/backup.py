@@ -6,9 +6,11 @@ document by which the next one goes on. The last document makes a backup complet
 
 from __future__ import annotations
 
+import logging
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +21,7 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.rows import Link
 from registry_core.lifecycle.backup import documents, work
 from registry_core.lifecycle.backup.documents import Backup, Content, Counts, Document, Exported
-from registry_core.lifecycle.backup.holds import LIFETIME, Hold, Holds
+from registry_core.lifecycle.backup.holds import LIFETIME, Hold, HoldEnded, Holds, Kept
 from registry_core.lifecycle.backup.progress import Counter, Progress, Step, Tell, nobody
 from registry_core.lifecycle.backup.shelves import Check, Container, Shelf, transfer
 from registry_core.lifecycle.backup.snapshot import Snapshots
@@ -34,19 +36,19 @@ from registry_core.storage.faults import RowMissing, StoreMissing
 from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row
+from registry_core.system import SCHEMA_VERSION
 
 POLICIES = "policies/"
 """What a backup has of the container `system`: no keys, and no state of this registry's own."""
 _SCHEMA_PARTITION = "schema"
 """The partition of the catalog that lists no repositories."""
-SCHEMA = 2
-"""The version of the rows that are exported."""
 _READ_AT_ONCE = 8
 _PART_BYTES = 8 * 1024 * 1024
 """About how much one document of rows holds, before it is packed."""
 _LOOKS = 3
 """How often it is looked for what is missing; after the first time nothing should be."""
 _PARTITIONS = (store.TOKENS, store.SCOPE_MAPS, store.ROLES)
+_LOGGER = logging.getLogger("slipway.backup")
 
 
 @dataclass(frozen=True)
@@ -95,40 +97,34 @@ class Backups:
         """
         over = time.monotonic() + seconds
         async with self._shelf.locked() as check:
-            return await self._run(wanted or Wanted(), over, check, tell)
+            while True:
+                backup, hold = await self._begin(wanted or Wanted())
+                with suppress(HoldEnded):  # The next round sees that too, and begins anew.
+                    return await self._run(backup, hold, over, check, tell)
 
-    async def _run(self, wanted: Wanted, over: float, check: Check, tell: Tell) -> Outcome:
-        backup, hold = await self._begin(wanted)
-        backup = await self._export(backup, over, tell)
+    async def _run(
+        self, backup: Backup, hold: Kept, over: float, check: Check, tell: Tell
+    ) -> Outcome:
+        backup = await self._export(backup, hold, over, tell)
         if backup.following is not None:
             return Outcome(backup, is_complete=False)
-        needed = await self._needed(backup)
+        needed = await self._needed(backup, hold)
         copied = _Copied()
         if not backup.rows_only:
-            copying = _Copying(self._connection, self._shelf, self._holds, self._now)
-            copied = await copying.copy(backup, hold, needed, over, tell)
+            copying = _Copying(self._connection, self._shelf, hold)
+            copied = await copying.copy(needed, over, tell)
             if not copied.is_all:
                 return Outcome(backup, is_complete=False, copied=copied.count)
             check()
         backup = await self._complete(backup, needed, copied.lost)
         return Outcome(backup, True, copied.count, copied.size)
 
-    async def _begin(self, wanted: Wanted) -> tuple[Backup, Hold]:
+    async def _begin(self, wanted: Wanted) -> tuple[Backup, Kept]:
         """The backup that is gone on with, or a new one, held (B1)."""
         names = await self._shelf.names(documents.BACKUPS)
         rows_only = wanted.keep_for is not None
-        for listed in reversed(documents.backups_in(names)):
-            if not listed.is_unfinished:
-                continue
-            name = documents.unfinished_name(listed.backup)
-            try:
-                found = Backup.parse(name, await self._shelf.read(name))
-            except documents.Damaged:
-                continue
-            held = await self._holds.of(found.id, self._now())
-            same = found.account == self._connection.account and found.rows_only == rows_only
-            if held is not None and same:
-                return found, held
+        if (found := await self._unfinished(names, rows_only=rows_only)) is not None:
+            return found
         now = self._now()
         known = {each.backup for each in documents.backups_in(names)}
         while documents.id_at(now) in known:
@@ -137,14 +133,48 @@ class Backups:
         backup = Backup(
             id=documents.id_at(now),
             account=self._connection.account,
-            schema=SCHEMA,
+            schema=SCHEMA_VERSION,
             release=__version__,
             rows_only=rows_only,
             held_until=until.isoformat(timespec="seconds") if rows_only else "",
         )
         hold = await self._holds.make(backup.id, until)
         await self._save(backup)
-        return backup, hold
+        return backup, self._kept(backup, hold)
+
+    async def _unfinished(
+        self, names: Iterable[str], *, rows_only: bool
+    ) -> tuple[Backup, Kept] | None:
+        """The newest backup that can be gone on with, and its hold, renewed."""
+        is_newest = True
+        for listed in reversed(documents.backups_in(names)):
+            if not listed.is_unfinished:
+                is_newest = is_newest and not listed.is_complete
+                continue
+            name = documents.unfinished_name(listed.backup)
+            try:
+                found = Backup.parse(name, await self._shelf.read(name))
+            except documents.Damaged:
+                continue
+            if found.account != self._connection.account or found.rows_only != rows_only:
+                continue
+            hold = await self._holds.of(found.id, self._now())
+            if hold is not None:
+                kept = self._kept(found, hold)
+                with suppress(HoldEnded):
+                    await kept.renew()
+                    return found, kept
+            if is_newest:
+                _LOGGER.warning(
+                    "the backup %s begins anew: its hold ended before it was renewed, so "
+                    "collection may have taken what it named",
+                    found.id,
+                )
+        return None
+
+    def _kept(self, backup: Backup, hold: Hold) -> Kept:
+        lifetime = None if backup.rows_only else LIFETIME
+        return Kept(self._holds, backup.id, hold, self._now, lifetime)
 
     async def _save(self, backup: Backup) -> None:
         await self._shelf.write(documents.unfinished_name(backup.id), backup.dump())
@@ -156,7 +186,7 @@ class Backups:
 
     # Rows.
 
-    async def _export(self, backup: Backup, over: float, tell: Tell) -> Backup:
+    async def _export(self, backup: Backup, hold: Kept, over: float, tell: Tell) -> Backup:
         """Exports what is not exported yet (B2)."""
         if backup.following is None:
             return backup
@@ -172,6 +202,7 @@ class Backups:
                 counts=sum(map(_counts, part), backup.counts),
             )
             await self._save(backup)
+            await hold.renew()
             tell(Progress(Step.EXPORT, backup.counts.repositories))
             if time.monotonic() >= over:
                 return backup
@@ -258,7 +289,7 @@ class Backups:
 
     # Content.
 
-    async def _needed(self, backup: Backup) -> dict[str, Content]:
+    async def _needed(self, backup: Backup, hold: Kept) -> dict[str, Content]:
         """The content that the exported rows name, by digest; read from the documents.
 
         So it is seen that these are as they were written.
@@ -270,6 +301,7 @@ class Backups:
             for each in documents.repositories(lines):
                 for content_of in contents(each):
                     needed.setdefault(str(content_of.digest), content_of)
+            await hold.renew()
         return needed
 
     async def _complete(
@@ -306,24 +338,17 @@ class _Copied:
 class _Copying:
     """Copies content that the shelf does not have (B3)."""
 
-    def __init__(
-        self, connection: Connection, shelf: Shelf, holds: Holds, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, connection: Connection, shelf: Shelf, hold: Kept) -> None:
         self._source = Container(connection, blob_rows.CONTAINER)
         self._shelf = shelf
-        self._holds = holds
-        self._now = now
-        self._hold: Hold | None = None
+        self._hold = hold
 
-    async def copy(
-        self, backup: Backup, hold: Hold, needed: Mapping[str, Content], over: float, tell: Tell
-    ) -> _Copied:
+    async def copy(self, needed: Mapping[str, Content], over: float, tell: Tell) -> _Copied:
         """Copies what is missing, and looks again: what is there is told by the shelf's own list.
 
         What the registry itself lacks keeps nobody from backing up the rest. Raises `Damaged` if
         the destination lacks what it has taken.
         """
-        self._hold = hold
         lost = set[Digest]()
         count = size = 0
         missing: list[Content] = []
@@ -341,7 +366,7 @@ class _Copying:
 
             async def copy(content: Content, counter: Counter = counter) -> None:
                 nonlocal count, size
-                await self._renew(backup)
+                await self._hold.renew()
                 if await self._copy(content, counter):
                     count, size = count + 1, size + content.size
                 else:
@@ -362,13 +387,6 @@ class _Copying:
         except RowMissing:
             return False
         return True
-
-    async def _renew(self, backup: Backup) -> None:
-        """Holds for longer, in good time."""
-        hold, now = self._hold, self._now()
-        if hold is not None and hold.until - now < LIFETIME / 2:
-            self._hold = Hold(hold.begun, now + LIFETIME)
-            await self._holds.keep(backup.id, self._hold)
 
 
 def contents(exported: Exported) -> list[Content]:

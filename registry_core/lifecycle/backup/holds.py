@@ -6,6 +6,8 @@ nothing for ever.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,6 +80,50 @@ class Holds:
             return {}
         objects = [each for page in pages for each in page.objects]
         return {each.name.removeprefix(_FOLDER): _hold(each) for each in objects}
+
+
+class HoldEnded(Exception):
+    """A hold came to its end before it was renewed: what it was for may be gone."""
+
+
+class Kept:
+    """One hold, which whoever works under it renews."""
+
+    def __init__(
+        self,
+        holds: Holds,
+        name: str,
+        hold: Hold,
+        now: Callable[[], datetime],
+        lifetime: timedelta | None = LIFETIME,
+    ) -> None:
+        """Without `lifetime` the hold keeps its end."""
+        self._holds = holds
+        self._name = name
+        self._hold = hold
+        self._now = now
+        self._lifetime = lifetime
+        self._renewing = asyncio.Lock()
+
+    async def renew(self) -> None:
+        """Holds for longer, in good time: a call once in half of the lifetime.
+
+        Raises `HoldEnded` where it has ended by now. It is not revived: collection may have been
+        in between.
+        """
+        async with self._renewing:
+            self._check()
+            lifetime, now = self._lifetime, self._now()
+            if lifetime is None or self._hold.until - now >= lifetime / 2:
+                return
+            longer = Hold(self._hold.begun, now + lifetime)
+            await self._holds.keep(self._name, longer)
+            self._check()  # It was written while the hold was still there.
+            self._hold = longer
+
+    def _check(self) -> None:
+        if self._now() >= self._hold.until:
+            raise HoldEnded(self._name)
 
 
 def _hold(listed: Listed) -> Hold:

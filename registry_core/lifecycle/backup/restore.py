@@ -11,16 +11,17 @@ import uuid
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.links import Links
 from registry_core.lifecycle.backup import derived, documents, stored, work
-from registry_core.lifecycle.backup.backup import SCHEMA, exported_rows, manifests
+from registry_core.lifecycle.backup.backup import exported_rows, manifests
 from registry_core.lifecycle.backup.derived import Bundle
 from registry_core.lifecycle.backup.documents import Backup, Content, Damaged, Exported
+from registry_core.lifecycle.backup.holds import Holds, Kept
 from registry_core.lifecycle.backup.progress import Counter, Progress, Step, Tell, nobody
 from registry_core.lifecycle.backup.shelves import Container, Shelf, transfer
 from registry_core.model.digest import Digest
@@ -32,13 +33,22 @@ from registry_core.storage.budget import attempts
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
-from registry_core.storage.faults import Ambiguous, RowExists, RowMissing, StoreMissing
+from registry_core.storage.faults import (
+    Ambiguous,
+    ConditionFailed,
+    RowExists,
+    RowMissing,
+    StoreMissing,
+)
 from registry_core.storage.lookup import look_up
 from registry_core.storage.objects import Location, Objects
 from registry_core.storage.pacing import together
 from registry_core.storage.tables import Row, Table
+from registry_core.system import SCHEMA_VERSION
 
 _UNDER_WAY = "restores/under-way.json"
+HELD_FOR = timedelta(days=30)
+"""How long a restore that was cut keeps what it has copied. Nobody uses the registry meanwhile."""
 _ATTEMPTS = 8
 _NOTHING = timedelta(0)
 
@@ -60,6 +70,12 @@ class _State:
     """The day in the names of the objects."""
     secret: str
     """What the rest of the names is made from, beside the digest."""
+    was_empty: bool = False
+    """Whether the registry was seen to be empty after this was written; nothing else was before."""
+
+    def dump(self) -> bytes:
+        """It as a document."""
+        return json.dumps(asdict(self)).encode()
 
     def name(self, digest: Digest) -> str:
         """The name that the object of a digest gets, in every run."""
@@ -101,6 +117,7 @@ class Restores:
         self._content = content
         self._now = now
         self._documents = Documents(connection, signing_keys.CONTAINER)
+        self._holds = Holds(connection)
 
     # Before anything is written.
 
@@ -109,13 +126,13 @@ class Restores:
     ) -> Ready:
         """Whether a backup is whole, and the registry empty. Writes nothing.
 
-        Raises `NoBackup`, `Damaged`, `NotEmpty`, `OtherRestore`.
+        Raises `NoPlace`, `NoBackup`, `Damaged`, `NotEmpty`, `OtherRestore`.
         """
         backup = await stored.choose(self._shelf, wanted)
-        if backup.schema != SCHEMA:
+        if backup.schema != SCHEMA_VERSION:
             raise Damaged(
                 f"the backup {backup.id} is of schema version {backup.schema}, and this release "
-                f"knows version {SCHEMA}: restore it with release {backup.release}"
+                f"knows version {SCHEMA_VERSION}: restore it with release {backup.release}"
             )
         if backup.rows_only and self._content is None:
             raise Damaged(
@@ -123,13 +140,10 @@ class Restores:
                 f"{backup.account}. Name its container with --content-from"
             )
         begun = await self._begun()
-        if begun is None:
+        if begun is not None:
+            _check_same(begun, backup)
+        if begun is None or not begun.was_empty:
             await self._check_empty()
-        elif begun.backup != backup.id:
-            raise OtherRestore(
-                f"the restore of the backup {begun.backup} was begun here and has not come to its "
-                f"end. Go on with it: --backup {begun.backup}"
-            )
         needed = await stored.check(self._shelf, backup, reads=reads, tell=tell)
         if backup.rows_only and self._content is not None:
             await _check_content(self._content, backup, needed)
@@ -170,13 +184,15 @@ class Restores:
     ) -> None:
         """Restores it. `prepare` makes the tables and the keys of a registry that has none.
 
-        Raises `Damaged`, and what storage raises: then the same again goes on with it.
+        Raises `Damaged`, `HoldEnded`, and what storage raises: then the same again goes on with it.
+        Raises `NotEmpty` and `OtherRestore` where that has come since `check`.
         """
         await prepare()
-        state = ready.begun or await self._begin(ready.backup)
+        state = await self._begin(ready.backup)
+        hold = await self._held(ready.backup)
         source = self._content if ready.backup.rows_only and self._content else self._shelf
         writing = _Writing(self._connection, state)
-        await _copy_content(source, writing, ready, tell)
+        await _copy_content(source, writing, ready, hold, tell)
         await self._write_registry(ready.backup, writing)
         entries: dict[str, list[Bundle]] = {}
         done = 0
@@ -190,25 +206,54 @@ class Restores:
                     entries.setdefault(partition, []).append(entry)
                 done += 1
                 tell(Progress(Step.ROWS, done, ready.backup.counts.repositories))
+            await hold.renew()
         for partition, some in entries.items():
             await writing.insert(self._connection.table(catalog.TABLE), partition, some)
+        await self._holds.end(_hold_name(ready.backup))
         await Objects(self._connection, signing_keys.CONTAINER).remove(_UNDER_WAY)
 
+    async def _held(self, backup: Backup) -> Kept:
+        """Holds what is copied until rows name it, before it is looked at what there is (G11)."""
+        name, now = _hold_name(backup), self._now()
+        hold = await self._holds.of(name, now) or await self._holds.make(name, now + HELD_FOR)
+        kept = Kept(self._holds, name, hold, self._now, HELD_FOR)
+        await kept.renew()
+        return kept
+
     async def _begin(self, backup: Backup) -> _State:
-        """Notes that it has begun, before anything else is written."""
-        state = _State(backup.id, self._now().date().isoformat(), str(uuid.uuid4()))
-        try:
-            await self._documents.write(_UNDER_WAY, json.dumps(asdict(state)).encode())
-        except (RowExists, Ambiguous):
-            found = await self._begun()
+        """Notes that it has begun, and then that the registry was empty: only then it may write.
+
+        Checking has taken its time. What died in between is checked anew by the next run. Raises
+        `NotEmpty`, having taken the note away, and `OtherRestore`.
+        """
+        async for _ in attempts(most=_ATTEMPTS):
+            with suppress(RowExists, ConditionFailed, Ambiguous):  # What is there tells.
+                await self._note(backup)
+            found = await self._documents.read(_UNDER_WAY)
             if found is None:
-                raise
-            if found.backup != backup.id:
-                raise OtherRestore(
-                    f"the restore of the backup {found.backup} was begun here meanwhile"
-                ) from None
-            return found
-        return state
+                continue
+            state, version = _State(**json.loads(found[0])), found[1]
+            _check_same(state, backup)
+            if state.was_empty:
+                return state
+            with suppress(ConditionFailed, Ambiguous):  # Another run of the same was faster.
+                return await self._confirm(state, version)
+        raise AssertionError("unreachable")
+
+    async def _note(self, backup: Backup) -> None:
+        state = _State(backup.id, self._now().date().isoformat(), str(uuid.uuid4()))
+        await self._documents.write(_UNDER_WAY, state.dump())
+
+    async def _confirm(self, state: _State, version: str) -> _State:
+        try:
+            await self._check_empty()
+        except NotEmpty:
+            system = Objects(self._connection, signing_keys.CONTAINER)
+            await system.remove(_UNDER_WAY, etag=version)
+            raise
+        confirmed = replace(state, was_empty=True)
+        await self._documents.write(_UNDER_WAY, confirmed.dump(), version)
+        return confirmed
 
     async def _write_registry(self, backup: Backup, writing: _Writing) -> None:
         """Access and policies, as far as the registry has no other."""
@@ -345,7 +390,21 @@ def _needs(exported: Exported) -> dict[Digest, _Need]:
     return needs
 
 
-async def _copy_content(source: Shelf, writing: _Writing, ready: Ready, tell: Tell) -> None:
+def _check_same(begun: _State, backup: Backup) -> None:
+    if begun.backup != backup.id:
+        raise OtherRestore(
+            f"the restore of the backup {begun.backup} was begun here and has not come to its "
+            f"end. Go on with it: --backup {begun.backup}"
+        )
+
+
+def _hold_name(backup: Backup) -> str:
+    return f"restore-{backup.id}"
+
+
+async def _copy_content(
+    source: Shelf, writing: _Writing, ready: Ready, hold: Kept, tell: Tell
+) -> None:
     """Copies what is not there. Objects that are there were written whole, by a run before."""
     there = await writing.shelf.names(writing.folder)
     missing = [
@@ -357,6 +416,7 @@ async def _copy_content(source: Shelf, writing: _Writing, ready: Ready, tell: Te
 
     async def copy(content: Content) -> None:
         digest = content.digest
+        await hold.renew()
         try:
             await transfer(
                 source,

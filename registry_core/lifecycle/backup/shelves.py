@@ -40,8 +40,16 @@ Source = Callable[[], Awaitable[str]]
 """Makes a signed address."""
 
 
+class NoPlace(Exception):
+    """There is no such folder or container. The text names it."""
+
+
 class Shelf(ABC):
-    """What a container and a folder have in common."""
+    """What a container and a folder have in common. As text, it is where it lies."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Raises `NoPlace` where there is no such folder or container. Makes nothing."""
 
     @abstractmethod
     async def names(self, prefix: str = "") -> Mapping[str, int]:
@@ -100,6 +108,17 @@ class Container(Shelf):
         self._bulk = Bulk(connection, container)
         self._signer = SasSigner(connection)
         self._copies = True
+
+    def __str__(self) -> str:
+        return f"{self._connection.blobs.url}/{self._container}/{self._prefix}".rstrip("/")
+
+    async def check(self) -> None:
+        """Raises `NoPlace` where there is no such container. Makes nothing."""
+        try:
+            async for _ in self._objects.contents(self._prefix):
+                return
+        except StoreMissing as error:
+            raise NoPlace(f"there is no container {self}") from error
 
     async def names(self, prefix: str = "") -> Mapping[str, int]:
         """The size of each object whose name begins so."""
@@ -175,6 +194,14 @@ class Folder(Shelf):
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def __str__(self) -> str:
+        return str(self._path)
+
+    async def check(self) -> None:
+        """Raises `NoPlace` where there is no such folder. Makes nothing."""
+        if not await asyncio.to_thread(self._path.is_dir):
+            raise NoPlace(f"there is no folder {self}")
+
     async def names(self, prefix: str = "") -> Mapping[str, int]:
         """The size of each file whose name begins so."""
         return await asyncio.to_thread(lambda: dict(self._files(prefix)))
@@ -229,17 +256,37 @@ class Folder(Shelf):
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[Check]:
-        """One process at a time has it; a process that ends has it no more. Raises `Taken`."""
+        """One process at a time has it; a process that ends has it no more. Raises `Taken`.
+
+        The file that it is locked by goes with the lock.
+        """
         # Windows has none: a backup to a container works there.
         import fcntl  # noqa: PLC0415
 
         self._path.mkdir(parents=True, exist_ok=True)
-        with (self._path / _BUSY).open("wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Taken(f"another process uses {self._path}") from error
-            yield _always
+        path = self._path / _BUSY
+        while True:
+            with path.open("wb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise Taken(f"another process uses {self._path}") from error
+                if not _is_at(path, file.fileno()):
+                    continue  # Its last owner has just taken it away: others lock a new one.
+                try:
+                    yield _always
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file still has its name. Opened anew: so a network's folder tells as well."""
+    try:
+        with path.open("rb") as found:
+            return os.path.samestat(os.fstat(found.fileno()), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _always() -> None:

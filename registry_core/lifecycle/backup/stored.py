@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +33,8 @@ class Found:
 
 
 async def found_on(shelf: Shelf) -> list[Found]:
-    """The backups there are, the oldest first."""
+    """The backups there are, the oldest first. Raises `NoPlace`."""
+    await shelf.check()
     names = await shelf.names(documents.BACKUPS)
     return [Found(each, await _read(shelf, each)) for each in documents.backups_in(names)]
 
@@ -48,12 +50,18 @@ async def _read(shelf: Shelf, listed: Listed) -> Backup | None:
 
 
 async def choose(shelf: Shelf, wanted: str | None) -> Backup:
-    """A backup, or without a name the newest that is complete. Raises `NoBackup`, `Damaged`."""
+    """A backup, or without a name the newest that is complete.
+
+    Raises `NoPlace`, `NoBackup`, `Damaged`.
+    """
+    await shelf.check()
     listed = documents.backups_in(await shelf.names(documents.BACKUPS))
     complete = [each.backup for each in listed if each.is_complete]
     known = ", ".join(complete[-5:]) or "none"
     if wanted is None and not complete:
-        raise NoBackup("there is no complete backup. Make one, or run the backup again to end it")
+        raise NoBackup(
+            f"there is no complete backup in {shelf}. Make one, or run the backup again to end it"
+        )
     chosen = complete[-1] if wanted is None else wanted
     if chosen not in complete:
         if any(each.backup == chosen for each in listed):
@@ -61,7 +69,7 @@ async def choose(shelf: Shelf, wanted: str | None) -> Backup:
                 f"the backup {chosen} is not complete: it was not run to its end. Run the backup "
                 f"again to end it, or choose another (complete: {known})"
             )
-        raise NoBackup(f"there is no backup {chosen} (the newest: {known})")
+        raise NoBackup(f"there is no backup {chosen} in {shelf} (the newest: {known})")
     name = documents.last_name(chosen)
     return Backup.parse(name, await shelf.read(name))
 
@@ -155,9 +163,11 @@ async def prune(
 
     All but the newest `keep`, or those that began `before` a time. The newest complete one stays,
     and whatever began after it. Raises `Taken` while another process works on the shelf, and
-    `Damaged` where a backup that stays is: what it needs is not known.
+    `Damaged` where a backup that stays is: what it needs is not known. Raises `NoPlace`. A dry run
+    writes nothing, and so takes no lock.
     """
-    async with shelf.locked() as lock:
+    await shelf.check()
+    async with nullcontext(_nobody_asks) if dry_run else shelf.locked() as lock:
         listed = documents.backups_in(await shelf.names(documents.BACKUPS))
         complete = [each.backup for each in listed if each.is_complete]
         if not complete:
@@ -187,6 +197,10 @@ async def prune(
         if not dry_run:
             await work.each(sorted(surplus), remove, lambda: False)
         return Pruned(sorted(going), len(surplus), sum(surplus.values()))
+
+
+def _nobody_asks() -> None:
+    """What a dry run has in place of the check of a lock."""
 
 
 async def _remove(shelf: Shelf, backup: str, lock: Check) -> None:

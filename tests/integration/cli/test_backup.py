@@ -111,6 +111,7 @@ def test_a_registry_is_backed_up_to_a_container_and_restored_in_another_account(
     status, out, _ = run("backup", "list", place, "-o", "json")
     listed = json.loads(out)
     assert (status, listed[0]["backup"], len(listed)) == (0, made["backup"], 2)
+    assert {each["state"] for each in (made, *listed)} == {"complete"}
     status, out, _ = run("backup", "prune", place, "--keep", "1", "-o", "json")
     assert (status, json.loads(out)["backups"]) == (0, [made["backup"]])
 
@@ -141,11 +142,39 @@ def test_a_backup_in_a_folder_that_was_cut_is_listed_and_refused(run: Run, tmp_p
     last.rename(last.with_name("unfinished.json"))
     status, out, _ = run("backup", "list", tmp_path.as_uri())
     assert "not complete" in out
+    damaged = tmp_path / "backups" / "2020-01-01T000000Z" / "backup.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{")
+    status, out, _ = run("backup", "list", str(tmp_path), "-o", "json")
+    states = [(each["state"], each["isComplete"]) for each in json.loads(out)]
+    assert (status, states) == (0, [("damaged", False), ("not complete", False)])
+    damaged.unlink()
     status, _, err = run("restore", str(tmp_path))
     assert status == 1
-    assert "there is no complete backup" in err
+    assert f"there is no complete backup in {tmp_path}" in err
     status, _, err = run("restore", str(tmp_path), "--backup", last.parent.name)
     assert (status, "is not complete: it was not run to its end" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("in_source")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "backup list {}",
+        "backup prune {} --keep 1",
+        "backup prune {} --keep 1 --dry-run",
+        "restore {}",
+        "restore {} --dry-run",
+    ],
+)
+def test_a_folder_that_is_not_there_is_named_and_not_made(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    mistyped = tmp_path / "mistyped"
+    status, out, err = run(*command.format(mistyped).split())
+    assert (status, out) == (1, "")
+    assert f"there is no folder {mistyped}" in err
+    assert not mistyped.exists()
 
 
 @pytest.mark.usefixtures("in_source")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gzip
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
 from registry_core.blobs import rows as blob_rows
 from registry_core.lifecycle.backup import documents, stored
-from registry_core.lifecycle.backup.backup import SCHEMA, Backups, Wanted
+from registry_core.lifecycle.backup.backup import Backups, Wanted
 from registry_core.lifecycle.backup.holds import Holds
-from registry_core.lifecycle.backup.shelves import Container, Folder, Shelf
+from registry_core.lifecycle.backup.shelves import Container, Folder, NoPlace, Shelf
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.settings import Settings
 from registry_core.storage import budget, bulk, tables
@@ -29,7 +31,6 @@ from registry_core.storage.documents import Documents
 from registry_core.storage.faults import Taken
 from registry_core.storage.lease import Lease
 from registry_core.storage.objects import Objects
-from registry_core.system import SCHEMA_VERSION
 from tests.integration.core.backup.conftest import Accounts, emulator
 from tests.integration.core.backup.support import (
     fill,
@@ -73,10 +74,6 @@ async def delete_all(client: Client, but: str = "") -> None:
             answer = await client.send("DELETE", f"/acr/v1/{name}")
             assert answer.status_code in (202, 405), answer.text
     assert not (await purge(client)).failed
-
-
-def test_the_rows_that_are_exported_are_of_this_release() -> None:
-    assert SCHEMA == SCHEMA_VERSION
 
 
 @pytest.mark.rule("B2", "B3", "B7")
@@ -378,6 +375,60 @@ async def test_reading_a_folder_for_long_is_no_storage_that_hangs(
     assert clock > 10 * 2, "all was read twice"
 
 
+def everything(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.rule("B5")
+@pytest.mark.parametrize("kind", ["folder", "container"])
+async def test_a_dry_run_of_pruning_makes_nothing_and_names_a_place_that_is_not_there(
+    client: Client, here: Accounts, tmp_path: Path, kind: str
+) -> None:
+    async with container(here) as there:
+        shelf = Folder(tmp_path / "mistyped") if kind == "folder" else there
+        name = "/mistyped" if kind == "folder" else "/backups/of/this/registry"
+        for asks in (
+            stored.prune(shelf, keep=1, dry_run=True),
+            stored.prune(shelf, keep=1),
+            stored.found_on(shelf),
+            stored.choose(shelf, None),
+        ):
+            with pytest.raises(NoPlace, match=f"there is no {kind} .*{name}$"):
+                await asks
+        assert not everything(tmp_path)
+        await backups(client, shelf).run()
+        await shelf.remove("busy")
+        before = await shelf.names()
+        written = everything(tmp_path)
+        await stored.prune(shelf, keep=1, dry_run=True)
+        assert await shelf.names() == before
+        assert everything(tmp_path) == written
+
+
+@pytest.mark.rule("B5")
+async def test_a_lock_whose_file_was_taken_away_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner ends between the opening and the locking: then two would lock different files."""
+    flock, owner, has_ended = fcntl.flock, Folder(tmp_path).locked(), False
+    await owner.__aenter__()
+
+    def ends_before(file: IO[bytes], operation: int) -> None:
+        nonlocal has_ended
+        if not has_ended:
+            has_ended = True
+            with suppress(StopIteration):
+                owner.__aexit__(None, None, None).send(None)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", ends_before)
+    async with Folder(tmp_path).locked():
+        with pytest.raises(Taken):
+            async with Folder(tmp_path).locked():
+                pass
+    assert not (tmp_path / "busy").exists()
+
+
 @pytest.mark.rule("B5")
 async def test_one_process_at_a_time_works_on_a_shelf(
     here: Accounts, client: Client, tmp_path: Path
@@ -386,6 +437,7 @@ async def test_one_process_at_a_time_works_on_a_shelf(
         with pytest.raises(Taken):
             await backups(client, Folder(tmp_path)).run()
     await backups(client, Folder(tmp_path)).run()
+    assert not (tmp_path / "busy").exists()
     connection = client.services.connection
     first, second = (Lease(connection, "content", "busy", patience=0) for _ in range(2))
     async with first.taken() as lease:
