@@ -19,7 +19,7 @@ from registry_core.lifecycle.backup.places import SETTING, Place, WrongPlace, op
 from registry_core.lifecycle.backup.progress import Progress as Far
 from registry_core.lifecycle.backup.progress import Step
 from registry_core.lifecycle.backup.restore import NotEmpty, OtherRestore, Ready, Restores
-from registry_core.lifecycle.backup.shelves import NoPlace, Shelf
+from registry_core.lifecycle.backup.shelves import Folder, NoPlace, Shelf
 from registry_core.lifecycle.backup.snapshot import Unsettled
 from registry_core.lifecycle.backup.stored import Found, NoBackup
 from registry_core.settings import Settings
@@ -113,14 +113,21 @@ async def back_up(arguments: argparse.Namespace) -> Result:
     """Makes a backup, lists the backups, or deletes old ones. Raises `CommandError`."""
     _check(arguments)
     with _told():
+        folder = Place.parse(arguments.destination).folder
+        if arguments.action is not None and folder is not None:
+            return await _look_after(arguments, Folder(folder))  # Nothing is asked of a registry.
         async with connection() as own, _shelf(arguments.destination, own) as shelf:
             # A long list of calls is no storage that hangs: only time without an answer counts.
             with budgeted(Budget(PATIENCE_SECONDS, attempts=sys.maxsize)):
-                if arguments.action == "list":
-                    return _listed(await stored.found_on(shelf))
-                if arguments.action == "prune":
-                    return await _prune(arguments, shelf)
+                if arguments.action is not None:
+                    return await _look_after(arguments, shelf)
                 return await _make(arguments, own, shelf)
+
+
+async def _look_after(arguments: argparse.Namespace, shelf: Shelf) -> Result:
+    if arguments.action == "list":
+        return _listed(await stored.found_on(shelf))
+    return await _prune(arguments, shelf)
 
 
 def _check(arguments: argparse.Namespace) -> None:

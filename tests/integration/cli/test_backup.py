@@ -156,6 +156,20 @@ def test_a_backup_in_a_folder_that_was_cut_is_listed_and_refused(run: Run, tmp_p
     assert (status, "is not complete: it was not run to its end" in err) == (1, True)
 
 
+@pytest.mark.usefixtures("in_source", "image")
+def test_the_backups_in_a_folder_need_no_registry(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the account was lost."""
+    for _ in range(2):
+        assert run("backup", str(tmp_path))[0] == 0
+    monkeypatch.delenv("RegistryStorage")
+    status, out, _ = run("backup", "list", str(tmp_path), "-o", "json")
+    assert (status, len(json.loads(out))) == (0, 2)
+    status, out, _ = run("backup", "prune", str(tmp_path), "--keep", "1", "-o", "json")
+    assert (status, len(json.loads(out)["backups"])) == (0, 1)
+
+
 @pytest.mark.usefixtures("in_source")
 @pytest.mark.parametrize(
     "command",
