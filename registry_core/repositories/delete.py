@@ -196,10 +196,11 @@ class Deletions:
         manifest = StoredManifest.from_row(row)
         # Refused before anything else is read, as far as can be told by then.
         Doomed(manifest).check()
+        children = () if is_kept else await self._children(manifest)
         named, is_last, (needs, child_etags), _ = await asyncio.gather(
             self._executor.query(repository, rows.tags_of(digest)),
             self._is_last(repository, survey, key),
-            self._enter(repository) if is_kept else self._hints(repository, manifest),
+            self._enter(repository) if is_kept else self._hints(repository, manifest, children),
             # Of what can be restored nothing is freed; what is left of it is looked at.
             announcement.make(() if is_kept else [blob.digest for blob in manifest.blobs]),
         )
@@ -222,9 +223,10 @@ class Deletions:
         await self._soft_delete.enter(repository)
         return {}, {}
 
-    async def _hints(self, repository: RepositoryName, manifest: StoredManifest) -> _Hints:
+    async def _hints(
+        self, repository: RepositoryName, manifest: StoredManifest, children: Sequence[Digest]
+    ) -> _Hints:
         """What only hints at the manifest: the versions of its rows `r:` and `c:`."""
-        children = await self._children(manifest)
         return await both(
             self._links.requirement_etags(
                 repository, [blob.digest for blob in manifest.blobs], manifest.digest
