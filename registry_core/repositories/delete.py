@@ -27,8 +27,6 @@ from registry_core.storage import tables
 from registry_core.storage.faults import StorageFault
 from registry_core.storage.pacing import both
 
-_Hints = tuple[dict[Digest, str], dict[str, str]]
-
 
 @dataclass(frozen=True)
 class _Tagged:
@@ -196,13 +194,16 @@ class Deletions:
         manifest = StoredManifest.from_row(row)
         # Refused before anything else is read, as far as can be told by then.
         Doomed(manifest).check()
+        # Of what can be restored nothing is freed.
+        freed = () if is_kept else [blob.digest for blob in manifest.blobs]
         children = () if is_kept else await self._children(manifest)
-        named, is_last, (needs, child_etags), _ = await asyncio.gather(
+        named, is_last, needs, child_etags, _, _ = await asyncio.gather(
             self._executor.query(repository, rows.tags_of(digest)),
             self._is_last(repository, survey, key),
-            self._enter(repository) if is_kept else self._hints(repository, manifest, children),
-            # Of what can be restored nothing is freed; what is left of it is looked at.
-            announcement.make(() if is_kept else [blob.digest for blob in manifest.blobs]),
+            self._links.requirement_etags(repository, freed, digest),
+            self._etags(repository, [rows.child(child, digest) for child in children]),
+            announcement.make(freed),
+            self._enter(repository, is_kept=is_kept),
         )
         goes = is_last and plan.may_go(survey.rows[rows.REPOSITORY])
         (tags, surplus), entry = await asyncio.gather(
@@ -218,21 +219,10 @@ class Deletions:
             child_etags,
         )
 
-    async def _enter(self, repository: RepositoryName) -> _Hints:
-        """Of what can be restored nothing is freed."""
-        await self._soft_delete.enter(repository)
-        return {}, {}
-
-    async def _hints(
-        self, repository: RepositoryName, manifest: StoredManifest, children: Sequence[Digest]
-    ) -> _Hints:
-        """What only hints at the manifest: the versions of its rows `r:` and `c:`."""
-        return await both(
-            self._links.requirement_etags(
-                repository, [blob.digest for blob in manifest.blobs], manifest.digest
-            ),
-            self._etags(repository, [rows.child(child, manifest.digest) for child in children]),
-        )
+    async def _enter(self, repository: RepositoryName, *, is_kept: bool) -> None:
+        """Has the repository listed among those in which something can be restored."""
+        if is_kept:
+            await self._soft_delete.enter(repository)
 
     async def _children(self, manifest: StoredManifest) -> Sequence[Digest]:
         if manifest.media_type.lower() not in INDEXES:
