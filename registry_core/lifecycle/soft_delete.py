@@ -10,7 +10,6 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -30,7 +29,7 @@ from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.settings import Settings
 from registry_core.storage import tables
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import ConditionFailed, RowMissing, StorageFault
+from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing, StorageFault
 from registry_core.storage.tables import Row
 
 ENTRY_AGE = 3 * CHANGE_DEADLINE
@@ -243,9 +242,13 @@ class Purge:
         if await self._executor.between(repository, range_.first, range_.end, 1):
             return
         if remembered := found[rows.REMEMBERED]:
-            with suppress(ConditionFailed, RowMissing):
+            try:
                 changes = [tables.delete(rows.REMEMBERED, remembered.etag)]
                 await self._executor.transact(repository, changes)
+            except (ConditionFailed, RowMissing):
+                pass
+            except Ambiguous:
+                return  # With its entry it is found again.
         if entry.timestamp + self._entry_age <= self._now():
             await self._soft_delete.repositories.leave(repository, entry.etag)
 

@@ -153,6 +153,7 @@ class Restorations:
                     lambda read, moment: plan.restore(
                         repository, read.rows, read.restorable, change, moment
                     ),
+                    takes_away=False,
                 )
                 tell(made.plan.events)
                 if made.read.is_hidden:
