@@ -191,6 +191,19 @@ def time_of(text: str) -> datetime:
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def time_asked(arguments: argparse.Namespace) -> datetime:
+    """The time that `--as-of` names, or now; only a dry run may name one. Raises `UsageError`."""
+    now = datetime.now(UTC)
+    if arguments.as_of is None:
+        return now
+    if not arguments.dry_run:
+        raise UsageError("--as-of needs --dry-run: nothing is deleted before its time")
+    try:
+        return time_of(arguments.as_of)
+    except ValueError as error:
+        raise UsageError("--as-of: use a time such as 2027-01-31T00:00:00Z") from error
+
+
 def written(time: datetime | None) -> str | None:
     """A time for people and programs: RFC 3339, seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kept, Kind, Report, Thing
@@ -18,8 +18,7 @@ from slipway_cli.command import (
     Result,
     Row,
     Shaped,
-    UsageError,
-    time_of,
+    time_asked,
     written,
 )
 from slipway_cli.output.cells import Size, count, size_text
@@ -63,7 +62,7 @@ class _Told:
 
 async def collect(arguments: argparse.Namespace) -> Result:
     """Walks over all there is, and answers what went by kind. Raises `CommandError`."""
-    as_of = _as_of(arguments)
+    as_of = time_asked(arguments)
     async with connection() as opened:
         await check_schema(System(opened))
         collector = Collector.of(opened, Settings.from_environment())
@@ -81,18 +80,6 @@ async def collect(arguments: argparse.Namespace) -> Result:
             result,
         )
     return result
-
-
-def _as_of(arguments: argparse.Namespace) -> datetime:
-    now = datetime.now(UTC)
-    if arguments.as_of is None:
-        return now
-    if not arguments.dry_run:
-        raise UsageError("--as-of needs --dry-run: nothing is deleted before its time")
-    try:
-        return time_of(arguments.as_of)
-    except ValueError as error:
-        raise UsageError("--as-of: use a time such as 2027-01-31T00:00:00Z") from error
 
 
 def _summary(told: _Told, report: Report) -> str:

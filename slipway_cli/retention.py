@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from registry_core.lifecycle.retention.policies import Policies, PolicyChanged
@@ -35,7 +34,7 @@ from slipway_cli.command import (
     Row,
     Shaped,
     UsageError,
-    time_of,
+    time_asked,
     written,
 )
 from slipway_cli.output.cells import count
@@ -213,7 +212,7 @@ class _Told:
 
 async def run(arguments: argparse.Namespace) -> Result:
     """Deletes by the rules, and answers what went by which rule and why."""
-    how = How(_as_of(arguments), arguments.dry_run, arguments.force)
+    how = How(time_asked(arguments), arguments.dry_run, arguments.force)
     try:
         only = Glob.parse(arguments.repository) if arguments.repository else None
     except GlobError as error:
@@ -240,18 +239,6 @@ async def run(arguments: argparse.Namespace) -> Result:
     if made.stopped:
         raise PartlyDone(_stopped(made), result)
     return result
-
-
-def _as_of(arguments: argparse.Namespace) -> datetime:
-    now = datetime.now(UTC)
-    if arguments.as_of is None:
-        return now
-    if not arguments.dry_run:
-        raise UsageError("--as-of needs --dry-run: nothing is deleted before its time")
-    try:
-        return time_of(arguments.as_of)
-    except ValueError as error:
-        raise UsageError("--as-of: use a time such as 2027-01-31T00:00:00Z") from error
 
 
 def _stopped(made: Run) -> str:

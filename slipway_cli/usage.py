@@ -47,17 +47,4 @@ def _rows(total: Total) -> list[Row]:
 
 
 def _document(total: Total, as_of: datetime) -> dict[str, object]:
-    figures = total.figures
-    return {
-        "asOf": written(as_of),
-        "repositoryCount": total.repositories,
-        "blobCount": figures.blobs,
-        "size": figures.size,
-        "sharedCount": figures.shared,
-        "sharedSize": figures.shared_size,
-        "waitingCount": figures.waiting,
-        "waitingSize": figures.waiting_size,
-        "uploadCount": total.uploads,
-        "uploadSize": total.uploads_size,
-        "storedSize": total.stored_size,
-    }
+    return {"asOf": written(as_of), **total.counts}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,3 +63,11 @@ class Finding:
     """Else it is garbage: something was begun and not ended, and nobody can see it."""
     digest: str = ""
     """Of a row in table `blobs`: its partition. Else it is a row of the repository."""
+
+
+def same(found: Iterable[Finding], finding: Finding) -> Finding | None:
+    """The finding among others that names the same thing as broken, if there is one."""
+    for each in found:
+        if each.is_broken and (each.invariant, each.key) == (finding.invariant, finding.key):
+            return each
+    return None

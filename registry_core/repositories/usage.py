@@ -94,9 +94,7 @@ class Usages:
         """
         partition = rows.partition(repository)
         known = await self._known(repository)
-        if self._is_good(known):
-            return self._told(repository, known)
-        if current().left < _SECONDS_LEFT:
+        if self._is_good(known) or current().left < _SECONDS_LEFT:
             return self._told(repository, known)
         async with self._turns.take(partition):
             known = await self._known(repository)

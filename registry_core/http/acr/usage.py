@@ -91,18 +91,9 @@ def _total(total: Total) -> dict[str, object] | None:
     """What the nightly counts know; None before the first."""
     if total.as_of is None:
         return None
-    figures, oldest = total.figures, total.oldest
+    oldest = total.oldest
     return {
-        "repositoryCount": total.repositories,
-        "blobCount": figures.blobs,
-        "size": figures.size,
-        "sharedCount": figures.shared,
-        "sharedSize": figures.shared_size,
-        "waitingCount": figures.waiting,
-        "waitingSize": figures.waiting_size,
-        "uploadCount": total.uploads,
-        "uploadSize": total.uploads_size,
-        "storedSize": total.stored_size,
+        **total.counts,
         "isComplete": total.is_complete,
         "asOf": answers.time(total.as_of),
         "oldest": answers.time(oldest) if oldest else None,

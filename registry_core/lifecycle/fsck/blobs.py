@@ -14,7 +14,7 @@ from registry_core.lifecycle.collection.stores import Stores
 from registry_core.lifecycle.fsck.parsing import why_unreadable_blob
 from registry_core.lifecycle.fsck.settle import Unsettled, settled, version
 from registry_core.model.digest import Digest
-from registry_core.model.invariants import Finding, Invariant
+from registry_core.model.invariants import Finding, Invariant, same
 from registry_core.storage import keys
 from registry_core.storage.objects import Location, ObjectState
 from registry_core.storage.tables import Row
@@ -70,10 +70,7 @@ class Blob:
 
     def still(self, finding: Finding) -> Finding | None:
         """The same finding, if it is true of these rows."""
-        for each in self.findings():
-            if each.is_broken and (each.invariant, each.key) == (finding.invariant, finding.key):
-                return each
-        return None
+        return same(self.findings(), finding)
 
     def findings(self) -> Iterable[Finding]:
         """All that is wrong."""

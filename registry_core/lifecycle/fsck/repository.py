@@ -12,7 +12,7 @@ from registry_core.lifecycle.fsck.parsing import check_content, why_unreadable, 
 from registry_core.lifecycle.fsck.settle import Unsettled, settled, version
 from registry_core.model.attributes import COLUMNS as ATTRIBUTES
 from registry_core.model.digest import Digest
-from registry_core.model.invariants import Finding, Invariant
+from registry_core.model.invariants import Finding, Invariant, same
 from registry_core.model.manifest import References
 from registry_core.model.names import RepositoryName, Tag
 from registry_core.model.threads import beside
@@ -135,10 +135,7 @@ class Few:
 
     def still(self, finding: Finding) -> Finding | None:
         """The same finding, if it is true of these rows."""
-        for each in self.findings():
-            if each.is_broken and (each.invariant, each.key) == (finding.invariant, finding.key):
-                return each
-        return None
+        return same(self.findings(), finding)
 
     def findings(self) -> Iterable[Finding]:
         """What is wrong with these rows, if no others count."""

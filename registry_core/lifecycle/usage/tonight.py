@@ -6,16 +6,13 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from registry_core.lifecycle import measures
+from registry_core.lifecycle.usage.count import Count
 from registry_core.lifecycle.usage.total import PARTS, Total
 from registry_core.model.metrics import Metric
 from registry_core.settings import Settings
 from registry_core.storage.connection import Connection
-
-if TYPE_CHECKING:
-    from registry_core.lifecycle.usage.count import Count
 
 SECONDS = 90.0
 """For so long a part is counted: other jobs of the night need their time as well."""
@@ -24,9 +21,6 @@ _LOGGER = logging.getLogger("slipway.usage")
 
 async def count_tonight(connection: Connection, settings: Settings) -> None:
     """Counts tonight's part of the registry that a connection leads to."""
-    # No instance for HTTP has to load this.
-    from registry_core.lifecycle.usage.count import Count  # noqa: PLC0415
-
     total = await count(Count.of(connection, settings))
     if total is not None and total.is_complete:
         await measures.tell(connection, settings, {Metric.STORAGE_USED: total.stored_size})

@@ -83,6 +83,23 @@ class Total:
         """All bytes in the container of content."""
         return self.figures.size + self.figures.doomed_size + self.uploads_size
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What is known, as programs are told of it."""
+        figures = self.figures
+        return {
+            "repositoryCount": self.repositories,
+            "blobCount": figures.blobs,
+            "size": figures.size,
+            "sharedCount": figures.shared,
+            "sharedSize": figures.shared_size,
+            "waitingCount": figures.waiting,
+            "waitingSize": figures.waiting_size,
+            "uploadCount": self.uploads,
+            "uploadSize": self.uploads_size,
+            "storedSize": self.stored_size,
+        }
+
     def shared(self, by_part: Mapping[int, tuple[date, int]]) -> int | None:
         """A repository's shared bytes: of each part, those of its last count.
 
