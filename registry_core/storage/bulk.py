@@ -16,7 +16,7 @@ from registry_core.storage.budget import Budget, attempts, budgeted
 from registry_core.storage.calls import Request
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Ambiguous
-from registry_core.storage.objects import address
+from registry_core.storage.objects import address, metadata_headers
 from registry_core.storage.pacing import together
 
 COPIED_BLOCK = 64 * 1024 * 1024
@@ -26,7 +26,6 @@ SENT_BLOCK = 8 * 1024 * 1024
 _COPY_SECONDS = 120.0
 """How long storage may take to copy a block: a busy account gives little to each."""
 _ATTEMPTS = 4
-_METADATA = "x-ms-meta-"
 
 Moved = Callable[[int], None]
 """Is told of so many bytes that have arrived."""
@@ -78,7 +77,7 @@ class Bulk:
                 del held[:SENT_BLOCK]
                 count += 1
         if not count:
-            headers = {"x-ms-blob-type": "BlockBlob", **_metadata(metadata)}
+            headers = {"x-ms-blob-type": "BlockBlob", **metadata_headers(metadata)}
             await self._send(name, "", headers, bytes(held), moved)
             return
         await self._send(name, _block_query(count), {}, bytes(held), moved)
@@ -93,7 +92,7 @@ class Bulk:
     async def _commit(self, name: str, count: int, metadata: Mapping[str, str]) -> None:
         blocks = "".join(f"<Latest>{each}</Latest>" for each in map(_block_id, range(count)))
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'
-        await self._put(name, "?comp=blocklist", _metadata(metadata), body.encode())
+        await self._put(name, "?comp=blocklist", metadata_headers(metadata), body.encode())
 
     async def _put(
         self, name: str, query: str, headers: Mapping[str, str], body: bytes = b""
@@ -123,7 +122,3 @@ def _block_id(number: int) -> str:
 
 def _block_query(number: int) -> str:
     return f"?comp=block&blockid={quote(_block_id(number), safe='')}"
-
-
-def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {f"{_METADATA}{name}": value for name, value in metadata.items()}

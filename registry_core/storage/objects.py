@@ -108,7 +108,7 @@ class Objects:
         A lost answer is resolved by the metadata: the object is ours, or there is none and the
         call is sent again. Raises `RowExists`, and `Unavailable` when storage stays unreachable.
         """
-        headers = _APPEND_BLOB | _IF_MISSING | _metadata(metadata)
+        headers = _APPEND_BLOB | _IF_MISSING | metadata_headers(metadata)
         etag, _ = await self._make(name, 0, metadata, lambda: self._put(name, "", headers))
         return etag
 
@@ -192,7 +192,7 @@ class Objects:
         call is sent again. Ours may have been there for long then: False where that is not known.
         Raises `Unavailable` when storage stays unreachable.
         """
-        headers = _BLOCK_BLOB | _IF_MISSING | _metadata(metadata)
+        headers = _BLOCK_BLOB | _IF_MISSING | metadata_headers(metadata)
         _, is_new = await self._make(
             name, len(data), metadata, lambda: self._put(name, "", headers, data)
         )
@@ -212,7 +212,7 @@ class Objects:
         `ConditionFailed`, also where the lost one was applied; `RowMissing`; and `Unavailable` when
         storage stays unreachable.
         """
-        headers = {"If-Match": etag} | _metadata(metadata)
+        headers = {"If-Match": etag} | metadata_headers(metadata)
         async for _ in attempts(most=_ATTEMPTS):
             try:
                 return await self._put(name, "?comp=metadata", headers)
@@ -227,7 +227,7 @@ class Objects:
 
         Raises `ConditionFailed`, `RowMissing` and `Ambiguous`.
         """
-        await self._put(name, "", _APPEND_BLOB | {"If-Match": etag} | _metadata(metadata))
+        await self._put(name, "", _APPEND_BLOB | {"If-Match": etag} | metadata_headers(metadata))
 
     async def remove(
         self, name: str, *, etag: str = "", unmodified_since: datetime | None = None
@@ -317,7 +317,8 @@ class Objects:
         return b"".join([chunk async for chunk in self.read(location, 0, size)])
 
 
-def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The headers that give an object its metadata."""
     return {f"{_METADATA}{name}": value for name, value in metadata.items()}
 
 

@@ -21,7 +21,7 @@ from registry_core.blobs import rows as blob_rows
 from registry_core.blobs.rows import Link
 from registry_core.lifecycle.backup import documents, work
 from registry_core.lifecycle.backup.documents import Backup, Content, Counts, Document, Exported
-from registry_core.lifecycle.backup.holds import LIFETIME, Hold, HoldEnded, Holds, Kept
+from registry_core.lifecycle.backup.holds import LIFETIME, Hold, HoldEnded, Holds, KeptHold
 from registry_core.lifecycle.backup.progress import Counter, Progress, Step, Tell, nobody
 from registry_core.lifecycle.backup.shelves import Check, Container, Shelf, transfer
 from registry_core.lifecycle.backup.snapshot import Snapshots
@@ -103,7 +103,7 @@ class Backups:
                     return await self._run(backup, hold, over, check, tell)
 
     async def _run(
-        self, backup: Backup, hold: Kept, over: float, check: Check, tell: Tell
+        self, backup: Backup, hold: KeptHold, over: float, check: Check, tell: Tell
     ) -> Outcome:
         backup = await self._export(backup, hold, over, tell)
         if backup.following is not None:
@@ -119,7 +119,7 @@ class Backups:
         backup = await self._complete(backup, needed, copied.lost)
         return Outcome(backup, True, copied.count, copied.size)
 
-    async def _begin(self, wanted: Wanted) -> tuple[Backup, Kept]:
+    async def _begin(self, wanted: Wanted) -> tuple[Backup, KeptHold]:
         """The backup that is gone on with, or a new one, held (B1)."""
         names = await self._shelf.names(documents.BACKUPS)
         rows_only = wanted.keep_for is not None
@@ -144,7 +144,7 @@ class Backups:
 
     async def _unfinished(
         self, names: Iterable[str], *, rows_only: bool
-    ) -> tuple[Backup, Kept] | None:
+    ) -> tuple[Backup, KeptHold] | None:
         """The newest backup that can be gone on with, and its hold, renewed."""
         is_newest = True
         for listed in reversed(documents.backups_in(names)):
@@ -172,9 +172,9 @@ class Backups:
                 )
         return None
 
-    def _kept(self, backup: Backup, hold: Hold) -> Kept:
+    def _kept(self, backup: Backup, hold: Hold) -> KeptHold:
         lifetime = None if backup.rows_only else LIFETIME
-        return Kept(self._holds, backup.id, hold, self._now, lifetime)
+        return KeptHold(self._holds, backup.id, hold, self._now, lifetime)
 
     async def _save(self, backup: Backup) -> None:
         await self._shelf.write(documents.unfinished_name(backup.id), backup.dump())
@@ -186,7 +186,7 @@ class Backups:
 
     # Rows.
 
-    async def _export(self, backup: Backup, hold: Kept, over: float, tell: Tell) -> Backup:
+    async def _export(self, backup: Backup, hold: KeptHold, over: float, tell: Tell) -> Backup:
         """Exports what is not exported yet (B2)."""
         if backup.following is None:
             return backup
@@ -289,7 +289,7 @@ class Backups:
 
     # Content.
 
-    async def _needed(self, backup: Backup, hold: Kept) -> dict[str, Content]:
+    async def _needed(self, backup: Backup, hold: KeptHold) -> dict[str, Content]:
         """The content that the exported rows name, by digest; read from the documents.
 
         So it is seen that these are as they were written.
@@ -338,7 +338,7 @@ class _Copied:
 class _Copying:
     """Copies content that the shelf does not have (B3)."""
 
-    def __init__(self, connection: Connection, shelf: Shelf, hold: Kept) -> None:
+    def __init__(self, connection: Connection, shelf: Shelf, hold: KeptHold) -> None:
         self._source = Container(connection, blob_rows.CONTAINER)
         self._shelf = shelf
         self._hold = hold

@@ -86,7 +86,7 @@ class HoldEnded(Exception):
     """A hold came to its end before it was renewed: what it was for may be gone."""
 
 
-class Kept:
+class KeptHold:
     """One hold, which whoever works under it renews."""
 
     def __init__(

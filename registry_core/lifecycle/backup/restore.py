@@ -21,7 +21,7 @@ from registry_core.lifecycle.backup import derived, documents, stored, work
 from registry_core.lifecycle.backup.backup import exported_rows, manifests
 from registry_core.lifecycle.backup.derived import Bundle
 from registry_core.lifecycle.backup.documents import Backup, Content, Damaged, Exported
-from registry_core.lifecycle.backup.holds import Holds, Kept
+from registry_core.lifecycle.backup.holds import Holds, KeptHold
 from registry_core.lifecycle.backup.progress import Counter, Progress, Step, Tell, nobody
 from registry_core.lifecycle.backup.shelves import Container, Shelf, transfer
 from registry_core.model.digest import Digest
@@ -212,11 +212,11 @@ class Restores:
         await self._holds.end(_hold_name(ready.backup))
         await Objects(self._connection, signing_keys.CONTAINER).remove(_UNDER_WAY)
 
-    async def _held(self, backup: Backup) -> Kept:
+    async def _held(self, backup: Backup) -> KeptHold:
         """Holds what is copied until rows name it, before it is looked at what there is (G11)."""
         name, now = _hold_name(backup), self._now()
         hold = await self._holds.of(name, now) or await self._holds.make(name, now + HELD_FOR)
-        kept = Kept(self._holds, name, hold, self._now, HELD_FOR)
+        kept = KeptHold(self._holds, name, hold, self._now, HELD_FOR)
         await kept.renew()
         return kept
 
@@ -403,7 +403,7 @@ def _hold_name(backup: Backup) -> str:
 
 
 async def _copy_content(
-    source: Shelf, writing: _Writing, ready: Ready, hold: Kept, tell: Tell
+    source: Shelf, writing: _Writing, ready: Ready, hold: KeptHold, tell: Tell
 ) -> None:
     """Copies what is not there. Objects that are there were written whole, by a run before."""
     there = await writing.shelf.names(writing.folder)
