@@ -6,11 +6,8 @@ fail, `seed` decides which. With `short` the times that the registry counts on a
 done, and an answer in whose course a call failed has the header `X-Interference`.
 """
 
-import importlib.util
 import json
 import os
-import sys
-from pathlib import Path
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response
@@ -18,15 +15,10 @@ from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Respon
 from registry_core.http.surface import Surface
 from registry_core.registry import Registry
 from tests.interference.chance import ChanceHook, met
+from tests.loading import load_app
 from tests.soak import times
 
-_ROOT = Path(__file__).resolve().parents[2]
-_specification = importlib.util.spec_from_file_location("slipway", _ROOT / "function_app.py")
-assert _specification
-assert _specification.loader
-_slipway = importlib.util.module_from_spec(_specification)
-sys.path.insert(0, str(_ROOT))
-_specification.loader.exec_module(_slipway)
+_slipway = load_app()
 
 _asked = json.loads(os.environ["INTERFERENCE"])
 _hook = ChanceHook(_asked["share"], _asked["seed"])

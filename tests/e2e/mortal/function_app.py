@@ -4,27 +4,18 @@ A request with the header `X-Die` gets no answer: the process is killed before o
 storage call that the header names, as in `before 3` or `after 1`, counted within the request.
 """
 
-import importlib.util
 import os
 import signal
-import sys
 from contextvars import ContextVar
-from pathlib import Path
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from tests.interference.hook import InterferingHook
 from tests.interference.kinds import Interference, SeenCall
+from tests.loading import load_app
 
-_ROOT = Path(__file__).resolve().parents[3]
-_specification = importlib.util.spec_from_file_location("slipway", _ROOT / "function_app.py")
-assert _specification
-assert _specification.loader
-_slipway = importlib.util.module_from_spec(_specification)
-sys.path.insert(0, str(_ROOT))
-_specification.loader.exec_module(_slipway)
-
+_slipway = load_app()
 _functions = {f.get_function_name(): f.get_user_function() for f in _slipway.app.get_functions()}
 _sentence: ContextVar[str] = ContextVar("sentence", default="")
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -75,17 +75,18 @@ def admin(nobody: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 Ran = tuple[int, str, str]
+Run = Callable[..., Ran]
 Slipway = Callable[[str], Ran]
 
 
 @pytest.fixture
-def slipway(capsys: pytest.CaptureFixture[str]) -> Slipway:
-    """Runs a command; answers its status, its output and what it said beside."""
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command, given word by word; its status, its output and what it said beside."""
 
-    def call(words: str) -> Ran:
+    def call(*words: str) -> Ran:
         capsys.readouterr()
         try:
-            status = main(words.split())
+            status = main(words)
         except SystemExit as ended:
             status = int(str(ended.code))
         said = capsys.readouterr()
@@ -93,6 +94,12 @@ def slipway(capsys: pytest.CaptureFixture[str]) -> Slipway:
         return status, said.out, said.err
 
     return call
+
+
+@pytest.fixture
+def slipway(run: Run) -> Slipway:
+    """Runs a command, given as a person types it."""
+    return lambda words: run(*words.split())
 
 
 @pytest.fixture

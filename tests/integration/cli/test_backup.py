@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +13,10 @@ import pytest
 
 from devhost.processes.azurite import ACCOUNT_NAME, Azurite
 from devhost.processes.process import HostProcess
-from slipway_cli.main import main
-from tests.integration.cli.conftest import ROOT
+from tests.integration.cli.conftest import ROOT, Run
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
 
 PASSWORD = secrets.token_urlsafe(32)
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +29,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     with Azurite(tmp_path_factory.mktemp("target")) as running:
         yield running
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; its status, what it answers and what else it says."""
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = main(arguments)
-        except SystemExit as error:
-            status = int(error.code or 0)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return command
 
 
 @contextmanager

@@ -19,12 +19,13 @@ from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
 from registry_core.storage.objects import Objects
-from tests.integration.cli.test_gc import Run, azurite, registry, run
+from tests.integration.cli.conftest import Run
+from tests.integration.cli.test_gc import azurite, registry
 
 LAYER_BYTES = 512
 """Of an image that the tests make."""
 
-__all__ = ["azurite", "registry", "run"]
+__all__ = ["azurite", "registry"]
 
 
 def change(azurite: Azurite, work: Callable[[Connection], Awaitable[object]]) -> None:

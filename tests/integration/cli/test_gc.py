@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,13 +13,11 @@ import pytest
 
 from devhost.processes.azurite import Azurite
 from devhost.processes.process import HostProcess
-from slipway_cli.main import main
-from tests.integration.cli.conftest import ROOT
+from tests.integration.cli.conftest import ROOT, Run
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
 
 PASSWORD = secrets.token_urlsafe(32)
 LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="seconds")
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -29,21 +27,6 @@ def azurite(
     with Azurite(tmp_path_factory.mktemp("azurite")) as running:
         monkeypatch.setenv("RegistryStorage", running.connection_string)
         yield running
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; its status, what it answers and what else it says."""
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = main(arguments)
-        except SystemExit as error:
-            status = int(error.code or 0)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return command
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,12 @@ from devhost.processes.azurite import Azurite
 from devhost.processes.process import HostProcess
 from registry_core.lifecycle.retention import retention
 from registry_core.settings import Settings
-from slipway_cli.main import main
-from tests.integration.cli.conftest import ROOT
+from tests.integration.cli.conftest import ROOT, Run
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
 
 PASSWORD = secrets.token_urlsafe(32)
 EVERYWHERE = {"name": "all", "repositories": ["**"], "untagged": {"olderThan": "1d"}}
 LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="seconds")
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +53,15 @@ def run(
     http: httpx.Client,
     azurite: Azurite,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: Run,
 ) -> Run:
-    """Runs a command; its status, what it answers and what else it says."""
+    """Runs a command, in a registry without rules at first."""
     monkeypatch.setenv("RegistryStorage", azurite.connection_string)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = main(arguments)
-        except SystemExit as error:
-            status = int(error.code or 0)
-        said = capsys.readouterr()
-        return status, said.out, said.err
 
     none = io.TextIOWrapper(io.BytesIO(b'{"version": 1, "rules": []}'))
     monkeypatch.setattr("sys.stdin", none)
-    assert command("retention", "set", "-")[0] == 0
-    return command
+    assert run("retention", "set", "-")[0] == 0
+    return run
 
 
 def fill(http: httpx.Client, repository: str, count: int, tag: str = "") -> list[Image]:
