@@ -16,7 +16,7 @@ from registry_core.errors import BlobUnknown, Unsupported
 from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.storage import keys, tables
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import attempts, repeated
 from registry_core.storage.cache import Cache, Ticket
 from registry_core.storage.faults import (
     Ambiguous,
@@ -82,14 +82,10 @@ class Links:
 
     async def _touch(self, repository: RepositoryName, digest: Digest) -> None:
         touched = tables.merge(rows.link(repository), Touched=self._time())
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._table.transact(str(digest), [touched])
-                return
-            except RowMissing as fault:
-                raise BlobUnknown(detail={"digest": str(digest)}) from fault
-            except Ambiguous:
-                continue
+        try:
+            await repeated(lambda: self._table.transact(str(digest), [touched]), most=_ATTEMPTS)
+        except RowMissing as fault:
+            raise BlobUnknown(detail={"digest": str(digest)}) from fault
 
     async def known(self, repository: RepositoryName, digest: Digest) -> Link | None:
         """The link, from memory or the table; None if there is none. It may be out of date."""
@@ -289,15 +285,11 @@ class Links:
             tables.merge(rows.link(repository), Touched=self._time(), **{rows.GOING: ""}),
             tables.upsert(rows.requirement(repository, manifest)),
         ]
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._table.transact(str(digest), changes)
-                return True
-            except RowMissing:
-                return False
-            except Ambiguous:
-                continue
-        raise AssertionError("unreachable")
+        try:
+            await repeated(lambda: self._table.transact(str(digest), changes), most=_ATTEMPTS)
+        except RowMissing:
+            return False
+        return True
 
     async def requirement_etags(
         self, repository: RepositoryName, digests: Iterable[Digest], manifest: Digest

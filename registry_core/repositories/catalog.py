@@ -8,11 +8,12 @@ it has entered its repository leaves an entry without one, for the sweep.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from registry_core.model.names import REPOSITORY_ALPHABET, RepositoryName
 from registry_core.storage import keys, tables
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import attempts, repeated
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
 from registry_core.storage.tables import Page, Row, RowChange, Table
 
@@ -51,12 +52,10 @@ class Catalog:
 
     async def enter(self, repository: RepositoryName) -> None:
         """Has the repository listed. Changes the version of an entry that is there."""
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._table.transact(self._partition, [entry(repository, self._now())])
-                return
-            except Ambiguous:
-                continue
+        await repeated(
+            lambda: self._table.transact(self._partition, [entry(repository, self._now())]),
+            most=_ATTEMPTS,
+        )
 
     async def show(
         self, repository: RepositoryName, is_shown: Callable[[], Awaitable[bool]]
@@ -95,14 +94,8 @@ class Catalog:
         if version is None:
             return
         removed = tables.delete(entry_key(repository), version)
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._table.transact(self._partition, [removed])
-                return
-            except (ConditionFailed, RowMissing):
-                return
-            except Ambiguous:
-                continue
+        with suppress(ConditionFailed, RowMissing):
+            await repeated(lambda: self._table.transact(self._partition, [removed]), most=_ATTEMPTS)
 
     async def entries(self, first: str, columns: tuple[str, ...], limit: int) -> Page:
         """Up to `limit` entries from the key `first` on, in order."""

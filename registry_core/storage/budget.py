@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
 from registry_core.errors import Unavailable
+from registry_core.storage.faults import Ambiguous
+
+T = TypeVar("T")
 
 MAX_ATTEMPTS = 100
 """The most attempts of one request, all its loops together."""
@@ -125,3 +128,16 @@ class attempts:  # noqa: N801 - reads as the function that it stands for
                 raise Unavailable(self._message)
             await asyncio.sleep(wait)
         return self._count
+
+
+async def repeated(call: Callable[[], Awaitable[T]], *, most: int) -> T:
+    """What a call answers that may as well be made twice: again, where its answer got lost.
+
+    Raises what it raises, and `Unavailable` after `most` attempts.
+    """
+    async for _ in attempts(most=most):
+        try:
+            return await call()
+        except Ambiguous:
+            continue
+    raise AssertionError("unreachable")

@@ -12,10 +12,9 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import quote
 
-from registry_core.storage.budget import Budget, attempts, budgeted
+from registry_core.storage.budget import Budget, budgeted, repeated
 from registry_core.storage.calls import Request
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import Ambiguous
 from registry_core.storage.objects import address, metadata_headers
 from registry_core.storage.pacing import together
 
@@ -98,12 +97,9 @@ class Bulk:
         self, name: str, query: str, headers: Mapping[str, str], body: bytes = b""
     ) -> None:
         url = f"{address(self._blobs.url, self._container, name)}{query}"
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._blobs.write(Request("PUT", url, dict(headers), body))
-                return
-            except Ambiguous:
-                continue
+        await repeated(
+            lambda: self._blobs.write(Request("PUT", url, dict(headers), body)), most=_ATTEMPTS
+        )
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:

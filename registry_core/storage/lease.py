@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from registry_core.errors import Unavailable
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import repeated
 from registry_core.storage.bulk import Bulk, nothing_moved, whole
 from registry_core.storage.calls import Request
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import Ambiguous, RowMissing, StorageFault, Taken
+from registry_core.storage.faults import RowMissing, StorageFault, Taken
 from registry_core.storage.objects import address
 
 SECONDS = 30
@@ -97,9 +97,6 @@ class Lease:
             headers["x-ms-proposed-lease-id"] = self._id
         else:
             headers["x-ms-lease-id"] = self._id
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._blobs.write(Request("PUT", self._url, dict(headers)))
-                return
-            except Ambiguous:
-                continue
+        await repeated(
+            lambda: self._blobs.write(Request("PUT", self._url, dict(headers))), most=_ATTEMPTS
+        )

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 from registry_core.errors import SizeInvalid
-from registry_core.storage.budget import attempts, current
+from registry_core.storage.budget import attempts, current, repeated
 from registry_core.storage.calls import Answer, Request
 from registry_core.storage.connection import Connection
 from registry_core.storage.contents import Contents
@@ -242,15 +242,14 @@ class Objects:
             # In whole seconds, as storage has the times of objects.
             time = unmodified_since.astimezone(UTC)
             headers["If-Unmodified-Since"] = format_datetime(time, usegmt=True)
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._blobs.write(Request("DELETE", self._url(name), dict(headers)))
-                return True
-            except RowMissing:
-                return False
-            except Ambiguous:
-                continue
-        raise AssertionError("unreachable")
+        try:
+            await repeated(
+                lambda: self._blobs.write(Request("DELETE", self._url(name), dict(headers))),
+                most=_ATTEMPTS,
+            )
+        except RowMissing:
+            return False
+        return True
 
     async def contents(self, prefix: str, delimiter: str = "") -> AsyncIterator[Contents]:
         """What has a name that begins so, in order, up to 5,000 a storage call.

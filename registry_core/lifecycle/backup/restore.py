@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
@@ -29,7 +30,7 @@ from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog, rows
 from registry_core.repositories.rows import StoredBlob
 from registry_core.storage import keys, tables
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import attempts, repeated
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.storage.documents import Documents
@@ -272,14 +273,8 @@ class Restores:
             await writing.insert(table, partition, changes)
 
     async def _write_document(self, name: str, content: bytes) -> None:
-        async for _ in attempts(most=_ATTEMPTS):
-            try:
-                await self._documents.write(name, content)
-                return
-            except RowExists:
-                return
-            except Ambiguous:
-                continue
+        with suppress(RowExists):
+            await repeated(lambda: self._documents.write(name, content), most=_ATTEMPTS)
 
 
 @dataclass
@@ -335,12 +330,7 @@ class _Writing:
         changes = [tables.upsert(blob_rows.requirement(name, each)) for each in need.by]
         for first in range(0, len(changes), tables.MAX_TRANSACTION_ROWS):
             some = changes[first : first + tables.MAX_TRANSACTION_ROWS]
-            async for _ in attempts(most=_ATTEMPTS):
-                try:
-                    await self._blobs.transact(str(digest), some)
-                    break
-                except Ambiguous:
-                    continue
+            await repeated(partial(self._blobs.transact, str(digest), some), most=_ATTEMPTS)
         return location
 
     async def _large_manifests(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from registry_core.blobs import rows
@@ -17,7 +18,7 @@ from registry_core.lifecycle.collection.partition import (
 from registry_core.lifecycle.collection.report import Kind, Report, Tell, Thing, Visit
 from registry_core.lifecycle.collection.stores import ATTEMPTS, Stores
 from registry_core.storage import tables
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import attempts, repeated
 from registry_core.storage.faults import Ambiguous, ConditionFailed, RowExists, RowMissing
 from registry_core.storage.pacing import together
 
@@ -83,12 +84,6 @@ class BlobVisits:
 
     async def _forget(self, digest: str, doomed: Doomed) -> None:
         """Deletes a row `x:`, unless another visit did."""
-        async for _ in attempts(most=ATTEMPTS):
-            try:
-                row = tables.delete(doomed.row.key, doomed.row.etag)
-                await self._stores.blobs.transact(digest, [row])
-                return
-            except (ConditionFailed, RowMissing):
-                return
-            except Ambiguous:
-                continue
+        row = tables.delete(doomed.row.key, doomed.row.etag)
+        with suppress(ConditionFailed, RowMissing):
+            await repeated(lambda: self._stores.blobs.transact(digest, [row]), most=ATTEMPTS)

@@ -12,9 +12,9 @@ from registry_core.model.digest import Digest
 from registry_core.model.names import RepositoryName
 from registry_core.repositories import catalog, rows
 from registry_core.storage import keys
-from registry_core.storage.budget import attempts
+from registry_core.storage.budget import repeated
 from registry_core.storage.connection import Connection
-from registry_core.storage.faults import Ambiguous, ConditionFailed, RowMissing
+from registry_core.storage.faults import ConditionFailed, RowMissing
 from registry_core.storage.lookup import look_up
 from registry_core.storage.objects import Objects
 from registry_core.storage.pacing import together
@@ -91,15 +91,11 @@ async def delete_each(table: Table, partition: str, deletions: Sequence[RowChang
 
 
 async def _delete_all(table: Table, partition: str, deletions: Sequence[RowChange]) -> bool:
-    async for _ in attempts(most=ATTEMPTS):
-        try:
-            await table.transact(partition, deletions)
-            return True
-        except (ConditionFailed, RowMissing):
-            return False
-        except Ambiguous:
-            continue
-    raise AssertionError("unreachable")
+    try:
+        await repeated(lambda: table.transact(partition, deletions), most=ATTEMPTS)
+    except (ConditionFailed, RowMissing):
+        return False
+    return True
 
 
 def repository_of(partition: str) -> RepositoryName:
