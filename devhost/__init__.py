@@ -61,8 +61,9 @@ Queues:
 * without `extensionBundle` in host.json, an app with a queue trigger is refused, in the words that
   the real host writes to its log while it leaves the function out.
 
-For all of them, `%SETTING%` is resolved, functions that are not `async` run in a bounded number of
-threads, and a function that calls `sys.exit` has failed, without this host's ending.
+For all of them, `%SETTING%` is resolved, `AzureWebJobs.<name>.Disabled` switches a function off,
+functions that are not `async` run in a bounded number of threads, and a function that calls
+`sys.exit` has failed, without this host's ending.
 
 It does not imitate:
 

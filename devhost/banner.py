@@ -67,5 +67,7 @@ def _triggers(app: FunctionApp, now: datetime) -> Iterator[str]:
         yield f"Timer {timer.function.name} ({timer.schedule.expression}): next {when}"
     for queue in app.queues:
         yield f"Queue {queue.queue_name}: {queue.function.name}"
+    if app.disabled:
+        yield f"Switched off by AzureWebJobs.<name>.Disabled: {', '.join(app.disabled)}"
     if app.not_run:
         yield f"Not run here, because their triggers are not supported: {', '.join(app.not_run)}"

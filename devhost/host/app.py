@@ -25,7 +25,11 @@ _BUNDLE = (
 
 @dataclass(frozen=True, slots=True)
 class FunctionApp:
-    """An app as the host knows it; the functions in `not_run` have triggers of other types."""
+    """An app as the host knows it.
+
+    The functions in `not_run` have triggers of other types, and those in `disabled` are switched
+    off by the app setting `AzureWebJobs.<name>.Disabled`.
+    """
 
     http_functions: Mapping[str, Function]
     routes: RouteTable
@@ -33,6 +37,7 @@ class FunctionApp:
     queues: tuple[QueueFunction, ...] = ()
     queues_options: QueuesOptions = field(default_factory=QueuesOptions)
     not_run: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
 
 
 def read_local_settings(app_dir: Path) -> dict[str, str]:
@@ -63,8 +68,13 @@ def load_app(app_dir: Path) -> FunctionApp:
     """
     host = HostJson.read(app_dir)
     index = _Index(host.route_prefix, has_extensions=host.has_extensions)
+    disabled = []
     for function in _import_app(app_dir).get_functions():
-        index.add(function)
+        name = function.get_function_name()
+        if _is_disabled(name, os.environ):
+            disabled.append(name)
+        else:
+            index.add(function)
     _reject_conflicts(index.routes)
     return FunctionApp(
         http_functions=index.http_functions,
@@ -73,7 +83,18 @@ def load_app(app_dir: Path) -> FunctionApp:
         queues=tuple(index.queues),
         queues_options=host.queues,
         not_run=tuple(index.not_run),
+        disabled=tuple(disabled),
     )
+
+
+def _is_disabled(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether an app setting switches the function off, spelt in any case as the host reads it.
+
+    https://learn.microsoft.com/azure/azure-functions/disable-function
+    """
+    setting = f"AzureWebJobs.{name}.Disabled".lower()
+    values = (value for key, value in environment.items() if key.lower() == setting)
+    return any(value.strip().lower() in {"true", "1"} for value in values)
 
 
 def _import_app(app_dir: Path) -> Any:

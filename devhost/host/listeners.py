@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from devhost.host.app import FunctionApp
 from devhost.triggers.clock import SystemClock
-from devhost.triggers.queues import QueueListener
 from devhost.triggers.schedule_monitor import ScheduleMonitor
 from devhost.triggers.timers import TimerListener
 from devhost.triggers.worker import Worker
@@ -30,8 +29,16 @@ def create_listeners(app: FunctionApp, worker: Worker, data_dir: Path) -> list[L
     """Return a listener for each timer and queue trigger; timers are remembered in `data_dir`."""
     monitor, clock = ScheduleMonitor(data_dir / "timers"), SystemClock()
     timers = [TimerListener(timer, worker, monitor, clock) for timer in app.timers]
-    queues = [QueueListener(queue, worker, app.queues_options) for queue in app.queues]
-    return [*timers, *queues]
+    return [*timers, *_queue_listeners(app, worker)]
+
+
+def _queue_listeners(app: FunctionApp, worker: Worker) -> Iterator[Listener]:
+    if app.queues:
+        # It loads part of Azure's SDK, which an app without queues does without.
+        from devhost.triggers.queue_listener import QueueListener  # noqa: PLC0415
+
+        for queue in app.queues:
+            yield QueueListener(queue, worker, app.queues_options)
 
 
 class Listeners:

@@ -23,8 +23,9 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from devhost.host_json import QueuesOptions
 from devhost.processes.azurite import Azurite
 from devhost.triggers import clock, queue_messages
+from devhost.triggers.queue_listener import QueueListener
 from devhost.triggers.queue_messages import LEASE
-from devhost.triggers.queues import QueueFunction, QueueListener
+from devhost.triggers.queues import QueueFunction
 from devhost.triggers.worker import Function, UserFunction, Worker
 from tests.patience import PATIENCE
 

@@ -224,6 +224,7 @@ def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Pat
         ),
         queues=(QueueFunction(function("collect"), "garbage", ""),),
         not_run=("arrived (blobTrigger)",),
+        disabled=("nap",),
     )
     text = welcome(
         options(tmp_path), environment, 7071, app, password_in_environment=False, storage=None
@@ -233,3 +234,4 @@ def test_the_welcome_tells_of_every_function_that_no_request_calls(tmp_path: Pat
     assert "Timer idle (0 0 0 30 2 *): next never\n" in text
     assert "Queue garbage: collect\n" in text
     assert "Not run here, because their triggers are not supported: arrived (blobTrigger)\n" in text
+    assert "Switched off by AzureWebJobs.<name>.Disabled: nap\n" in text

@@ -75,6 +75,19 @@ def test_functions_with_other_triggers_are_named_but_not_run(tmp_path: Path) -> 
     assert not app.http_functions
 
 
+def test_a_setting_switches_off_a_function_of_any_trigger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AzureWebJobs.one.Disabled", "true")
+    monkeypatch.setenv("AZUREWEBJOBS.WORK.DISABLED", "1")
+    monkeypatch.setenv("AzureWebJobs.two.Disabled", "false")
+    source = route("one", 'route="a"') + route("two", 'route="b"') + queue("q-1", "CONNECTION")
+    app = load_app(write(tmp_path, source))
+    assert app.disabled == ("one", "work")
+    assert [each.template for each in app.routes.routes] == ["api/b"]
+    assert not app.queues
+
+
 def test_a_timer_has_a_schedule_which_may_be_a_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devhost.host_json import QueuesOptions
+from devhost.triggers.queue_listener import Backoff
 from devhost.triggers.queue_messages import decode
-from devhost.triggers.queues import Backoff, QueueFunction
+from devhost.triggers.queues import QueueFunction
 from devhost.triggers.worker import Function
 
 BASE64 = QueuesOptions()
