@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
-import aiohttp
-
 from registry_core.storage.budget import current
+from registry_core.storage.client.body import TooLarge
+from registry_core.storage.client.choice import connections
 
 FETCH_SECONDS = 5.0
 """The longest that a fetch may take."""
@@ -23,23 +24,15 @@ async def fetch_json(uri: str) -> dict[str, Any]:
     seconds = min(FETCH_SECONDS, current().left)
     if seconds <= 0:
         raise TimeoutError
-    timeout = aiohttp.ClientTimeout(total=seconds)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(uri, allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                raise ValueError(f"status {response.status}")
-            content = await response.content.read(_MAX_BYTES + 1)
-            while len(content) <= _MAX_BYTES and not response.content.at_eof():
-                content += await response.content.read(_MAX_BYTES + 1)
-    except aiohttp.ClientError as error:
-        raise OSError(type(error).__name__) from error
-    if len(content) > _MAX_BYTES:
-        raise ValueError("the answer is too large")
+        async with asyncio.timeout(seconds), connections() as there:
+            reply = await there.exchange("GET", uri, {}, most=_MAX_BYTES)
+    except TooLarge as error:
+        raise ValueError(str(error)) from error
+    if reply.status != 200:
+        raise ValueError(f"status {reply.status}")
     try:
-        document = json.loads(content)
+        document = json.loads(reply.body)
     except RecursionError as error:
         raise ValueError("the answer is nested too deeply") from error
     if not isinstance(document, dict):

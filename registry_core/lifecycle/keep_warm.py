@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
-import aiohttp
+from registry_core.storage.client.choice import connections
 
 _LOGGER = logging.getLogger("slipway")
 _TIMEOUT_SECONDS = 30.0
 """An instance that starts from nothing was reported to take as long."""
+
+_MOST_BYTES = 64 * 1024
 
 
 async def ask_health(host: str) -> None:
@@ -17,13 +20,11 @@ async def ask_health(host: str) -> None:
     Timers have instances of their own, so only a request that comes by the front end keeps one that
     serves HTTP. What fails is one line in the log: the next time comes by itself.
     """
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"https://{host}/healthz", allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                _LOGGER.warning("keep warm: %s answered %d", host, response.status)
-    except (aiohttp.ClientError, OSError) as error:
+        async with asyncio.timeout(_TIMEOUT_SECONDS), connections() as there:
+            reply = await there.exchange("GET", f"https://{host}/healthz", {}, most=_MOST_BYTES)
+    except OSError as error:
         _LOGGER.warning("keep warm: %s cannot be reached: %s", host, type(error).__name__)
+    else:
+        if reply.status != 200:
+            _LOGGER.warning("keep warm: %s answered %d", host, reply.status)

@@ -14,8 +14,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import aiohttp
-
+from registry_core.storage.client.choice import connections
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import Refused
 
@@ -26,6 +25,7 @@ MOST_SERIES = 2_000
 SCOPE = "https://monitoring.azure.com/.default"
 """What the token must be for."""
 _SEND_SECONDS = 10.0
+_MOST_BYTES = 64 * 1024
 _LOGGER = logging.getLogger("slipway")
 
 Token = Callable[[], Awaitable[str]]
@@ -109,7 +109,7 @@ class MetricsSender:
             return
         try:
             await self._post(self._lines(gathered))
-        except (aiohttp.ClientError, OSError, TimeoutError, Refused, ValueError) as error:
+        except (OSError, Refused, ValueError) as error:
             # Once, not each minute.
             if not self._has_failed:
                 _LOGGER.warning("metrics could not be sent: %s %s", type(error).__name__, error)
@@ -136,14 +136,10 @@ class MetricsSender:
         async with asyncio.timeout(_SEND_SECONDS):
             if self._token is not None:
                 headers["Authorization"] = f"Bearer {await self._token()}"
-            async with (
-                aiohttp.ClientSession() as session,
-                session.post(
-                    self._url, data=body, headers=headers, allow_redirects=False
-                ) as response,
-            ):
-                if response.status >= 300:
-                    raise ValueError(f"Azure Monitor answered {response.status}")
+            async with connections() as there:
+                reply = await there.exchange("POST", self._url, headers, body, most=_MOST_BYTES)
+            if reply.status >= 300:
+                raise ValueError(f"Azure Monitor answered {reply.status}")
 
     def _lines(self, gathered: dict[_Key, _Values]) -> bytes:
         """A line for each metric, minute and set of dimensions."""

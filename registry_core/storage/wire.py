@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
-
-import aiohttp
-from yarl import URL
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from registry_core import __version__
 from registry_core.errors import Unavailable
 from registry_core.storage.budget import current
 from registry_core.storage.calls import Answer, CallHook, Request
+from registry_core.storage.client.choice import connections
+from registry_core.storage.client.connection import PIECE
 from registry_core.storage.faults import Ambiguous, refusal
+
+if TYPE_CHECKING:
+    from registry_core.storage.client.pool import Pool
+    from registry_core.storage.client.proxied import ProxiedPool
 
 READ_BACK_OFF_SECONDS = 1.0
 """How long a read waits before it is tried again, on average, the first time; then twice that."""
 _READ_ATTEMPTS = 3
-_CONNECT_SECONDS = 5
-_CONNECTIONS = 100
-"""The most connections to one service."""
-_PIECE = 512 * 1024
-"""How many bytes of a body the transport is given at a time. Of what it cannot send at once it
-makes a copy; yet each piece waits its turn on the event loop, while storage waits for it."""
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _USER_AGENT = f"slipway/{__version__}"
 
 T = TypeVar("T")
@@ -44,46 +39,26 @@ class Wire:
 
     def __init__(self, hook: CallHook) -> None:
         self.hook = hook
-        self._session: aiohttp.ClientSession | None = None
+        self._connections: Pool | ProxiedPool | None = None
 
     async def exchange(self, request: Request) -> Answer:
         """Sends a signed request once. Raises `Ambiguous` where no answer came."""
+        moved = current().renew if request.is_content or request.size > PIECE else None
+        request.headers["User-Agent"] = _USER_AGENT
+        if self._connections is None:
+            self._connections = connections()
         try:
-            async with self._open().request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                data=_body_of(request),
-                allow_redirects=False,
-            ) as response:
-                body = await _read(response, is_content=request.is_content)
-        except (aiohttp.ClientError, OSError) as error:
-            raise Ambiguous(f"{type(error).__name__}: {error}") from error
-        return Answer(response.status, response.headers, body)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # What a whole call may take is `calls.in_time`'s.
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                # To look for a proxy at every call costs more than the call.
-                trust_env=any(map(_is_set, _PROXIES)),
-                auto_decompress=False,
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
-                headers={"User-Agent": _USER_AGENT},
+            reply = await self._connections.exchange(
+                request.method, request.url, request.headers, request.body, moved
             )
-            # aiohttp by itself sends an idempotent request again when a kept connection breaks
-            # off, and so would apply a PUT twice and report the second answer: "the condition is
-            # not met", for a write that succeeded. It has no public switch.
-            self._session._retry_connection = False  # noqa: SLF001
-        return self._session
+        except OSError as error:
+            raise Ambiguous(f"{type(error).__name__}: {error}") from error
+        return Answer(reply.status, reply.headers, reply.body)
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connections is not None:
+            await self._connections.close()
 
 
 class Service:
@@ -122,31 +97,3 @@ class Service:
         if answer.status >= 300:
             raise refusal(answer.status, answer.headers, answer.body)
         return answer
-
-
-def _is_set(variable: str) -> bool:
-    return bool(os.environ.get(variable) or os.environ.get(variable.upper()))
-
-
-def _body_of(request: Request) -> bytes | memoryview | AsyncIterator[memoryview] | None:
-    if request.size > _PIECE:
-        request.headers["Content-Length"] = str(request.size)  # Else it were sent in chunks.
-        return _pieces(memoryview(request.body))
-    return request.body or None
-
-
-async def _pieces(data: memoryview) -> AsyncIterator[memoryview]:
-    """`data` as a body that shares its memory, and is sent as fast as the connection takes it."""
-    for start in range(0, len(data), _PIECE):
-        yield data[start : start + _PIECE]
-        current().renew()
-
-
-async def _read(response: aiohttp.ClientResponse, *, is_content: bool) -> bytes:
-    if not is_content:
-        return await response.read()
-    pieces = []
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        current().renew()
-    return b"".join(pieces)

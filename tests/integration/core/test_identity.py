@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import httpx
 import jwt
 import pytest
@@ -24,6 +23,7 @@ from devhost.cert import CertificateDirectory
 from devhost.processes.azurite import Azurite
 from registry_core.settings import Settings, StorageSettings
 from registry_core.storage import connection, sdk
+from registry_core.storage.client import pool
 from tests.integration.core.support import Client, connect, digest_of
 
 
@@ -67,9 +67,8 @@ async def by_identity(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Client]:
-    connector = partial(aiohttp.TCPConnector, ssl=trust)
     sdk_client = partial(BlobServiceClient, connection_verify=str(certificates.authority))
-    monkeypatch.setattr(aiohttp, "TCPConnector", connector)
+    monkeypatch.setattr(pool, "trust", lambda: trust)
     monkeypatch.setattr(sdk, "BlobServiceClient", sdk_client)
     monkeypatch.setattr(connection, "_identity", lambda _: LocalCredential())
     with Azurite(

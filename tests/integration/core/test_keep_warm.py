@@ -23,10 +23,10 @@ async def test_a_host_that_does_not_answer_is_one_line_in_the_log(
     closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "slipway"):
-        await keep_warm.ask_health(f"localhost:{closed_port}")
+        await keep_warm.ask_health(f"127.0.0.1:{closed_port}")
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"keep warm: localhost:{closed_port} cannot be reached: ClientConnectorError"
+        f"keep warm: 127.0.0.1:{closed_port} cannot be reached: ConnectionRefusedError"
     )
     assert record.exc_info is None
 

@@ -28,6 +28,7 @@ from registry_core.auth.peers import PeerKeys
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.cache import Cache
+from registry_core.storage.client import pool
 from tests.integration.core.auth.test_sign_in import Guest, basic, claims_of, make_token
 from tests.integration.core.support import Client, connect, digest_of
 from tests.patience import PATIENCE
@@ -97,7 +98,7 @@ async def near(
     settings: Settings, certificates: CertificateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Region]:
     trust = ssl.create_default_context(cafile=certificates.authority)
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trust)
+    monkeypatch.setattr(pool, "trust", lambda: trust)
     mine = replace(
         settings, login_servers=(GLOBAL, "near.example.com"), entra=EntraSettings(TENANT)
     )

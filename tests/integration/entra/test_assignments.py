@@ -17,6 +17,7 @@ from registry_core.auth.identity import Identity, IdentityKind
 from registry_core.model.names import RepositoryPattern
 from registry_core.settings import AdminSettings, EntraSettings, Settings, StorageSettings
 from registry_core.storage.cache import Cache
+from registry_core.storage.client import pool
 from tests.entra_issuer import ACR, EntraIssuer
 from tests.integration.core.auth.test_sign_in import SERVICE, Guest, basic, claims_of
 from tests.integration.core.support import Client, connect
@@ -34,6 +35,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 @pytest.fixture
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraIssuer]:
     with EntraIssuer(tmp_path) as started:
+        monkeypatch.setattr(pool, "trust", started.trust)
         monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", started.trust())
         yield started
 

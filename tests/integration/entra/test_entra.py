@@ -16,6 +16,7 @@ import pytest
 from registry_core.auth.entra import Entra, EntraRefused
 from registry_core.errors import TooManyRequests, Unavailable
 from registry_core.settings import EntraSettings
+from registry_core.storage.client import pool
 from tests.entra_issuer import ACR, EntraIssuer
 
 OWN = "api://registry"
@@ -31,6 +32,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def issuer(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EntraIssuer]:
     with EntraIssuer(certificates) as started:
         # What a process that begins with SSL_CERT_FILE has.
+        monkeypatch.setattr(pool, "trust", started.trust)
         monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", started.trust())
         yield started
 
