@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = (
-    "import azure.functions, azurefunctions.extensions.http.fastapi, aiohttp, jwt, "
+    "import azure.functions, azurefunctions.extensions.http.fastapi, jwt, "
     "cryptography.hazmat.primitives.ciphers.aead"
 )
 """The libraries without which there is no function app that speaks to storage and signs tokens."""

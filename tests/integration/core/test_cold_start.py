@@ -8,8 +8,8 @@ from bench import cold_start
 from devhost.processes.azurite import Azurite
 from tests.integration.core.conftest import PASSWORD
 
-BUDGET = 1.5
-"""The app's imports to those of the required libraries alone; measured at 1.2 to 1.4.
+BUDGET = 1.75
+"""The app's imports to those of the required libraries alone; measured at 1.4 to 1.6.
 
 It is a ratio of processor times taken in turn, the least of several each: seconds say nothing on a
 machine that others share.
@@ -19,6 +19,7 @@ NOT_IMPORTED = {
     "azure.storage.blob": "asks for delegation keys, when one is needed",
     "azure.data.tables": "the yardstick of tests",
     "azure.core": "comes with these",
+    "aiohttp": "for a proxy, and for an identity, where there are any",
     "azure.identity": "there is none with a connection string, and a managed one asks when needed",
     "msal": "comes with it",
     "registry_core.lifecycle.collection": "for timers, messages and the command line",
@@ -70,6 +71,15 @@ def test_the_identity_is_imported_where_one_is_used() -> None:
 
 def test_nothing_heavy_is_left_to_the_first_request(azurite: Azurite) -> None:
     first = cold_start.first_requests(azurite.connection_string, PASSWORD)
-    heavy = {"fastapi", "aiohttp", "jwt", "starlette", "requests", "uvicorn", "registry_core"}
+    heavy = {
+        "fastapi",
+        "aiohttp",
+        "ssl",
+        "jwt",
+        "starlette",
+        "requests",
+        "uvicorn",
+        "registry_core",
+    }
     assert heavy.isdisjoint(first.loaded)
     assert first.processor_seconds["second sign-in"] < first.processor_seconds["import"]

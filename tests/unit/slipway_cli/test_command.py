@@ -89,7 +89,7 @@ def test_commands_on_content_import_nothing_of_storage_when_they_run() -> None:
 
 
 def test_what_is_slow_is_found_where_it_is_imported() -> None:
-    assert {"aiohttp", "yarl"} <= imported("token", "list")
+    assert {"cryptography", "email"} <= imported("token", "list")
 
 
 def test_what_ends_a_cell_is_written_as_in_c_for_scripts_and_as_a_space_for_people() -> None:

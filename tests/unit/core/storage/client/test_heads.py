@@ -69,7 +69,9 @@ def test_more_than_was_announced_is_refused() -> None:
         Body(2).feed(b"abc")
 
 
-@pytest.mark.parametrize("body", [Body(None, 3), Body(4, 3), ChunkedBody(3)], ids=str)
+@pytest.mark.parametrize(
+    "body", [Body(None, 3), Body(4, 3), ChunkedBody(3)], ids=["open", "known", "chunks"]
+)
 def test_more_than_the_caller_takes_is_refused(body: Body) -> None:
     with pytest.raises(TooLarge):
         body.feed(b"4\r\nabcd\r\n" if isinstance(body, ChunkedBody) else b"abcd")
