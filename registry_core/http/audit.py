@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from registry_core.http import log_lines
 from registry_core.http.answered import Answered
-from registry_core.model.attributes import field_of
+from registry_core.model import audit
 from registry_core.model.change import Event, Operation
 
 LOGGER = logging.getLogger("slipway.audit")
 
-_LOGIN, _REPOSITORY = "ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"
+_LOGIN = "ContainerRegistryLoginEvents"
 
 
 def write(answered: Answered) -> bool:
@@ -50,12 +50,7 @@ def _lines(answered: Answered) -> Iterator[dict[str, object]]:
         sign_in = {"SignIn": "Succeeded"}
     for event, has_failed in events:
         yield {
-            "Category": _REPOSITORY,
-            "OperationName": event.operation.value,
-            **_content(answered, event),
-            # What a lock or its removal has set.
-            "Attributes": {field_of(column): is_on for column, is_on in event.attributes.items()},
-            "Identity": event.origin.actor,
+            **_about(answered, event),
             "UserTenantId": journal.identity.tenant if journal.identity else "",
             # That region has the record of the sign-in.
             "SignedInElsewhere": journal.is_foreign,
@@ -91,7 +86,7 @@ def _events(answered: Answered) -> list[tuple[Event, bool]]:
     return found
 
 
-def _content(answered: Answered, event: Event) -> dict[str, object]:
+def _about(answered: Answered, event: Event) -> dict[str, object]:
     """The columns that tell what it was about.
 
     What a pull asked for is completed by what it was answered, and a push that was refused by the
@@ -109,10 +104,6 @@ def _content(answered: Answered, event: Event) -> dict[str, object]:
     elif event is answered.journal.asked and event.operation is Operation.PUSH:
         media_type = answered.request.headers.get("content-type", "")
     return {
-        "Repository": event.repository,
-        "Tag": event.tag[:128],
-        "Digest": digest[:160],
-        "MediaType": media_type[:255],
-        "ArtifactType": "Blob" if event.is_blob else "",
+        **audit.columns(event, digest=digest, media_type=media_type),
         "Size": int(size) if size.isdigit() else 0,
     }

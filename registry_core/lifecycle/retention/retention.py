@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Self
 
 from registry_core.errors import DisallowedOperation, Unavailable
-from registry_core.lifecycle.retention import audit
+from registry_core.lifecycle import audit
 from registry_core.lifecycle.retention.brake import stopping
 from registry_core.lifecycle.retention.contents import Contents
 from registry_core.lifecycle.retention.decide import (

@@ -1,4 +1,4 @@
-"""The audit records of what retention deletes: the columns of those that requests leave."""
+"""The audit records of what the registry does by itself: the columns of those of requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable
 
+from registry_core.model import audit
 from registry_core.model.change import Event
 
 _LOGGER = logging.getLogger("slipway.audit")
@@ -15,14 +16,8 @@ def write(events: Iterable[Event], region: str) -> None:
     """Writes a record for each event."""
     for event in events:
         line = {
-            "Category": "ContainerRegistryRepositoryEvents",
-            "OperationName": event.operation.value,
-            "Repository": event.repository,
-            "Tag": event.tag[:128],
+            **audit.columns(event),
             "Tags": list(event.tags),
-            "Digest": event.digest[:160],
-            "MediaType": event.media_type[:255],
-            "Identity": event.origin.actor,
             "Rule": event.origin.rule,
             "ResultType": "Succeeded",
             "CorrelationId": event.origin.request_id,
