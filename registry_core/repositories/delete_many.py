@@ -24,7 +24,7 @@ from registry_core.model.names import RepositoryName
 from registry_core.repositories import plan, rows
 from registry_core.repositories.catalog import Catalog
 from registry_core.repositories.emptiness import Emptiness
-from registry_core.repositories.executor import Executor, Made, check_time, reading
+from registry_core.repositories.executor import Executor, Made, Rows, check_time, reading
 from registry_core.repositories.messages import Announcement, Messages
 from registry_core.repositories.plan import Doomed, Found, Moment, Plan
 from registry_core.repositories.read import Manifests
@@ -117,8 +117,7 @@ class BulkDeletions:
             repository, change.origin, tell, of_repository=True, is_kept=is_kept
         )
         if not plan.is_being_deleted(row):
-            _refuse_if_locked(await deletion.find_all())
-            await self._change(repository, plan.begin_deletion)
+            await self._begin(repository, deletion)
         entry = await self._catalog.version(repository)
         # Another that goes on with the same deletion may end it meanwhile, and then the repository
         # be made anew: from here on nothing counts without the mark, which is read after the entry.
@@ -137,6 +136,28 @@ class BulkDeletions:
         await self._change(repository, partial(plan.bury_deleted, is_kept=is_kept))
         self._manifests.forget(repository)
         await self._catalog.leave(repository, entry)
+
+    async def _begin(self, repository: RepositoryName, deletion: _Deletion) -> None:
+        """Marks a repository as being deleted.
+
+        The message that tells what goes is sent before that: who takes it goes on, should the
+        deletion have stopped. Raises `NameUnknown`, `DisallowedOperation`.
+        """
+        doomed = await deletion.find_all()
+        _refuse_if_locked(doomed)
+        guarded = dict.fromkeys(_GUARDED)
+
+        async def read(also: frozenset[str]) -> Rows:
+            found, _ = await both(
+                self._executor.read(repository, guarded, also), deletion.announce(doomed)
+            )
+            return Rows(found)
+
+        await self._executor.change(
+            repository,
+            read,
+            lambda read, moment: plan.begin_deletion(repository, read.rows, moment),
+        )
 
     def _deletion(
         self,
@@ -252,6 +273,11 @@ class _Deletion:
         """What changed its tags has changed the manifest as well."""
         seen = self.seen.get(doomed.manifest.digest)
         return seen is None or seen.version == doomed.manifest.etag
+
+    async def announce(self, doomed: Sequence[Doomed]) -> None:
+        """Announces what the first batches free, once: also where that is nothing."""
+        batches = list(_batches(doomed))
+        await self.announcement.make(_freed_from(batches) if batches else [])
 
     async def delete(self, doomed: Sequence[Doomed]) -> None:
         """Deletes what is not locked, a batch after the other."""

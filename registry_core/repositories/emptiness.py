@@ -10,10 +10,15 @@ from registry_core.repositories.executor import Executor, Survey, reading
 from registry_core.repositories.rows import is_live
 from registry_core.repositories.soft_delete import SoftDelete
 from registry_core.storage.pacing import both
+from registry_core.storage.tables import Row
 
 
 class _Stays(Exception):
     """The repository holds something, or a lock keeps it."""
+
+    def __init__(self, repository: Row | None) -> None:
+        super().__init__()
+        self.is_being_deleted = plan.is_being_deleted(repository)
 
 
 class Emptiness:
@@ -24,8 +29,10 @@ class Emptiness:
         self._catalog = catalog
         self._soft_delete = soft_delete
 
-    async def end(self, repository: RepositoryName) -> None:
+    async def end(self, repository: RepositoryName) -> bool:
         """Removes a repository that holds no manifest any more, if no lock keeps it.
+
+        Answers whether it stays although somebody has begun to delete all that is in it.
 
         What is read in this order can be trusted: the rows that a push changes, the manifests, the
         entry. An entry read after the repository was buried may be that of a push which is making
@@ -39,7 +46,7 @@ class Emptiness:
                 raise NameUnknown
             # Where a try before that has lost its answer, this tells that it did nothing.
             if not plan.may_go(row) or await self._executor.holds_another(repository, found):
-                raise _Stays
+                raise _Stays(row)
             return found
 
         try:
@@ -53,9 +60,12 @@ class Emptiness:
                 lambda found, moment: plan.bury_repository(found.rows, moment, is_kept=is_kept),
                 found,
             )
-        except (NameUnknown, _Stays):
-            return
+        except NameUnknown:
+            return False
+        except _Stays as stays:
+            return stays.is_being_deleted
         await self._catalog.leave(repository, entry)
+        return False
 
     async def _remembers(self, repository: RepositoryName) -> bool:
         """Whether something in it can be restored, or could: then it is found by the purge."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from registry_core.errors import Unavailable
+from registry_core.errors import DisallowedOperation, NameUnknown, Unavailable
+from registry_core.lifecycle import audit
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Report, Visit
+from registry_core.model.change import DeleteRepository, Event
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Message
 from registry_core.model.names import RepositoryName
+from registry_core.repositories.delete_many import BulkDeletions
 from registry_core.repositories.emptiness import Emptiness
 from registry_core.repositories.messages import Messages
 from registry_core.repositories.services import RepositoryServices
 from registry_core.settings import Settings
+from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.connection import Connection
 from registry_core.storage.faults import StorageFault
 from registry_core.storage.pacing import together
@@ -55,12 +60,16 @@ class Freed:
         self,
         collector: Collector,
         emptiness: Emptiness,
+        deletions: BulkDeletions,
         messages: Messages,
+        region: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._collector = collector
         self._emptiness = emptiness
+        self._deletions = deletions
         self._messages = messages
+        self._region = region
         self._now = now
 
     @classmethod
@@ -70,7 +79,9 @@ class Freed:
         return cls(
             Collector.of(connection, settings, now),
             Emptiness(services.executor, services.catalog, services.soft_delete),
+            services.bulk_deletions,
             services.messages,
+            settings.region,
             now,
         )
 
@@ -113,13 +124,30 @@ class Freed:
         return replace(message, digests=digests, due=due)
 
     async def _repository(self, name: RepositoryName, made: _Round) -> None:
-        """Ends a repository that a deletion left empty, and takes its tombstones."""
+        """Ends a repository that a deletion left empty, and takes its tombstones.
+
+        Somebody may have begun to delete all that was in it: it was long ago, so that has stopped.
+        """
 
         async def visit() -> Visit:
-            await self._emptiness.end(name)
+            if await self._emptiness.end(name):
+                await self._go_on(name, made)
             return await self._collector.visit_remains(name, made.as_of)
 
         await self._reported(visit, made)
+
+    async def _go_on(self, name: RepositoryName, made: _Round) -> None:
+        """Ends a deletion of a whole repository, in nobody's name: who began it is not known."""
+
+        def tell(events: Iterable[Event]) -> None:
+            audit.write(events, self._region)
+
+        with (
+            budgeted(Budget(max(made.over - time.monotonic(), 0))),
+            # Another may have ended it meanwhile, or a lock.
+            suppress(NameUnknown, DisallowedOperation),
+        ):
+            await self._deletions.delete_repository(name, DeleteRepository(), tell)
 
     async def _visit(self, digest: Digest, made: _Round) -> None:
         if made.is_over:

@@ -70,7 +70,9 @@ def freed(client: Client, now: Callable[[], datetime] = lambda: datetime.now(UTC
     return Freed(
         Collector(stores_of(client), NO_AGE),
         Emptiness(executor, Catalog(connection.table(catalog.TABLE)), client.services.soft_delete),
+        client.services.bulk_deletions,
         Messages(connection.queue(QUEUE), timedelta(0)),
+        "local",
         now,
     )
 

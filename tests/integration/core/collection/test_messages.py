@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +20,7 @@ from registry_core.model.change import DeleteManifests, DeleteRepository
 from registry_core.model.digest import Digest
 from registry_core.model.messages import Kind, Message
 from registry_core.model.names import RepositoryName
+from registry_core.repositories import rows as repository_rows
 from registry_core.settings import Settings
 from tests.integration.core.collection.mailbox import Mailbox, collect
 from tests.integration.core.collection.support import blob_partition
@@ -32,7 +35,8 @@ from tests.integration.core.support import (
     kinds,
     rows,
 )
-from tests.interference.kinds import Drop, Interference, Refuse, SeenCall
+from tests.interference.kinds import Drop, Interference, Killed, Refuse, SeenCall
+from tests.interference.ways import DEATHS, plan
 
 pytestmark = [pytest.mark.rule("D9", "G12")]
 
@@ -343,6 +347,55 @@ def dying_after_the_transaction() -> Callable[[SeenCall], Interference | None]:
 
 
 # Messages that are not due, or cannot be read.
+
+
+@pytest.mark.rule("D8")
+@pytest.mark.parametrize("way", DEATHS)
+async def test_a_deletion_of_a_repository_that_stopped_anywhere_is_ended_by_its_message(
+    client: Client, mailbox: Mailbox, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    """Once it has begun: nobody can push to it, so somebody has to end it."""
+    caplog.set_level(logging.INFO, logger="slipway.audit")
+
+    async def fill(name: str) -> list[Image]:
+        images = [await client.push_image(name, tag) for tag in ("one", "two")]
+        index = index_of(each.descriptor for each in images)
+        answer = await client.put_manifest(name, "all", index, OCI_INDEX)
+        assert answer.status_code == 201
+        return images
+
+    stopped = 0
+    for number in itertools.count(1):
+        name = f"stops/{number}"
+        images = await fill(name)
+        await mailbox.bodies()
+        plan(client.hook, way, number)
+        with suppress(Killed):
+            await client.send("DELETE", f"/acr/v1/{name}")
+            break
+        client.hook.plan = None
+        found = await rows(client, name)
+        is_begun = not found or bool(found[repository_rows.REPOSITORY].text("Deleting"))
+        stopped += is_begun and bool(found)
+        caplog.clear()
+        for message in await mailbox.messages():
+            await collect(client, message)
+        if is_begun:
+            # Of what had no manifest left by then, rows of children may wait for a walk.
+            assert all(key in repository_rows.CHILDREN for key in await rows(client, name)), number
+        else:
+            assert all([await is_pullable(client, name, each) for each in images]), number
+        if found:  # Else it had ended, and its entry may wait for a walk.
+            listed = (await client.send("GET", "/v2/_catalog", params={"n": "1000"})).json()
+            assert (name in listed["repositories"]) == (not is_begun), number
+        # What went is told, in nobody's name.
+        told = [json.loads(each.getMessage()) for each in caplog.records]
+        gone = [each for each in told if each.get("OperationName") == "Delete"]
+        live = {key for key, row in found.items() if repository_rows.is_live(row)}
+        left = [key for key in live if key in repository_rows.MANIFESTS]
+        assert len(gone) == (len(left) if is_begun else 0), number
+        assert not any(each.get("Identity") for each in gone)
+    assert stopped > 3
 
 
 async def test_a_message_that_comes_early_is_sent_on_for_as_long_as_storage_grants(

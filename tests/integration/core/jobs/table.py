@@ -101,7 +101,9 @@ async def message(client: Client, stage: Stage, as_of: datetime) -> Done:
     freed = Freed(
         Collector(stores_of(client), NO_AGE),
         client.services.deletions._emptiness,
+        client.services.bulk_deletions,
         client.services.deletions._messages,
+        "local",
         lambda: as_of,
     )
     return _done(await freed.collect(Message(Kind.FREED, name, digests, as_of)))

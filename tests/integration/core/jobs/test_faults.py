@@ -6,8 +6,7 @@ same job once more comes to its end, and walks of much later leave nothing but w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -21,22 +20,14 @@ from tests.integration.core.collection.support import moment
 from tests.integration.core.jobs.stage import HOME, Stage
 from tests.integration.core.jobs.table import JOBS, Done, Job
 from tests.integration.core.support import Client, Image, connect
-from tests.interference.hook import InterferingHook
-from tests.interference.kinds import Answered, Death, Drop, Interference, Killed, Refuse
+from tests.interference.kinds import Killed
 from tests.interference.samples import samples
+from tests.interference.ways import DEATHS, EACH_WAY, plan
 
 pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2", "X5")
 
 _SAMPLES = 8
 """At so many calls of a job, spread over all, each way comes; with a large number, at every one."""
-WAYS: dict[str, Callable[[], Interference]] = {
-    "never sent": Refuse,
-    "answer lost": Drop,
-    **{str(status): partial(Answered, status) for status in (412, 429, 500, 503)},
-}
-DEATHS = {"killed before": False, "killed after": True}
-LONG = [pytest.param(way, marks=pytest.mark.long) for way in ("never sent", "429", "500")]
-"""To a job the same as 503: `make test` leaves them out."""
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +53,6 @@ async def kept(other: Client) -> AsyncIterator[Image]:
     await other.send("DELETE", f"/v2/{HOME}/manifests/{image.digest}")
 
 
-def plan(hook: InterferingHook, way: str, number: int) -> None:
-    """Has the `number`th call from now fail, or the process die around it."""
-    if way in DEATHS:
-        death = Death(number, is_answered=DEATHS[way])
-        hook.plan = lambda _: death
-    else:
-        hook.plan_nth(number, WAYS[way]())
-
-
 async def run(job: Job, client: Client, stage: Stage) -> tuple[Done, int]:
     """What a job did, and how many storage calls it made."""
     as_of = await moment(stage.client)
@@ -94,7 +76,7 @@ async def calls_of(job: Job, client: Client, other: Client, kept: Image) -> int:
     return calls
 
 
-@pytest.mark.parametrize("way", ["answer lost", "412", "503", *DEATHS, *LONG])
+@pytest.mark.parametrize("way", EACH_WAY)
 @pytest.mark.parametrize(
     "job",
     [pytest.param(job, id=job.name, marks=pytest.mark.long if job.is_long else ()) for job in JOBS],
