@@ -1,6 +1,7 @@
 """Queues: messages that become visible later. Here they are sent; the Functions host takes them.
 
-"Put Message" and "Create Queue", Azure Storage REST reference.
+"Put Message", "Delete Message", "Create Queue" and "Get Queue Metadata", Azure Storage REST
+reference.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import quote
 
 from registry_core.storage.budget import attempts
 from registry_core.storage.calls import Request
@@ -56,6 +58,18 @@ class Queue:
         body = f"<QueueMessage><MessageText>{encoded}</MessageText></QueueMessage>"
         headers = {"Content-Type": "application/xml"}
         await self._service.write(Request("POST", url, headers, body.encode()))
+
+    async def delete(self, message: str, receipt: str) -> None:
+        """Deletes a message by its id and the receipt that who took it got. Raises `RowMissing`."""
+        url = f"{self._url}/messages/{message}?popreceipt={quote(receipt, safe='')}"
+        await self._service.write(Request("DELETE", url))
+
+    async def count(self) -> int:
+        """About how many messages there are, seen and unseen. Raises `StoreMissing`."""
+        return await self._service.read(
+            Request("GET", f"{self._url}?comp=metadata"),
+            lambda answer: int(answer.headers.get("x-ms-approximate-messages-count", 0)),
+        )
 
     async def make(self) -> None:
         """Makes the queue; one that exists is left as it is."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from registry_core.access import signing_keys, store
 from registry_core.blobs import rows as blob_rows
 from registry_core.errors import Unavailable
+from registry_core.repositories.messages import QUEUE
 from registry_core.settings import Settings, SettingsError, StorageSettings
 from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.calls import CallHook, Request
@@ -29,14 +30,18 @@ from registry_core.storage.faults import (
 from registry_core.storage.objects import address
 from registry_core.storage.tables import delete
 from slipway_cli.health.checks import Checks, Failed, Passed, Skipped
+from slipway_cli.output.cells import count
 
 _SECONDS = 14.0
 _PARTITION = "check-health"
-_TABLES, _BLOBS, _DELEGATOR = (
+_TABLES, _BLOBS, _DELEGATOR, _QUEUES = (
     "Storage Table Data Contributor",
     "Storage Blob Data Contributor",
     "Storage Blob Delegator",
+    "Storage Queue Data Contributor",
 )
+_POISON = f"{QUEUE}-poison"
+"""Where the Functions host moves a message that failed too often."""
 _UNREACHABLE = (
     "check the address in RegistryStorage, the name server, and the account's firewall and private "
     "endpoints"
@@ -55,6 +60,8 @@ async def check(checks: Checks, whose: str) -> None:
         await _run(checks, f"container-{container}", _container(container))
     if whose == "app":
         await _run(checks, "delegation-key", _delegation_key)
+        await _run(checks, "queue", _queue)
+        await _run(checks, "poison-queue", _poison_queue)
 
 
 async def _run(checks: Checks, name: str, probe: _Probe) -> None:
@@ -166,3 +173,42 @@ async def _delegation_key(connection: Connection) -> Passed:
             error, connection, _DELEGATOR, f"the account {connection.account}"
         ) from error
     return Passed("addresses of blobs can be signed", {"account": connection.account})
+
+
+async def _queue(connection: Connection) -> Passed:
+    queue = connection.queue(QUEUE)
+    try:
+        waiting = await queue.count()
+        with suppress(RowMissing):
+            await queue.delete(str(uuid.uuid4()), "none")
+    except Refused as error:
+        where = f"the account {connection.account}"
+        raise _refused(error, connection, _QUEUES, where) from error
+    except StoreMissing as error:
+        raise Failed(
+            "no-queue",
+            f"there is no queue {QUEUE} in {connection.account}",
+            "the next deletion makes it again. What the messages in it named is collected within "
+            "thirty nights, or by slipway gc at once",
+        ) from error
+    facts = {"account": connection.account, "messages": waiting}
+    return Passed(f"{QUEUE} may be used; about {count(waiting, 'message')} in it", facts)
+
+
+async def _poison_queue(connection: Connection) -> Passed:
+    try:
+        failed = await connection.queue(_POISON).count()
+    except StoreMissing:
+        failed = 0  # The host makes it when it first needs it.
+    except Refused as error:
+        where = f"the account {connection.account}"
+        raise _refused(error, connection, _QUEUES, where) from error
+    if failed:
+        raise Failed(
+            "failed-messages",
+            f"about {count(failed, 'message')} failed again and again: {_POISON} has them",
+            "search the log for take_message to see why, run slipway gc to collect what they "
+            "name, and then clear the queue: see docs/runbook.md, The alert poison-queue",
+            {"messages": failed},
+        )
+    return Passed("no message was given up", {"messages": 0})

@@ -281,7 +281,9 @@ def test_storage_that_is_stopped_is_told_apart_from_a_registry_that_is(
             ):  # It remembers for five seconds.
                 assert time.monotonic() < until
             report = check_health(host.base_url, "--storage", "app", username="")
-            assert report.failed() == ["health", "tables", "container-system", "container-content"]
+            of_storage = ["tables", "container-system", "container-content"]
+            of_storage += ["queue", "poison-queue"]
+            assert report.failed() == ["health", *of_storage]
             assert report.reason("health") == "storage-unreachable"
             assert report.reason("tables") == "unreachable"
             assert report.reason("delegation-key") == "account-key"

@@ -16,6 +16,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,16 @@ from devhost.processes.azurite import ACCOUNT_NAME, Azurite
 from registry_core.settings import StorageSettings
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
-from registry_core.system import CONTAINERS, TABLES
+from registry_core.system import CONTAINERS, QUEUES, TABLES
 from tests.integration.cli.servers import Server
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = "localhost:1"
 """Where no registry listens, and nothing else."""
-OF_STORAGE = ["tables", "container-system", "container-content", "delegation-key"]
+OF_STORAGE = [
+    *("tables", "container-system", "container-content", "delegation-key"),
+    *("queue", "poison-queue"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ class Denying(Quiet):
         else:
             self.answer(403, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
 
-    do_POST = do_DELETE = refuse  # noqa: N815 - as the library calls them
+    do_GET = do_POST = do_DELETE = refuse  # noqa: N815 - as the library calls them
 
 
 @contextmanager
@@ -147,14 +151,19 @@ def check(certificates: CertificateDirectory) -> Iterator[Check]:
         yield call
 
 
-def account(blob: int, table: int) -> dict[str, str]:
+def account(blob: int, queue: int, table: int) -> dict[str, str]:
     """The settings of an account that is used by the identity."""
     return {
         "RegistryStorage__accountName": ACCOUNT_NAME,
         "RegistryStorage__blobServiceUri": f"https://127.0.0.1:{blob}/{ACCOUNT_NAME}",
+        "RegistryStorage__queueServiceUri": f"https://127.0.0.1:{queue}/{ACCOUNT_NAME}",
         "RegistryStorage__tableServiceUri": f"https://127.0.0.1:{table}/{ACCOUNT_NAME}",
         "RegistryStorage__credential": "managedidentity",
     }
+
+
+def account_of(azurite: Azurite) -> dict[str, str]:
+    return account(azurite.blob_port, azurite.queue_port, azurite.table_port)
 
 
 def statuses(checks: dict[str, Any]) -> dict[str, str]:
@@ -165,14 +174,15 @@ def test_an_account_without_a_registry_is_told_apart_from_one_that_has_it(
     certificates: CertificateDirectory, check: Check, tmp_path: Path
 ) -> None:
     with secured(tmp_path, certificates) as azurite:
-        found = check("app", **account(azurite.blob_port, azurite.table_port))
+        found = check("app", **account_of(azurite))
     assert {found[name]["reason"] for name in OF_STORAGE[:3]} == {"no-registry"}
     assert found["delegation-key"]["status"] == "ok"
+    assert found["queue"]["reason"] == "no-queue"
 
     with Azurite(tmp_path) as azurite:
         asyncio.run(make(azurite))
     with secured(tmp_path, certificates) as azurite:
-        settings = account(azurite.blob_port, azurite.table_port)
+        settings = account_of(azurite)
         assert set(statuses(check("app", **settings)).values()) == {"ok"}
         assert list(statuses(check("operator", **settings))) == OF_STORAGE[:2]
 
@@ -184,7 +194,7 @@ def secured(location: Path, certificates: CertificateDirectory) -> Azurite:
 async def make(azurite: Azurite) -> None:
     """Makes what a registry has in its account."""
     connection = Connection(StorageSettings(azurite.connection_string), CallHook())
-    await connection.make(TABLES, CONTAINERS)
+    await connection.make(TABLES, CONTAINERS, QUEUES)
     await connection.close()
 
 
@@ -192,18 +202,47 @@ def test_an_identity_without_roles_is_told_which_it_needs_and_where(
     certificates: CertificateDirectory, check: Check
 ) -> None:
     with serving(Denying, certificates) as port:
-        found = check("app", **account(port, port))
-    assert statuses(found) == dict(
-        zip(OF_STORAGE, ("failed", "ok", "failed", "failed"), strict=True)
-    )
+        found = check("app", **account(port, port, port))
+    assert statuses(found) == {
+        **dict.fromkeys(OF_STORAGE, "failed"),
+        "container-system": "ok",
+    }
     roles = {name: found[name]["facts"].get("role") for name in OF_STORAGE}
     assert roles == {
         "tables": "Storage Table Data Contributor",
         "container-system": None,
         "container-content": "Storage Blob Data Contributor",
         "delegation-key": "Storage Blob Delegator",
+        "queue": "Storage Queue Data Contributor",
+        "poison-queue": "Storage Queue Data Contributor",
     }
     assert "on the container content of devstoreaccount1" in found["said"]
+
+
+def test_messages_that_were_given_up_are_told_of_and_what_to_do(
+    check: Check, tmp_path: Path
+) -> None:
+    with Azurite(tmp_path) as azurite:
+        asyncio.run(make(azurite))
+        asyncio.run(send(azurite, "slipway-work", 2))
+        found = check("app", RegistryStorage=azurite.connection_string)
+        assert found["queue"]["facts"]["messages"] == 2
+        assert found["poison-queue"]["status"] == "ok"
+        asyncio.run(send(azurite, "slipway-work-poison", 3))
+        found = check("app", RegistryStorage=azurite.connection_string)
+    assert found["queue"]["status"] == "ok"
+    assert found["poison-queue"]["reason"] == "failed-messages"
+    assert found["poison-queue"]["facts"] == {"messages": 3}
+    assert "slipway gc" in found["said"]
+    assert "docs/runbook.md" in found["said"]
+
+
+async def send(azurite: Azurite, queue: str, count: int) -> None:
+    """Messages of any kind; the queue is made for the first."""
+    connection = Connection(StorageSettings(azurite.connection_string), CallHook())
+    for _ in range(count):
+        await connection.queue(queue).send("any", timedelta(days=1))
+    await connection.close()
 
 
 def test_without_an_identity_it_is_said_how_to_sign_in(check: Check) -> None:
