@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from registry_core.access.signing_keys import SigningKeys
 from registry_core.access.store import Access
+from registry_core.lifecycle.backup.restore import under_way
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.report import Kind
 from registry_core.lifecycle.collection.report import Report as Garbage
@@ -22,7 +23,7 @@ from registry_core.storage.budget import Budget, budgeted
 from registry_core.storage.cache import Cache
 from registry_core.storage.connection import Connection
 from registry_core.system import System
-from slipway_cli.command import PartlyDone, Result, Row, Shaped
+from slipway_cli.command import CommandError, PartlyDone, Result, Row, Shaped
 from slipway_cli.output.cells import Name, Size, age, count, size_text
 from slipway_cli.output.progress import Progress
 from slipway_cli.stores import PATIENCE_SECONDS, check_schema, connection
@@ -71,6 +72,9 @@ async def check(arguments: argparse.Namespace) -> Result:
     """Looks at everything, and answers what is or was broken. Raises `CommandError`."""
     async with connection() as opened:
         await check_schema(System(opened))
+        begun = await under_way(opened)
+        if begun and arguments.repair:
+            raise CommandError(_begun_text(begun))
         with Progress() as progress:
             told = Told(progress)
             checker = Checker.of(
@@ -86,7 +90,16 @@ async def check(arguments: argparse.Namespace) -> Result:
                 report = await checker.run()
                 garbage = await _garbage(opened, report)
             progress.tell(_summary(report, garbage))
-    return _result(told.faults, report, garbage)
+            if begun and not report.is_sound:
+                progress.tell(f"Not restored yet: {_begun_text(begun)}.")
+    return _result(told.faults, report, garbage, begun)
+
+
+def _begun_text(backup: str) -> str:
+    return (
+        f"a restore of the backup {backup} was begun here and has not come to its end, so "
+        f"something is missing yet. Go on with it: slipway restore, with --backup {backup}"
+    )
 
 
 def _documents(opened: Connection) -> Mapping[str, Document]:
@@ -109,12 +122,16 @@ async def _garbage(opened: Connection, report: Report) -> Garbage | None:
     return (await collector.run(0, 1, datetime.now(UTC) + _EVER, dry_run=True)).report
 
 
-def _result(faults: list[Fault], report: Report, garbage: Garbage | None) -> Result:
+def _result(
+    faults: list[Fault], report: Report, garbage: Garbage | None, begun: str | None
+) -> Result:
     result = Shaped(
         _rows(faults) if faults else _counts(report, garbage),
-        _document(faults, report, garbage),
+        {**_document(faults, report, garbage), "restoreUnderWay": begun},
         status=0 if report.is_sound else 1,
     )
+    if report.is_sound and begun:
+        raise PartlyDone(_begun_text(begun), result)
     if report.is_sound and (report.failed or report.unsettled or garbage is None):
         raise PartlyDone(
             "storage, or others who kept changing it, did not let "

@@ -99,6 +99,17 @@ class Ready:
         return self.begun is not None
 
 
+async def under_way(connection: Connection) -> str | None:
+    """The backup whose restore was begun in a registry and has not come to its end, if any."""
+    begun = await _begun(Documents(connection, signing_keys.CONTAINER))
+    return begun.backup if begun else None
+
+
+async def _begun(documents_: Documents) -> _State | None:
+    found = await documents_.read(_UNDER_WAY)
+    return _State(**json.loads(found[0])) if found else None
+
+
 class Restores:
     """Restores a backup from one shelf into one registry.
 
@@ -140,7 +151,7 @@ class Restores:
                 f"the backup {backup.id} has rows only: its bytes lie in the storage account "
                 f"{backup.account}. Name its container with --content-from"
             )
-        begun = await self._begun()
+        begun = await _begun(self._documents)
         if begun is not None:
             _check_same(begun, backup)
         if begun is None or not begun.was_empty:
@@ -149,10 +160,6 @@ class Restores:
         if backup.rows_only and self._content is not None:
             await _check_content(self._content, backup, needed)
         return Ready(backup, needed, begun)
-
-    async def _begun(self) -> _State | None:
-        found = await self._documents.read(_UNDER_WAY)
-        return _State(**json.loads(found[0])) if found else None
 
     async def _check_empty(self) -> None:
         """No repository, and no row that is left of one (B6)."""

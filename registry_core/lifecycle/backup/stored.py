@@ -162,27 +162,28 @@ async def prune(
     """Takes backups away, and the content that none of the others names (B5).
 
     All but the newest `keep`, or those that began `before` a time. The newest complete one stays,
-    and whatever began after it. Raises `Taken` while another process works on the shelf, and
-    `Damaged` where a backup that stays is: what it needs is not known. Raises `NoPlace`. A dry run
-    writes nothing, and so takes no lock.
+    and whatever began after it. Those of rows only are not counted: bytes are worth more, and they
+    go with what is older than the oldest that stays. Raises `Taken` while another process works on
+    the shelf, and `Damaged` where a backup that stays is: what it needs is not known. Raises
+    `NoPlace`. A dry run writes nothing, and so takes no lock.
     """
     await shelf.check()
     async with nullcontext(_nobody_asks) if dry_run else shelf.locked() as lock:
-        listed = documents.backups_in(await shelf.names(documents.BACKUPS))
-        complete = [each.backup for each in listed if each.is_complete]
-        if not complete:
+        found = await found_on(shelf)
+        counted = _counted(found)
+        if not counted:
             return Pruned((), 0, 0)
+        newest, first = counted[-1], "" if keep is None else counted[-max(keep, 1) :][0]
         going = [
-            backup
-            for number, backup in enumerate(complete[:-1])
-            if (keep is not None and number < len(complete) - keep)
-            or (before is not None and documents.time_of(backup) < before)
+            each.listed.backup
+            for each in found
+            if each.listed.backup < first
+            or (before is not None and documents.time_of(each.listed.backup) < before)
+            # What was never ended, before the newest that was.
+            or (not each.listed.is_complete and each.listed.backup < newest)
         ]
-        # What was never ended, before the newest that was.
-        going += [
-            each.backup for each in listed if not each.is_complete and each.backup < complete[-1]
-        ]
-        staying = [each for each in listed if each.backup not in going]
+        going = [backup for backup in going if backup < newest]
+        staying = [each.listed for each in found if each.listed.backup not in going]
         named = {name for each in staying for name in await _named(shelf, each)}
         if not dry_run:
             for backup in sorted(going):
@@ -197,6 +198,13 @@ async def prune(
         if not dry_run:
             await work.each(sorted(surplus), remove, lambda: False)
         return Pruned(sorted(going), len(surplus), sum(surplus.values()))
+
+
+def _counted(found: Sequence[Found]) -> list[str]:
+    """The complete backups that have bytes; of rows only, where there are no others."""
+    complete = [each for each in found if each.listed.is_complete]
+    whole = [each for each in complete if not (each.backup and each.backup.rows_only)]
+    return [each.listed.backup for each in whole or complete]
 
 
 def _nobody_asks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator
@@ -13,8 +14,16 @@ import pytest
 
 from devhost.processes.azurite import ACCOUNT_NAME, Azurite
 from devhost.processes.process import HostProcess
+from registry_core.lifecycle.backup.restore import Restores
+from registry_core.lifecycle.backup.shelves import Folder
+from registry_core.repositories import catalog
+from registry_core.settings import StorageSettings
+from registry_core.storage.connection import Connection
+from registry_core.system import System
 from tests.integration.cli.conftest import ROOT, Run
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
+from tests.interference.hook import InterferingHook
+from tests.interference.kinds import Death, Interference, Killed, SeenCall
 
 PASSWORD = secrets.token_urlsafe(32)
 
@@ -115,6 +124,45 @@ def test_a_registry_is_backed_up_to_a_container_and_restored_in_another_account(
             answer = http.get(f"/v2/team/web/blobs/{digest_of(blob)}")
             assert (answer.status_code, answer.content) == (200, blob)
         push(http, Image.make(), "v2")
+
+
+@pytest.mark.usefixtures("in_source", "image")
+def test_a_restore_that_was_cut_is_told_of_by_the_check_and_ended_by_the_same_command(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "backups"
+    status, out, _ = run("backup", str(folder), "-o", "json")
+    made = json.loads(out)["backup"]
+    with Azurite(tmp_path / "third") as third:
+        monkeypatch.setenv("RegistryStorage", third.connection_string)
+        asyncio.run(cut(third, folder))
+        status, out, err = run("fsck", "-o", "json")
+        found = json.loads(out)
+        assert (status, found["restoreUnderWay"], found["broken"]) == (1, made, {"I4": 1})
+        assert f"slipway restore, with --backup {made}" in err
+        # It would show a part of the registry as if that were all of it.
+        status, _, err = run("fsck", "--repair")
+        assert (status, "has not come to its end" in err) == (1, True)
+        assert run("restore", str(folder))[0] == 0
+        status, out, err = run("fsck", "-o", "json")
+        assert (status, json.loads(out)["restoreUnderWay"]) == (0, None), err
+
+
+async def cut(target: Azurite, folder: Path) -> None:
+    """A restore that is killed when all is there but the entries of the catalog."""
+    hook = InterferingHook()
+    connection = Connection(StorageSettings(target.connection_string), hook)
+
+    def plan(call: SeenCall) -> Interference | None:
+        is_entry = any(each.partition == catalog.PARTITION for each in call.operations)
+        return Death(1, is_answered=False) if is_entry and call.method == "POST" else None
+
+    restores = Restores(connection, Folder(folder))
+    ready = await restores.check()
+    hook.plan = plan
+    with pytest.raises(Killed):
+        await restores.run(ready, System(connection).open)
+    await connection.close()
 
 
 @pytest.mark.usefixtures("in_source", "image")

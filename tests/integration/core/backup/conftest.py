@@ -19,7 +19,7 @@ from tests.integration.core.support import Client, connect
 
 PASSWORD = secrets.token_urlsafe(32)
 _KEY = b64encode(secrets.token_bytes(64)).decode()
-_COUNT = 200
+_COUNT = 600
 
 
 @dataclass

@@ -1,34 +1,28 @@
-"""A backup and a restore that fail or die at any storage call: the same again ends complete."""
+"""What a restore meets, and what was left by one that died: nothing that is there is touched."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from registry_core.errors import Unavailable
-from registry_core.lifecycle.backup import stored
 from registry_core.lifecycle.backup.backup import Backups
 from registry_core.lifecycle.backup.restore import NotEmpty, OtherRestore, Restores
-from registry_core.lifecycle.backup.shelves import Container, Folder, Shelf
+from registry_core.lifecycle.backup.shelves import Folder, Shelf
 from registry_core.storage import wire
-from registry_core.storage.calls import Answer, Request, Send, traced
+from registry_core.storage.calls import Answer, Request, Send
 from registry_core.storage.documents import SYSTEM, Documents
 from registry_core.storage.faults import StorageFault
 from registry_core.system import System
 from tests.integration.core.backup.conftest import Accounts
-from tests.integration.core.backup.support import picture, put, restore, unsound
-from tests.integration.core.support import OCI_INDEX, Client, connect, descriptor, index_of
-from tests.interference.kinds import Drop, Hold, Interference, Refuse, SeenCall
-from tests.interference.samples import samples
+from tests.integration.core.backup.support import picture, restore, unsound
+from tests.integration.core.support import Client, connect
+from tests.interference.kinds import Hold, Interference, SeenCall
 
-pytestmark = pytest.mark.rule("B4", "B8")
-
-_SAMPLES = 6
-"""At so many calls, spread over all, each kind of fault comes."""
+pytestmark = pytest.mark.rule("B8")
 
 
 class Died(Exception):
@@ -42,56 +36,14 @@ class Dead(Interference):
         raise Died
 
 
-Kind = Callable[[int], Callable[[SeenCall], Interference | None]]
-
-
-def fails(interference: Interference, at: int) -> Callable[[SeenCall], Interference | None]:
-    """One call fails, and so does each time that it is sent again."""
-    numbers, refused = itertools.count(1), list[str]()
-
-    def plan(call: SeenCall) -> Interference | None:
-        if next(numbers) == at:
-            refused.append(str(call))
-        return interference if str(call) in refused else None
-
-    return plan
-
-
-def loses(at: int) -> Callable[[SeenCall], Interference | None]:
-    """The answer to one call is lost."""
-    numbers = itertools.count(1)
-    return lambda _: Drop() if next(numbers) == at else None
-
-
 def dies(at: int) -> Callable[[SeenCall], Interference | None]:
     numbers = itertools.count(1)
     return lambda _: Dead() if next(numbers) >= at else None
 
 
-KINDS: dict[str, Kind] = {"refused": lambda at: fails(Refuse(), at), "lost": loses, "dead": dies}
-
-
-async def fill(client: Client) -> None:
-    """A little of what there is: a tag that was moved, an index, a referrer, a deletion."""
-    image = await client.push_image("team/web", "v1")
-    await client.push_image("team/web", "v1")
-    index = index_of([image.descriptor])
-    await put(client, "team/web", "all", index, OCI_INDEX)
-    await client.push_image("team/web", "", subject=descriptor(OCI_INDEX, index))
-    gone = await client.push_image("other", "v1")
-    await client.push_image("other", "v2")
-    await client.send("DELETE", f"/v2/other/manifests/{gone.digest}")
-
-
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "READ_BACK_OFF_SECONDS", 0)
-
-
-@pytest.fixture
-async def target(here: Accounts) -> AsyncIterator[Client]:
-    async with here.client() as connected:
-        yield connected
 
 
 async def ended(work: Awaitable[object]) -> bool:
@@ -103,61 +55,12 @@ async def ended(work: Awaitable[object]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_backup_that_fails_at_any_call_is_made_by_the_next_run(
-    client: Client, target: Client, tmp_path: Path, kind: str
-) -> None:
-    await fill(client)
-    before = await picture(client)
-    connection = client.services.connection
-    with traced() as trace:
-        await Backups(connection, Folder(tmp_path / "quiet")).run()
-    failed = 0
-    for number in samples(trace.count, _SAMPLES):
-        shelf = Folder(tmp_path / str(number))
-        client.hook.plan = KINDS[kind](number)
-        failed += not await ended(Backups(connection, shelf).run())
-        client.hook.plan = None
-        outcome = await Backups(connection, shelf).run()
-        assert outcome.is_complete
-        backup = await stored.choose(shelf, None)
-        assert len(await stored.check(shelf, backup, reads=True)) == backup.objects
-    assert failed or kind == "lost"
-    await restore(target, Folder(tmp_path / str(trace.count)))
-    assert await picture(target) == before
-
-
 async def calls_of_a_restore(accounts: Accounts, shelf: Shelf) -> int:
     """Those of the registry that it makes; the shelf's are not counted."""
     async with accounts.client() as quiet:
         before = quiet.hook.total
         await restore(quiet, shelf)
         return quiet.hook.total - before
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_restore_that_fails_at_any_call_is_gone_on_with_by_the_next(
-    client: Client, here: Accounts, kind: str
-) -> None:
-    await fill(client)
-    before = await picture(client)
-    shelf = Container(client.services.connection, "backups")
-    await Backups(client.services.connection, shelf).run()
-    count = await calls_of_a_restore(here, shelf)
-    failed = 0
-    for number in samples(count, _SAMPLES):
-        async with here.client() as target:
-            target.hook.plan = KINDS[kind](number)
-            has_ended = await ended(restore(target, shelf))
-            target.hook.plan = None
-            if not has_ended:
-                failed += 1
-                # Where its last call was applied and not answered, there is nothing left to do.
-                with suppress(*[NotEmpty] * (number == count)):
-                    await restore(target, shelf)
-            assert await picture(target) == before, number
-            assert not await unsound(target), number
-    assert failed or kind == "lost"
 
 
 @pytest.mark.rule("B6")
