@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 import httpx
+import pytest
 
 from devhost.processes.process import HostProcess
 from tests.integration.core.support import OCI_MANIFEST, Image, digest_of
@@ -18,6 +19,8 @@ from tests.integration.request_log import CORRELATION_ID, Cost, RequestLog
 
 FRONT_END_SECONDS = 230
 """After so long the front end of Azure answers 504 in the app's place."""
+SIZES = [32, *(pytest.param(size, marks=pytest.mark.long) for size in (2, 8, 64))]
+"""How many clients there are at once; `make test` has one of them."""
 MANY_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 

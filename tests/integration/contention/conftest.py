@@ -26,14 +26,19 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
         yield running
 
 
-@pytest.fixture(scope="package")
-def hosts(azurite: Azurite) -> Iterator[list[HostProcess]]:
+def host(azurite: Azurite) -> HostProcess:
+    """A server process on that storage."""
     environment = {
         "RegistryStorage": azurite.connection_string,
         "REGISTRY_ADMIN_PASSWORD": PASSWORD,
         "REGISTRY_RATE_LIMITS": "off",
     }
-    with HostProcess(ROOT, environment) as one, HostProcess(ROOT, environment) as two:
+    return HostProcess(ROOT, environment)
+
+
+@pytest.fixture(scope="package")
+def hosts(azurite: Azurite) -> Iterator[list[HostProcess]]:
+    with host(azurite) as one, host(azurite) as two:
         yield [one, two]
 
 

@@ -27,7 +27,7 @@ def of_kind(rows: Mapping[str, Row], prefix: str) -> dict[str, Row]:
     return {k.removeprefix(prefix): r for k, r in rows.items() if k.startswith(prefix)}
 
 
-def misplaced(rows: Mapping[str, Row]) -> list[str]:
+def misplaced(rows: Mapping[str, Row], *, is_listed: bool = True) -> list[str]:
     """What of the rows is not in order, by the registry's own check; empty if all is well."""
-    found = Snapshot(RepositoryName("any"), rows, True, {}, {})
+    found = Snapshot(RepositoryName("any"), rows, is_listed, {}, {})
     return [f"{finding.key}: {finding.text}" for finding in check_rows(found) if rows]

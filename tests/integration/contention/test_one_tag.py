@@ -1,4 +1,4 @@
-"""Many clients push one tag at once: nearly all succeed, and a loser repeats only what it must."""
+"""Many clients push or delete one tag at once: a loser repeats only what it must."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import pytest
 
 from registry_core.storage.connection import Connection
-from tests.integration.contention.cluster import Cluster, Request, variants
+from tests.integration.contention.cluster import SIZES, Cluster, Request, variants
 from tests.integration.contention.stored import misplaced, rows_of
 from tests.integration.core.support import Image
 
@@ -16,6 +16,8 @@ SHARE = 0.95
 """Of the pushes, at least so many succeed; the others are told to try again."""
 AVERAGE_CALLS = {1: 20, 2: 40}
 """Of one push, with so many processes."""
+DELETE_CALLS = {1: 5, 2: 8}
+"""Of one deletion, on average."""
 
 
 @pytest.mark.rule("P8", "F4")
@@ -43,4 +45,23 @@ async def test_one_tag_pushed_by_many_at_once_ends_at_one_that_was_acknowledged(
         assert tag.headers["docker-content-digest"] in acknowledged
         pulls = (cluster.send(Request.get(repository, each), client) for each in acknowledged)
         assert {answer.status_code for answer in await asyncio.gather(*pulls)} == {200}
+    assert misplaced(await rows_of(storage, repository)) == []
+
+
+@pytest.mark.rule("D2", "F4", "F5")
+@pytest.mark.parametrize("clients", SIZES)
+async def test_one_tag_deleted_by_many_at_once_is_deleted_and_each_is_told_so_or_that_it_is_gone(
+    cluster: Cluster, storage: Connection, repository: str, clients: int
+) -> None:
+    image = Image.make()
+    await cluster.push_image(repository, "latest", image)
+    replies = await cluster.at_once([Request.delete(repository, "latest")] * clients)
+    assert replies.statuses.get(202, 0) >= 1, str(replies)
+    assert replies.statuses.keys() <= {202, 404}, str(replies)
+    assert replies.average_calls <= DELETE_CALLS[len(cluster.servers)], str(replies)
+    for client in range(len(cluster.servers)):
+        answer = await cluster.send(Request.get(repository, "latest"), client)
+        assert answer.status_code == 404
+        answer = await cluster.send(Request.get(repository, image.digest), client)
+        assert answer.content == image.manifest
     assert misplaced(await rows_of(storage, repository)) == []
