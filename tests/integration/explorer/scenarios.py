@@ -25,6 +25,7 @@ from tests.integration.core.support import (
     index_of,
 )
 from tests.integration.explorer import requests
+from tests.integration.explorer.race import Kind
 from tests.integration.explorer.requests import Request
 from tests.integration.explorer.world import Artifact
 
@@ -323,6 +324,8 @@ class Scenario:
     """Whether `make test` leaves it out."""
     mishaps: When = When.NEVER
     """Who runs it with one lost answer and with one death."""
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    """Which of the two."""
     most: int | None = None
     """How many interleavings are tried where all are too many, before as many are drawn."""
     is_in_parts: bool = False
@@ -1417,15 +1420,15 @@ async def a_message_is_done_by_two_and_its_blob_committed_again(s: Setup) -> Seq
 
 # Soft delete. The other scenarios of deletions are for good.
 
-_TWICE = When.NEVER
-"""A push whose answer was lost may take effect before a deletion and after it: what it pushed
+_NOT_LOST = (Kind.DEATH,)
+"""A push whose answer was lost may take effect before a deletion and after it (F5): what it pushed
 the first time is then among what was deleted, as in no order of the two."""
-_PARTS = When.NEVER
-"""A purge, and the restoration of an index, are several transactions: one that dies between them
-leaves the rest to the next, as no order of the two does."""
+_NOT_DEAD = (Kind.LOST_ANSWER,)
+"""The restoration of an index and a purge are several transactions each: where one of them dies,
+both may have done a part, as in no order in which only one request is cut into parts."""
 
 
-@scenario("X1", "X2", is_soft=True, mishaps=_TWICE)
+@scenario("X1", "X2", is_soft=True, mishaps=When.LONG, kinds=_NOT_LOST)
 async def a_manifest_is_pushed_again_and_deleted_softly(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -1448,7 +1451,7 @@ async def the_last_two_manifests_are_deleted_softly(s: Setup) -> Sequence[Series
     return s.delete(A.digest), s.delete(B.digest)
 
 
-@scenario("X1", is_soft=True, mishaps=_TWICE)
+@scenario("X1", is_soft=True, mishaps=When.LONG, kinds=_NOT_LOST)
 async def a_tag_moves_and_is_deleted_softly(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")
@@ -1554,7 +1557,7 @@ async def a_tag_is_restored_by_force_and_moves(s: Setup) -> Sequence[Series]:
     return s.restore(A, "v1", force=True), s.put(A2, "v1")
 
 
-@scenario("X3", is_soft=True, is_in_parts=True, mishaps=_PARTS)
+@scenario("X3", is_soft=True, is_in_parts=True, mishaps=When.LONG, kinds=_NOT_DEAD)
 async def an_index_is_restored_and_its_child_purged(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, INDEX, B)
@@ -1649,7 +1652,7 @@ async def what_was_deleted_is_purged_and_collected_and_pushed_again(s: Setup) ->
     return (await s.purge(), await s.collect(s.own)), s.put(gone, "v1")
 
 
-@scenario("X3", "X5", is_soft=True, mishaps=_PARTS)
+@scenario("X3", "X5", is_soft=True, dies_in_parts=True, mishaps=When.LONG)
 async def what_was_deleted_is_purged_and_restored(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE, TWO)
     await s.push(A, tag="v1")

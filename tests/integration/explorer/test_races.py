@@ -94,13 +94,18 @@ def test_whatever_the_interleaving_it_ends_as_if_one_had_come_after_the_other(
 
 
 @pytest.mark.rule("F1", "F2")
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lower().replace("_", "-"))
 @pytest.mark.parametrize(
-    "scenario",
+    ("scenario", "kind"),
     [
-        pytest.param(s, id=s.name, marks=[pytest.mark.long] * (s.mishaps is When.LONG))
-        for s in SCENARIOS
-        if s.mishaps is not When.NEVER
+        pytest.param(
+            scenario,
+            kind,
+            id=f"{scenario.name}-{kind.name.lower().replace('_', '-')}",
+            marks=[pytest.mark.long] * (scenario.mishaps is When.LONG),
+        )
+        for scenario in SCENARIOS
+        if scenario.mishaps is not When.NEVER
+        for kind in scenario.kinds
     ],
 )
 def test_whatever_write_goes_wrong_it_ends_as_if_one_had_come_after_the_other(

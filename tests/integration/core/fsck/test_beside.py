@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from registry_core.lifecycle.collection.stores import Stores
+from registry_core.lifecycle.fsck import settle
 from registry_core.lifecycle.fsck.checker import Checker
 from registry_core.lifecycle.fsck.report import Fault
 from registry_core.model.digest import Digest
@@ -18,7 +19,7 @@ from registry_core.storage.calls import traced
 from tests.integration.core.collection.support import Collecting
 from tests.integration.core.fsck.breakages import Shelf
 from tests.integration.core.support import OCI_INDEX, Client, Image, index_of
-from tests.interference.kinds import Hold
+from tests.interference.kinds import Hold, Interference, SeenCall
 
 Change = Callable[[Shelf], Awaitable[object]]
 
@@ -154,3 +155,38 @@ async def test_an_index_row_that_is_missing_is_found_beside_pushes_of_other_tags
     with traced():
         other.hook.plan_nth(4, Hold(after_gate=push))
         assert [fault.key for fault in await shelf.check(by=other)] == [lost]
+
+
+async def test_what_is_changed_at_every_look_is_counted_and_not_told_until_it_is_quiet(
+    client: Client, other: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index row is missing. Nobody knows of rows that were never seen at one moment."""
+    monkeypatch.setattr(settle, "_LONGEST_WAIT", 0)
+    shelf = await Shelf.fill(client, repository)
+    lost = rows.manifest_tag(Digest.parse(shelf.other.digest), Tag("v2"))
+    await shelf.change(tables.delete(lost))
+    looks = 0
+
+    async def touch() -> None:
+        nonlocal looks
+        looks += 1
+        answer = await client.put_manifest(repository, f"n{looks}", shelf.other.manifest)
+        assert answer.status_code == 201
+
+    def plan(call: SeenCall) -> Interference | None:
+        key = rows.manifest_key(Digest.parse(shelf.other.digest))
+        is_look = any(each.first == key and not each.end for each in call.operations)
+        return Hold(before_gate=touch) if is_look else None
+
+    async def check() -> tuple[list[str], int]:
+        found = list[Fault]()
+        checker = Checker(Stores.over(other.services.connection), found.append)
+        await checker.check_repository(RepositoryName(repository))
+        assert not checker.report.failed
+        return [each.key for each in found], checker.report.unsettled
+
+    other.hook.plan = plan
+    assert await check() == ([], 1)
+    assert looks > settle.READINGS
+    other.hook.plan = None
+    assert await check() == ([lost], 0)
