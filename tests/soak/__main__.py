@@ -2,9 +2,10 @@
 
 docker (podman where no engine runs), skopeo and oras push, pull, tag and delete images in
 repositories of their own and in one that they share, through two server processes. Soft delete is
-on. The jobs of `jobs.py` run all the time, in times that are a minute where a registry's are days.
-One storage call in a hundred fails. At the end every manifest that was acknowledged is pulled and
-hashed with its blobs, and storage holds nothing else.
+on. The jobs of `jobs.py` run all the time, in times that are a minute where a registry's are days;
+a backup runs every now and then. One storage call in a hundred fails. At the end every manifest
+that was acknowledged is pulled and hashed with its blobs, and storage holds nothing else. So is
+every manifest of the newest backup, from another account.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from devhost.processes.azurite import Azurite
 from tests.e2e.pair import Pair
 from tests.e2e.process import client_environment
 from tests.e2e.registry import ROOT, send
@@ -36,6 +38,7 @@ from tests.soak.chart import Sample, draw
 from tests.soak.hands import engine_of, hands
 from tests.soak.jobs import JOBS, OWED, Background
 from tests.soak.measure import keep_sampling
+from tests.soak.restored import judge_restored
 from tests.soak.verdict import Verdict, instance, judge
 
 SHARE = 0.01
@@ -100,7 +103,11 @@ class Soak:
             # What was given up and is still on its way ends with the servers.
             pair.stop_servers()
             say("the last purge and collection, and every manifest is pulled")
-            return asyncio.run(judge(pair.storage, [actor.ledger for actor in actors]))
+            verdict = asyncio.run(judge(pair.storage, [actor.ledger for actor in actors]))
+            say("the newest backup is restored into another account, and pulled")
+            with Azurite(self._workspace / "other") as other:
+                asyncio.run(judge_restored(pair.storage, other.connection_string, verdict))
+            return verdict
 
     async def _work(self, storage: str, actors: Sequence[Actor]) -> None:
         stop = asyncio.Event()
@@ -170,6 +177,10 @@ def report(soak: Soak, verdict: Verdict) -> dict[str, Any]:
         "collectedBytes": results.done["bytes"],
         "retained": results.done["retained"],
         "purged": results.done["purged"],
+        "backups": results.done["backups"],
+        "copiedToBackups": results.done["copied"],
+        "prunedBackups": results.done["pruned"],
+        "restored": verdict.restored,
         "failed": results.failed.total(),
         "failedBy": dict(results.failed),
         "repeated": results.repeated + soak.tally.repeated,

@@ -9,6 +9,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from registry_core.errors import Unavailable
+from registry_core.lifecycle.backup import stored
+from registry_core.lifecycle.backup.backup import Backups
+from registry_core.lifecycle.backup.holds import Holds
+from registry_core.lifecycle.backup.shelves import Container
 from registry_core.lifecycle.collection.collector import Collector
 from registry_core.lifecycle.collection.stores import Stores
 from registry_core.lifecycle.fsck.checker import Checker
@@ -29,20 +33,24 @@ from tests.interference.chance import ChanceHook
 from tests.soak import times
 from tests.soak.times import AGES
 
-PAUSE = 0.5
+_PAUSE = 0.5
 """Seconds between two runs: the clients need the processors as well."""
+SHELF = "backups"
+"""The container of the backups, in the same account."""
+_BACKUPS_KEPT = 2
+_BACKUP_PAUSE = 15.0
 _PATIENCE_SECONDS = 120.0
 
 Done = Counter[str]
-"""What a job did: `collected` things and `bytes`, `retained` and `purged` manifests, and what is
-left `unfinished`. What is `broken …` is told in words."""
+"""What a job did: `collected` things and `bytes`, `retained` and `purged` manifests, `backups`, and
+what is left `unfinished`. What is `broken …` is told in words."""
 Job = Callable[[Connection], Awaitable[Done]]
 
 
 async def collect(connection: Connection) -> Done:
     """A walk over everything."""
-    walk = await Collector(Stores.over(connection), AGES).run(0, 1, datetime.now(UTC))
-    report = walk.report
+    collector = Collector(Stores.over(connection), AGES, holds=Holds(connection))
+    report = (await collector.run(0, 1, datetime.now(UTC))).report
     return Done(
         collected=report.gone.total(),
         bytes=report.size,
@@ -94,6 +102,15 @@ async def purge(connection: Connection) -> Done:
     return Done(purged=report.manifests, unfinished=report.failed)
 
 
+async def back_up(connection: Connection) -> Done:
+    """A backup of rows and bytes, or what is left of one; and the oldest goes with its bytes."""
+    shelf = Container(connection, SHELF)
+    outcome = await Backups(connection, shelf).run()
+    done = Done({f"broken backup: it lost {digest}": 1 for digest in outcome.backup.lost})
+    pruned = await stored.prune(shelf, keep=_BACKUPS_KEPT)
+    return done + Done(backups=1, copied=outcome.copied, pruned=len(pruned.backups))
+
+
 def _services(connection: Connection) -> RepositoryServices:
     """Those that remember nothing, and count on what is there for as long as these times allow."""
     settings = Settings(StorageSettings(), gc_grace=times.GRACE)
@@ -101,15 +118,17 @@ def _services(connection: Connection) -> RepositoryServices:
 
 
 UNTAGGED = Rule("soak", (Glob("**"),), untagged=times.UNTAGGED, every_repository=True, brake=100)
-JOBS: list[Job] = [
-    collect,
-    check,
-    retain,
-    purge,
-]
+JOBS: dict[Job, float] = {
+    collect: _PAUSE,
+    check: _PAUSE,
+    retain: _PAUSE,
+    purge: _PAUSE,
+    back_up: _BACKUP_PAUSE,
+}
+"""With how many seconds between two runs."""
 TAKES_UNTAGGED = True
 """Whether one of them takes manifests without a tag."""
-OWED = ("collected", "retained", "purged", "failed", "repeated")
+OWED = ("collected", "retained", "purged", "failed", "repeated", "backups", "restored")
 """What must have happened in a run: a soak in which it did not has proved nothing."""
 
 
@@ -137,7 +156,7 @@ class Background:
             except (StorageFault, Unavailable):
                 self.done["unfinished"] += 1
             try:
-                async with asyncio.timeout(PAUSE):
+                async with asyncio.timeout(JOBS[job]):
                     await stop.wait()
             except TimeoutError:
                 continue

@@ -40,10 +40,14 @@ class Verdict:
     """So many different blobs were hashed."""
     collected: int = 0
     """By the last collection."""
+    restored: int = 0
+    """So many manifests of a backup were pulled whole from another account."""
 
 
 @dataclass
-class _Repository:
+class Found:
+    """A repository as it was read."""
+
     name: str
     manifests: dict[str, bytes]
     tags: dict[str, str]
@@ -64,7 +68,7 @@ def instance(storage: str) -> AbstractAsyncContextManager[Client]:
 async def judge(storage: str, ledgers: Sequence[Ledger]) -> Verdict:
     """Looks at everything there is."""
     found = Verdict()
-    async with instance(storage) as client, httpx.AsyncClient(timeout=60) as outside:
+    async with instance(storage) as client:
         policy, _ = await client.services.soft_delete.policy()
         purged = await purge(client, policy.days + 1)
         if not policy.is_on or purged.failed or purged.locked:
@@ -74,12 +78,12 @@ async def judge(storage: str, ledgers: Sequence[Ledger]) -> Verdict:
             found.collected += report.gone.total()
             if report.failed:
                 found.breaches.append("the last collection could not be finished")
-        repositories = [await _read(client, name, found) for name in await _names(client)]
+        repositories = [await read(client, name, found) for name in await _names(client)]
         by_name = {each.name: each for each in repositories}
         for ledger in ledgers:
-            there = by_name.get(ledger.repository, _Repository(ledger.repository, {}, {}))
+            there = by_name.get(ledger.repository, Found(ledger.repository, {}, {}))
             found.breaches += ledger.breaches(there.manifests, there.tags)
-        await _pull_blobs(client, outside, repositories, found)
+        await pull_blobs(client, repositories, found)
         found.breaches += [each async for each in _surplus(client, repositories)]
         found.breaches += await broken_in(client.services.connection)
     return found
@@ -91,11 +95,11 @@ async def _names(client: Client) -> list[str]:
     return names
 
 
-async def _read(client: Client, name: str, found: Verdict) -> _Repository:
+async def read(client: Client, name: str, found: Verdict) -> Found:
     """A repository with every manifest, hashed."""
     listed = await client.send("GET", f"/acr/v1/{name}/_manifests", params={"n": str(_PAGE)})
     entries: list[dict[str, Any]] = listed.json()["manifests"] or []
-    there = _Repository(name, {}, {})
+    there = Found(name, {}, {})
     for entry in entries:
         digest = entry["digest"]
         there.tags |= dict.fromkeys(entry.get("tags") or (), digest)
@@ -113,30 +117,26 @@ async def _read(client: Client, name: str, found: Verdict) -> _Repository:
     return there
 
 
-async def _pull_blobs(
-    client: Client,
-    outside: httpx.AsyncClient,
-    repositories: Sequence[_Repository],
-    found: Verdict,
-) -> None:
+async def pull_blobs(client: Client, repositories: Sequence[Found], found: Verdict) -> None:
     """Asks each repository for each blob that it needs, and hashes each blob once."""
     hashed = set[str]()
-    for each in repositories:
-        for digest in sorted(each.needs()):
-            answer = await client.send("GET", f"/v2/{each.name}/blobs/{digest}")
-            if answer.status_code != 307:
-                found.breaches.append(f"{each.name}: no blob {digest}: {answer.status_code}")
-                continue
-            if digest in hashed:
-                continue
-            content = (await outside.get(answer.headers["location"])).content
-            hashed.add(digest)
-            if digest_of(content) != digest:
-                found.breaches.append(f"{each.name}: the content of {digest} is another")
+    async with httpx.AsyncClient(timeout=60) as outside:
+        for each in repositories:
+            for digest in sorted(each.needs()):
+                answer = await client.send("GET", f"/v2/{each.name}/blobs/{digest}")
+                if answer.status_code != 307:
+                    found.breaches.append(f"{each.name}: no blob {digest}: {answer.status_code}")
+                    continue
+                if digest in hashed:
+                    continue
+                content = (await outside.get(answer.headers["location"])).content
+                hashed.add(digest)
+                if digest_of(content) != digest:
+                    found.breaches.append(f"{each.name}: the content of {digest} is another")
     found.blobs = len(hashed)
 
 
-async def _surplus(client: Client, repositories: Sequence[_Repository]) -> AsyncIterator[str]:
+async def _surplus(client: Client, repositories: Sequence[Found]) -> AsyncIterator[str]:
     """What storage holds that nobody needs."""
     stores = stores_of(client)
     needed = set[str]().union(*(each.needs() for each in repositories))
@@ -163,7 +163,7 @@ async def _surplus(client: Client, repositories: Sequence[_Repository]) -> Async
             yield f"the partition {partition} of the catalog has {name}"
 
 
-async def _large(client: Client, repository: _Repository) -> set[str]:
+async def _large(client: Client, repository: Found) -> set[str]:
     world = await World.read(client, repository.name, ())
     return {str(d) for d, each in world.snapshot.manifests.items() if each.location is not None}
 
