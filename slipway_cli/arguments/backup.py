@@ -48,7 +48,10 @@ def register(parser: argparse.ArgumentParser) -> None:
         "backup names",
     )
     parser.add_argument(
-        "--keep", type=int, metavar="N", help="prune: keep the newest N complete backups"
+        "--keep",
+        type=int,
+        metavar="N",
+        help="prune: keep the newest N complete backups that have bytes",
     )
     parser.add_argument(
         "--older-than",

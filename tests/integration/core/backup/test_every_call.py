@@ -76,7 +76,7 @@ def interfere(hook: InterferingHook, way: str, number: int) -> None:
 
 
 @dataclass
-class Shop:
+class Stage:
     """A shelf, and the registry that its backups are of; both by the calls of one process."""
 
     client: Client
@@ -124,7 +124,7 @@ class Shop:
         with suppress(StorageFault):  # It had none, or gave it back.
             await self.connection.blobs.write(Request("PUT", url, headers))
 
-    async def copy_to(self, other: Shop) -> None:
+    async def copy_to(self, other: Stage) -> None:
         """Brings all that lies here to another shelf."""
         for name, size in (await self.shelf.names()).items():
             await other.shelf.receive(name, self.shelf.open(name, size), {}, nothing_moved)
@@ -141,15 +141,15 @@ async def run(work: Awaitable[object]) -> tuple[bool, int]:
 
 
 @asynccontextmanager
-async def shop(client: Client, where: Path | StorageSettings) -> AsyncIterator[Shop]:
+async def stage(client: Client, where: Path | StorageSettings) -> AsyncIterator[Stage]:
     """In a folder, or in a container of an account."""
     if isinstance(where, Path):
-        yield Shop(client, Folder(where), client.services.connection)
+        yield Stage(client, Folder(where), client.services.connection)
         return
     connection = Connection(where, client.hook)
     await connection.make(containers=("backups",))
     try:
-        yield Shop(client, Container(connection, "backups", _PREFIX), connection)
+        yield Stage(client, Container(connection, "backups", _PREFIX), connection)
     finally:
         await connection.close()
 
@@ -183,7 +183,7 @@ async def test_a_backup_that_storage_fails_harms_nothing_and_is_made_by_the_next
     """The second on its shelf: what the first has copied is there."""
     wanted = Wanted(timedelta(days=1)) if kind == "rows only" else Wanted()
     await fill(client)
-    async with shop(client, tmp_path / "first") as first:
+    async with stage(client, tmp_path / "first") as first:
         begun = (await first.backups.run()).backup.id
     await client.push_image("team/web", "v3")
     before = await picture(client)
@@ -192,7 +192,7 @@ async def test_a_backup_that_storage_fails_harms_nothing_and_is_made_by_the_next
     async def make(number: int) -> int:
         nonlocal failed
         where = tmp_path / str(number) if kind == "folder" else there.fresh().storage
-        async with shop(client, where) as second:
+        async with stage(client, where) as second:
             await first.copy_to(second)
             if not number:
                 _, count = await run(second.backups.run(wanted))
@@ -236,7 +236,7 @@ async def test_pruning_that_storage_fails_leaves_each_backup_whole_or_gone(
 
     Rows that were exported after the newest backup are none that could take its place.
     """
-    async with shop(client, tmp_path / "all") as first:
+    async with stage(client, tmp_path / "all") as first:
         await fill(client)
         await first.backups.run()
         await delete(client, "/acr/v1/other")
@@ -252,7 +252,7 @@ async def test_pruning_that_storage_fails_leaves_each_backup_whole_or_gone(
 
     async def take(number: int) -> int:
         nonlocal failed
-        async with shop(client, there.fresh().storage) as second:
+        async with stage(client, there.fresh().storage) as second:
             await first.copy_to(second)
             all_of_them = await second.whole()
             if not number:
@@ -283,14 +283,14 @@ async def test_a_restore_that_storage_fails_is_garbage_at_worst_and_ended_by_the
     await fill(client)
     before = await picture(client)
     where = tmp_path / "shelf" if kind == "folder" else there.fresh().storage
-    async with shop(client, where) as place:
+    async with stage(client, where) as place:
         backup = (await place.backups.run()).backup
-    async with there.client() as quiet, shop(quiet, where) as place:
+    async with there.client() as quiet, stage(quiet, where) as place:
         has_ended, count = await run(restore(quiet, place.shelf))
         assert has_ended
     failed = 0
     for number in samples(count, _SAMPLES):
-        async with there.client() as target, shop(target, where) as place:
+        async with there.client() as target, stage(target, where) as place:
             connection = target.services.connection
             has_ended = await place.attempt(way, number, restore(target, place.shelf))
             failed += not has_ended
