@@ -24,6 +24,10 @@ EACH_WAY = [
 """As parameters of a test."""
 
 
+CLOSES_NOTHING = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""Of a test in which somebody dies: a call beside the last may have been about to connect."""
+
+
 def plan(hook: InterferingHook, way: str, number: int) -> None:
     """Has the `number`th call from now fail, or the process die around it.
 

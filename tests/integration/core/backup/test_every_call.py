@@ -38,7 +38,9 @@ from tests.integration.core.support import OCI_INDEX, Client, descriptor, index_
 from tests.interference.hook import InterferingHook
 from tests.interference.kinds import Interference, Killed, Refuse, SeenCall
 from tests.interference.samples import samples
-from tests.interference.ways import DEATHS, WAYS, plan
+from tests.interference.ways import CLOSES_NOTHING, DEATHS, WAYS, plan
+
+pytestmark = CLOSES_NOTHING
 
 _SAMPLES = 6
 """At so many calls of a run, spread over all, each way comes; with a large number, at every one."""

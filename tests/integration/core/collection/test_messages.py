@@ -36,7 +36,7 @@ from tests.integration.core.support import (
     rows,
 )
 from tests.interference.kinds import Drop, Interference, Killed, Refuse, SeenCall
-from tests.interference.ways import DEATHS, plan
+from tests.interference.ways import CLOSES_NOTHING, DEATHS, plan
 
 pytestmark = [pytest.mark.rule("D9", "G12")]
 
@@ -349,6 +349,7 @@ def dying_after_the_transaction() -> Callable[[SeenCall], Interference | None]:
 # Messages that are not due, or cannot be read.
 
 
+@CLOSES_NOTHING
 @pytest.mark.rule("D8")
 @pytest.mark.parametrize("way", DEATHS)
 async def test_a_deletion_of_a_repository_that_stopped_anywhere_is_ended_by_its_message(

@@ -22,9 +22,9 @@ from tests.integration.core.jobs.table import JOBS, Done, Job
 from tests.integration.core.support import Client, Image, connect
 from tests.interference.kinds import Killed
 from tests.interference.samples import samples
-from tests.interference.ways import DEATHS, EACH_WAY, plan
+from tests.interference.ways import CLOSES_NOTHING, DEATHS, EACH_WAY, plan
 
-pytestmark = pytest.mark.rule("G9", "G10", "F1", "F2", "X5")
+pytestmark = [pytest.mark.rule("G9", "G10", "F1", "F2", "X5"), CLOSES_NOTHING]
 
 _SAMPLES = 8
 """At so many calls of a job, spread over all, each way comes; with a large number, at every one."""
