@@ -21,6 +21,10 @@ _KEPT_SECONDS = 15.0
 """For how long a connection is kept that nobody uses."""
 _MARGIN_SECONDS = 1.0
 """How long before the server does we let go of one."""
+_RACE_SECONDS = 0.25
+"""After which the next address of a name is tried beside the one before (RFC 8305, 5)."""
+_ADDRESS = re.compile(r"[\d.]+|.*:.*")
+"""An IP address, where a name could be."""
 _KEEP_ALIVE = re.compile(r"timeout=(\d{1,6})")
 
 
@@ -111,9 +115,12 @@ class Pool:
     @staticmethod
     async def _connect(where: Origin) -> HttpConnection:
         context = trust() if where.is_secure else None
+        # Who is cancelled while addresses are raced leaves a socket to the garbage collector
+        # (asyncio.staggered), so there is no race where there is one address.
+        delay = None if _ADDRESS.fullmatch(where.host) else _RACE_SECONDS
         async with asyncio.timeout(_CONNECT_SECONDS):
             transport, connection = await asyncio.get_running_loop().create_connection(
-                HttpConnection, where.host, where.port, ssl=context, happy_eyeballs_delay=0.25
+                HttpConnection, where.host, where.port, ssl=context, happy_eyeballs_delay=delay
             )
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return connection
