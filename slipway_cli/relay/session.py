@@ -95,6 +95,11 @@ class Session:
         return session
 
     @property
+    def path(self) -> str:
+        """The part of its address that stays the same."""
+        return self.location.partition("?")[0]
+
+    @property
     def scope(self) -> Scope:
         """What its requests need a token for."""
         return pushing(self.repository)
