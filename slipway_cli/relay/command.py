@@ -28,6 +28,7 @@ async def run(arguments: argparse.Namespace) -> Result:
     door = _door(arguments)
     sign_in = await credentials.find(arguments, server)
     watch = Watch()
+    ended = _ended()
     async with Upstream.open(server, sign_in, watch.tell, arguments.chunk) as upstream:
         # Whoever may not sign in is told now, and not in the middle of a push.
         await upstream.client.token(CATALOG)
@@ -40,7 +41,7 @@ async def run(arguments: argparse.Namespace) -> Result:
                         docker_config.signed_in(path, address, USERNAME, door.password)
                     )
                 _say_how(arguments, upstream, address, door)
-                ended_by = await _ended()
+                ended_by = await ended
             unfinished = relay.uploads.unfinished
     watch.lines.clear()
     say(watch.summary())
@@ -103,8 +104,8 @@ def _say_how(arguments: argparse.Namespace, upstream: Upstream, address: str, do
     say(f"push with:  docker push {address}/team/app:v1")
 
 
-async def _ended() -> signal.Signals:
-    """By which signal the relay is told to end."""
+def _ended() -> asyncio.Future[signal.Signals]:
+    """By which signal the relay is told to end, from now on."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[signal.Signals] = loop.create_future()
 
@@ -114,4 +115,4 @@ async def _ended() -> signal.Signals:
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, end, each)
-    return await ended
+    return ended

@@ -31,6 +31,14 @@ LIMIT = 16 * MIB
 _LINE = re.compile(r'\{"Category":".*\}')
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Returns once it holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)
+
+
 @dataclass
 class Limited:
     """A registry behind a host with a limit for bodies."""
@@ -70,10 +78,7 @@ class Limited:
 
     def wait_for(self, is_it: Callable[[dict[str, Any]], bool]) -> None:
         """Returns once the log has a line of that kind."""
-        deadline = time.monotonic() + PATIENCE
-        while not any(map(is_it, self.lines())):
-            assert time.monotonic() < deadline, "no such line was written"
-            time.sleep(0.05)
+        wait_until(lambda: any(map(is_it, self.lines())))
 
     def requests(self, repository: str, method: str) -> list[tuple[int, int]]:
         """Status and octets of the body of the requests to a repository, by method."""

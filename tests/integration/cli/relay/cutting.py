@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
@@ -48,11 +49,14 @@ class Cutting:
         self._random = random.Random(self.seed)
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def has_passed(self, octets: int) -> bool:
+        """Whether the server was sent more than so many."""
+        return self.octets_in > octets
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -68,9 +72,10 @@ class Cutting:
         self._loop.run_forever()
         assert self._server is not None
         self._server.close()
-        for task in asyncio.all_tasks(self._loop):
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
             task.cancel()
-            self._loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
     async def _begin(self) -> None:
@@ -90,12 +95,14 @@ class Cutting:
             asyncio.create_task(self._there(reader, to_server, fate)),
             asyncio.create_task(self._back(server, writer, fate)),
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(asyncio.CancelledError):  # By the end of the test.
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
         for each in (writer, to_server):
             each.transport.abort()
+        await asyncio.gather(writer.wait_closed(), to_server.wait_closed(), return_exceptions=True)
 
     async def _there(
         self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, fate: Fate
