@@ -85,7 +85,7 @@ package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment s
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
-bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu, coldstart, listings or collection
+bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu, coldstart, listings, collection or relay
 	@$(BIN)/python -m bench $(or $(BENCH),upload)
 
 completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed

@@ -75,6 +75,9 @@ class Upstream:
                 cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,
         ):
+            # It would send a commit twice without a word, and the second answer may be that the
+            # session is gone. It has no public switch.
+            session._retry_connection = False  # noqa: SLF001
             yield cls(client, session, tell, chunk)
 
     @property

@@ -67,7 +67,9 @@ class Line:
             return ""
         passed = self._clock() - self._began
         left = int(passed * (self._size - self._sent) / self._sent)
-        return f"{left // 60}:{left % 60:02} left"
+        if left < 6000:
+            return f"{left // 60}:{left % 60:02} left"
+        return f"{left // 3600} h left" if left < 3_600_000 else ""
 
 
 class Watch:

@@ -72,11 +72,14 @@ class Cutting:
         self._loop.run_forever()
         assert self._server is not None
         self._server.close()
-        tasks = asyncio.all_tasks(self._loop)
+        self._loop.run_until_complete(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
