@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import pty
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -169,6 +171,67 @@ def test_a_password_is_shown_at_a_terminal_and_never_written_to_a_log(
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "--docker-login" in ended.stderr
+
+
+def test_a_terminal_shows_each_layer_that_is_on_its_way(
+    limited: Limited, nobody: Path, repository: str
+) -> None:
+    content = incompressible(12 * CHUNK, repository)
+    terminal, other_side = pty.openpty()
+    shown = bytearray()
+    environment = {"SLIPWAY_USERNAME": "admin", "SLIPWAY_PASSWORD": limited.password}
+    with subprocess.Popen(
+        [str(ROOT / "slipway"), "relay", "--to", limited.url, "--port", "0", "--open"],
+        env={**os.environ, **environment, "TERM": "xterm", "COLUMNS": "120"},
+        stdin=other_side,
+        stderr=other_side,
+    ) as process:
+        os.close(other_side)
+        reader = threading.Thread(target=read_all, args=(terminal, shown))
+        reader.start()
+        wait_until(lambda: b"push with:" in shown)
+        address = re.search(rb"relaying (http://\S+) to", shown)
+        assert address
+        path = f"/v2/{repository}/blobs/uploads/?digest={digest_of(content)}"
+        with httpx.Client(base_url=address[1].decode(), timeout=PATIENCE) as client:
+            assert client.post(path, content=content).status_code == 201
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        reader.join(PATIENCE)
+    os.close(terminal)
+    text = shown.decode()
+    assert re.search(r"on-its-way +[0-9.]+ MB of 50\.3 MB +[0-9.]+ .B/s", text), text
+    assert text.count(digest_of(content)) == 1
+    assert "1 layer of 50.3 MB" in text
+
+
+def read_all(terminal: int, shown: bytearray) -> None:
+    # A terminal whose other side is closed cannot be read any more.
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            shown.extend(piece)
+
+
+def test_whoever_may_push_to_some_repositories_pushes_to_these_alone(
+    start: Start, limited: Limited, repository: str
+) -> None:
+    made = subprocess.run(
+        [
+            *(ROOT / "slipway", "token", "create", "--name", "relay-user", "-o", "json"),
+            *("--repository", repository, "content/read", "content/write"),
+        ],
+        env={**os.environ, "RegistryStorage": limited.storage},
+        capture_output=True,
+        check=True,
+    )
+    password = json.loads(made.stdout)["credentials"]["passwords"][0]["value"]
+    relay = start("--open", SLIPWAY_USERNAME="relay-user", SLIPWAY_PASSWORD=password)
+    query = f"blobs/uploads/?digest={digest_of(b'x')}"
+    with relay.client() as client:
+        assert client.post(f"/v2/{repository}/{query}", content=b"x").status_code == 201
+        refused = client.post(f"/v2/other/{query}", content=b"x")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "DENIED")
+    assert "signed in as relay-user" in refused.text
 
 
 @pytest.mark.parametrize(
