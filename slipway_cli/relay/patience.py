@@ -7,7 +7,7 @@ import random
 from slipway_cli.registry.server import Answer
 
 TRIES = 24
-"""How many tries in a row may get nowhere: about five minutes."""
+"""How many tries in a row may get nowhere: some minutes."""
 _FIRST_SECONDS = 0.5
 _LONGEST_SECONDS = 15.0
 _LONGEST_ASKED_SECONDS = 60

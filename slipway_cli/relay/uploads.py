@@ -66,7 +66,7 @@ class Upload:
             with suppress(asyncio.CancelledError, CommandError):
                 await self._delivery
         for chunk in (self._filling, self._delivered):
-            if chunk is not None:
+            if chunk is not None:  # The second only if its delivery had not begun.
                 self._room.give_back(chunk)
         self._filling = self._delivered = self._delivery = None
         self._room.leave()
@@ -140,9 +140,11 @@ class Upload:
             await asyncio.shield(self._delivery)
 
     async def _deliver(self, chunk: Chunk) -> None:
-        await self.session.deliver(chunk)
-        self._delivered = None
-        self._room.give_back(chunk)
+        try:
+            await self.session.deliver(chunk)
+        finally:  # Where it failed, nobody has a use for it either.
+            self._delivered = None
+            self._room.give_back(chunk)
 
 
 async def send(

@@ -255,6 +255,27 @@ async def test_many_uploads_at_once_share_the_memory_and_all_arrive(
     assert all(stored(limited, repository, content) for content in contents)
 
 
+@pytest.mark.parametrize("moment", ["at once", "under way", "refused"])
+async def test_an_upload_that_is_given_up_gives_its_memory_back(
+    connect: Connect, limited: Limited, repository: str, moment: str
+) -> None:
+    with Between(limited.url.removeprefix("http://")) as between:
+        between.harm = lambda request, ask: (
+            Reply(403) if (request[0], moment) == ("PATCH", "refused") else ask()
+        )
+        address = f"http://{between.netloc}" if moment == "refused" else ""
+        async with connect(address) as upstream:
+            upload = await Upload.begin(upstream, repository)
+            await upload.write(pieces(b"x" * (CHUNK + 1)))
+            if moment == "under way":
+                await asyncio.sleep(0)
+            if moment == "refused":
+                with pytest.raises(Refused):
+                    await upload.flush()
+            await upload.close()
+            assert upstream.room._held == 0
+
+
 def test_the_log_line_of_a_body_that_was_cut_off_names_the_relay(
     limited: Limited, repository: str
 ) -> None:
