@@ -322,7 +322,8 @@ def digest_of_stream(first: bytes, size: int) -> str:
 def test_four_layers_at_once_take_little_memory_and_nothing_on_disk(
     start: Start, repository: str, size: int, record_property: Callable[[str, object], None]
 ) -> None:
-    relay = start("--open")
+    # As long as they can be here: all memory that there is for chunks is in use.
+    relay = start("--open", "--chunk", "16MiB")
     before = relay.figure("io", "write_bytes")
     push_layers(relay, repository, 4, size)
     most = relay.figure("status", "VmHWM") * 1024
