@@ -16,7 +16,16 @@ import pytest
 from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Cosign, Helm, Notation, Oras, Regctl
 from tests.e2e.artefacts import Subject
-from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
+from tests.e2e.clients import (
+    Buildah,
+    Client,
+    Crane,
+    Ctr,
+    Docker,
+    DockerInContainerd,
+    Podman,
+    Skopeo,
+)
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
 from tests.e2e.process import client_environment, run
@@ -205,6 +214,25 @@ def engine(
         started.stop()
 
 
+@pytest.fixture(scope="session")
+def containerd_sandbox(workspace: Path) -> Sandbox:
+    return Sandbox(_folder(workspace, "containerd-engine"))
+
+
+@pytest.fixture(scope="session")
+def containerd_engine(
+    containerd_sandbox: Sandbox, environment: dict[str, str], inventory: Inventory
+) -> Iterator[Engine]:
+    """An engine that keeps images in containerd."""
+    inventory.require("docker", "dockerd28", "containerd", "runc")
+    features = ("containerd-snapshotter",)
+    started = Engine(containerd_sandbox, environment, "dockerd28", features)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
 class Toolbox:
     """One of each program, signed in to a registry; each made when it is first asked for."""
 
@@ -241,6 +269,10 @@ class Toolbox:
         }
         if name in alone:
             return alone[name](self._registry, folder, environment)
+        if name == "docker-in-containerd":
+            newer: Engine = self._request.getfixturevalue("containerd_engine")
+            among: Sandbox = self._request.getfixturevalue("containerd_sandbox")
+            return DockerInContainerd(self._registry, folder, environment, newer, among)
         engine: Engine = self._request.getfixturevalue("engine")
         if name == "docker":
             return Docker(self._registry, folder, environment, engine)

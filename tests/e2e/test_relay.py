@@ -32,7 +32,7 @@ CHUNK = LIMIT // 4
 #: `make e2e-large` sets it to 3 GiB.
 LAYER = int(os.environ.get("LARGE_LAYER_MIB", "150")) * MIB
 IS_LARGE = LAYER > 1024 * MIB
-CLIENTS = ["docker", "podman", "buildah", "skopeo", "crane", "ctr"]
+CLIENTS = ["docker", "docker-in-containerd", "podman", "buildah", "skopeo", "crane", "ctr"]
 #: More than the heads of the requests and the pieces of a whole push take.
 OVERHEAD = 4 * MIB + LAYER // 100
 
