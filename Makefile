@@ -31,7 +31,7 @@ SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test test-quick test-all e2e soak package release bench completion format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e e2e-large soak package release bench completion format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -66,6 +66,10 @@ e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real c
 	@if [ -f tests/e2e/setup.sh ]; then PYTHON=$(PYTHON) bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "tests/e2e does not exist."; fi
 
+e2e-large: $(PYTHON_READY) $(NODE_READY) ## Push a layer of 3 GiB through the relay with every client (LAYER=3072 MiB; an hour or more, 20 GB of disk, as root)
+	@PYTHON=$(PYTHON) bash tests/e2e/setup.sh
+	LARGE_LAYER_MIB=$(or $(LAYER),3072) E2E_TIMEOUT=7200 $(BIN)/pytest tests/e2e/test_relay.py -v -s --durations=0
+
 soak: $(PYTHON_READY) $(NODE_READY) ## Have real clients push, pull and delete beside collection, on storage that fails (SOAK_MINUTES=3, as root)
 	@$(BIN)/python -m tests.soak
 
@@ -85,7 +89,7 @@ package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment s
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
-bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu, coldstart, listings or collection
+bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu, coldstart, listings, collection or relay
 	@$(BIN)/python -m bench $(or $(BENCH),upload)
 
 completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed

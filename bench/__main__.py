@@ -7,11 +7,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bench import cold_start, collection, report
+from bench import cold_start, collection, relay, report
 from bench.client import UnexpectedAnswerError
 from bench.cpu import report as cpu_report
 from bench.cpu.measure import measure as measure_cpu
 from bench.cpu.operations import OPERATIONS
+from bench.layers import MIB
 from bench.listings import measure as listings
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
@@ -74,6 +75,13 @@ def main() -> int:
             "the very same requests raw on another.",
         )
     )
+    _relay_options(
+        nouns.add_parser(
+            "relay",
+            help="a layer through `slipway relay`, beside the same sent directly",
+            description="Push layers through the relay and directly, in turns.",
+        )
+    )
     arguments = parser.parse_args()
     try:
         sys.stdout.write(arguments.run(arguments) + "\n")
@@ -120,6 +128,13 @@ def _collection_options(options: argparse.ArgumentParser) -> None:
     options.set_defaults(run=_collection)
 
 
+def _relay_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--pairs", type=_count, default=8, help="(8)")
+    options.add_argument("--size", type=_count, default=256, metavar="MIB", help="(256)")
+    options.add_argument("--output", choices=("table", "json"), default="table")
+    options.set_defaults(run=_relay)
+
+
 def _count(text: str) -> int:
     count = int(text)
     if count < 1:
@@ -140,6 +155,12 @@ def _cpu(arguments: argparse.Namespace) -> str:
     results = measure_cpu(chosen, arguments.requests, _say, memory=memory)
     told = cpu_report.as_json if arguments.output == "json" else cpu_report.as_table
     return told(results)
+
+
+def _relay(arguments: argparse.Namespace) -> str:
+    with staged() as stage:
+        pairs = relay.measure(stage, arguments.pairs, arguments.size * MIB, _say)
+    return relay.as_json(pairs) if arguments.output == "json" else relay.as_table(pairs)
 
 
 def _listings(_: argparse.Namespace) -> str:

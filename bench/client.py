@@ -41,6 +41,7 @@ class RegistryClient:
     """
 
     def __init__(self, base_url: str, username: str, password: str) -> None:
+        self.credentials = username, password
         self.address = urlsplit(base_url).netloc
         """Host and port."""
         token = base64.b64encode(f"{username}:{password}".encode()).decode()

@@ -21,6 +21,8 @@ from registry_core.model.schedule import parse_schedule
 MIN_PASSWORD_LENGTH = 16
 MIN_GRACE = timedelta(hours=1)
 MIN_EXPIRY = timedelta(minutes=10)
+DEFAULT_BODY_LIMIT = 100 * 1024 * 1024
+"""The largest body that the Functions host takes where nothing is set, in bytes."""
 SERVICES = ("blob", "table", "queue")
 """The services of a storage account that the registry uses."""
 
@@ -248,6 +250,9 @@ class Settings:
     """`REGISTRY_REQUEST_LOG`, `_SLOW`."""
     metrics_url: str = ""
     """`REGISTRY_METRICS`: where Azure Monitor takes the registry's metrics; empty is off."""
+    body_limit: int = DEFAULT_BODY_LIMIT
+    """`FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`: the largest body that the host lets through, in bytes.
+    It is the host's own setting; clients are told of it."""
     region: str = "local"
     """`REGISTRY_REGION`, or `REGION_NAME` that App Service sets: in the stamps of changed rows."""
     limits: TimeLimits = TimeLimits()
@@ -290,6 +295,7 @@ class Settings:
             rate_limits=_rate_limits(env),
             request_log=_request_log(env),
             metrics_url=_metrics_url(env),
+            body_limit=_body_limit(env),
             region=region or cls.region,
         )
 
@@ -562,6 +568,12 @@ def _requests(env: Mapping[str, str], name: str, default: int) -> int:
             f"{name}: use a number of requests in a minute, such as 1000, or 0 for no limit"
         )
     return int(text)
+
+
+def _body_limit(env: Mapping[str, str]) -> int:
+    """As the host reads it; where it cannot read it, its default counts."""
+    text = env.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "").strip()
+    return int(text) if re.fullmatch(r"0*[1-9][0-9]{0,17}", text) else DEFAULT_BODY_LIMIT
 
 
 def _is_host(text: str) -> bool:

@@ -52,6 +52,10 @@ _COMMANDS = {
     "usage": ("arguments.usage", "count what the whole registry takes of storage"),
     "backup": ("arguments.backup", "back up a registry, list backups, delete old ones"),
     "restore": ("arguments.restore", "restore a backup into an empty registry"),
+    "relay": (
+        "arguments.relay",
+        "take pushes on this machine, and send them on in chunks that the registry's host takes",
+    ),
     "admin-password": ("admin_passwords", "passwords of the admin account"),
     "whoami": ("whoami", "sign in to a registry, and show who you are there"),
     "check-health": (

@@ -13,6 +13,9 @@ from registry_core.http.journal import Journal
 from registry_core.settings import RequestLog, Settings
 from registry_core.storage.calls import CallTrace
 
+GONE = 499
+"""The status in the log of a request whose client has gone, or that the host has given up."""
+
 
 @dataclass(slots=True)
 class Answered:
@@ -76,4 +79,15 @@ class Answered:
             "StorageMs": round(trace.busy_seconds * 1000, 1),
             "BytesIn": bodies.received(self.request),
             "BytesOut": len(response.body) if is_whole else 0,
+            "Advice": self._advice(),
         }
+
+    def _advice(self) -> str:
+        """What to do about a body that the host cut off: its client is not told why."""
+        limit = self.settings.body_limit
+        if self.status != GONE or bodies.received(self.request) < limit:
+            return ""
+        return (
+            f"the host cut off a body at {limit} bytes (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT): push "
+            "it through `slipway relay`"
+        )

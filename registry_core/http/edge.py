@@ -29,7 +29,7 @@ from registry_core.errors import (
     Unavailable,
 )
 from registry_core.http import addresses, audit, bodies, cors, fields, request_log
-from registry_core.http.answered import Answered
+from registry_core.http.answered import GONE, Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
 from registry_core.http.journal import Journal
@@ -100,7 +100,7 @@ async def _answer(passage: _Passage) -> Response:
     try:
         return passage.preflight() or await passage.answer()
     except ClientDisconnect:
-        return Response(status_code=499)
+        return Response(status_code=GONE)
     except RegistryError as error:
         if isinstance(error, Unauthorized):
             challenge = challenge_of(registry.settings, passage.request)

@@ -19,6 +19,7 @@ _shtab_slipway_commands() {
     gc:'Collect garbage: delete what no manifest needs, and the rows that deletions left. It is safe at any time, beside pushes and deletions, and may be repeated. What was deleted a short time ago stays: docs/garbage-collection.md says how long. The app itself collects a part each night.'
     key:'the keys that sign tokens'
     manifest:'list, show, delete, restore, lock and unlock manifests'
+    relay:'Run a registry on this machine that hands on to a real one, and sends it layers in chunks that its host takes. Push to 127.0.0.1:5000 with any client: layers may be of any size, and a connection that breaks is gone on with. It runs until Ctrl-C.'
     repository:'list, show, delete, lock and unlock repositories; usage'
     restore:'Restore a backup into the registry of the storage account that RegistryStorage names, which must be empty. It may be in another account and region than the one that was backed up. The backup is checked before anything is written. A restore that was ended is gone on with by the same command.'
     retention:'rules by which manifests and tags go, and a run by them'
@@ -431,6 +432,25 @@ _shtab_slipway_manifest_unlock_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_manifest_unlock_defaults_added=0
+
+_shtab_slipway_relay_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  "--to[the registry, such as https\:\/\/registry.example.com\; plain http is for this machine alone (default\: SLIPWAY_REGISTRY)]:ADDRESS:"
+  "--port[where to listen\; 0 is any port that is free (default\: 5000)]:port:"
+  "--chunk[the most to send in one request, such as 16MiB (default\: a quarter of what the registry says it takes\; less where many layers are sent at once)]:SIZE:"
+  "--open[ask for no password\: every program on this machine may push as you]"
+  "--docker-login[put the password of the relay in docker\'s configuration, which podman, buildah, crane, oras and others read too, and take it away at the end]"
+  "--bind[the address to listen at\; another one than this machine\'s own needs --tls-cert and --tls-key (default\: 127.0.0.1)]:ADDRESS:"
+  "--tls-cert[the certificate to serve TLS with]:FILE:"
+  "--tls-key[its key]:FILE:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_relay_defaults_added=0
 
 _shtab_slipway_repository_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -1014,6 +1034,7 @@ _shtab_slipway() {
         gc) _arguments -C -s $_shtab_slipway_gc_options ;;
         key) _shtab_slipway_key ;;
         manifest) _shtab_slipway_manifest ;;
+        relay) _arguments -C -s $_shtab_slipway_relay_options ;;
         repository) _shtab_slipway_repository ;;
         restore) _arguments -C -s $_shtab_slipway_restore_options ;;
         retention) _shtab_slipway_retention ;;

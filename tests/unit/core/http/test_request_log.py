@@ -21,6 +21,7 @@ SETTINGS = Settings(
     storage=StorageSettings("UseDevelopmentStorage=true"), login_servers=("r.example",)
 )
 SLOW_MS = 10_000.0
+LIMIT = 1_000
 BEARER = {"Authorization": "Bearer s3cret"}
 
 
@@ -38,6 +39,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
         calls: int = 2,
         duration_ms: float = 7.4,
         slow: timedelta = timedelta(milliseconds=SLOW_MS),
+        received: int = 0,
     ) -> list[tuple[str, dict[str, Any]]]:
         caplog.clear()
         trace = CallTrace()
@@ -45,8 +47,9 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
             trace.end(trace.begin("GET", "https://acct.blob.core.windows.net/content/x?sig=s3cret"))
         identity = Identity(IdentityKind.ADMIN, "admin")
         journal = Journal(kind="upload-session", repository="team/app", identity=identity)
-        settings = replace(SETTINGS, request_log=RequestLogSettings(log, slow))
+        settings = replace(SETTINGS, request_log=RequestLogSettings(log, slow), body_limit=LIMIT)
         sent = request(method, headers=headers, query="_state=s3cret")
+        sent.scope["slipway.received"] = received
         response = Response(b"12345", status)
         request_log.write(Answered(settings, sent, response, journal, "c-1", trace, duration_ms))
         return [(each.levelname, json.loads(each.getMessage())) for each in caplog.records]
@@ -121,6 +124,18 @@ def test_where_it_is_off_nothing_has_a_line(lines: Any) -> None:
 
 def test_a_line_tells_of_calls_how_many_and_never_where(lines: Any) -> None:
     assert "s3cret" not in json.dumps(lines(400, headers=BEARER))
+
+
+@pytest.mark.parametrize(
+    ("status", "received", "is_advised"),
+    [(499, LIMIT, True), (499, LIMIT - 1, False), (400, LIMIT, False)],
+)
+def test_the_line_of_a_body_that_was_cut_off_at_the_limit_names_the_limit_and_the_relay(
+    lines: Any, status: int, received: int, is_advised: bool
+) -> None:
+    ((_, line),) = lines(status, method="PATCH", received=received)
+    advice = line.get("Advice", "")
+    assert ("slipway relay" in advice and str(LIMIT) in advice) == is_advised
 
 
 def test_what_a_client_sent_cannot_begin_a_line_of_its_own(
