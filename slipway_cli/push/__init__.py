@@ -1,0 +1,1 @@
+"""`slipway push`: an image of docker or podman, or an archive, into a registry."""

@@ -1,0 +1,1 @@
+"""What an archive holds: read without unpacking it, from a file, a folder or standard input."""
