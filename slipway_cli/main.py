@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 _EPILOG = """\
-`repository`, `tag`, `manifest` and `check-health` speak to the registry itself, with the
-credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your registry to
-leave it out.
+`repository`, `tag`, `manifest`, `push`, `relay` and `check-health` speak to the registry itself,
+with the credentials that docker, podman or az keep. Set SLIPWAY_REGISTRY to the address of your
+registry to leave it out.
 
 `token`, `scope-map`, `role-assignment`, `key`, `soft-delete`, `gc`, `retention`, `fsck`, `usage`,
 `backup` and `restore` read and write the registry's storage. Set RegistryStorage to a connection
@@ -52,6 +52,7 @@ _COMMANDS = {
     "usage": ("arguments.usage", "count what the whole registry takes of storage"),
     "backup": ("arguments.backup", "back up a registry, list backups, delete old ones"),
     "restore": ("arguments.restore", "restore a backup into an empty registry"),
+    "push": ("arguments.push", "push an image or an archive, with layers of any size"),
     "relay": (
         "arguments.relay",
         "take pushes on this machine, and send them on in chunks that the registry's host takes",

@@ -19,6 +19,7 @@ _shtab_slipway_commands() {
     gc:'Collect garbage: delete what no manifest needs, and the rows that deletions left. It is safe at any time, beside pushes and deletions, and may be repeated. What was deleted a short time ago stays: docs/garbage-collection.md says how long. The app itself collects a part each night.'
     key:'the keys that sign tokens'
     manifest:'list, show, delete, restore, lock and unlock manifests'
+    push:'Push an image with layers of any size: one of docker or podman, or an archive, for which no engine is needed. The output is the name of what was pushed, by its digest. Repeat the command after a failure: layers that the registry has are not sent again.'
     relay:'Run a registry on this machine that hands on to a real one, and sends it layers in chunks that its host takes. Push to 127.0.0.1:5000 with any client: layers may be of any size, and a connection that breaks is gone on with. It runs until Ctrl-C.'
     repository:'list, show, delete, lock and unlock repositories; usage'
     restore:'Restore a backup into the registry of the storage account that RegistryStorage names, which must be empty. It may be in another account and region than the one that was backed up. The backup is checked before anything is written. A restore that was ended is gone on with by the same command.'
@@ -432,6 +433,26 @@ _shtab_slipway_manifest_unlock_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_slipway_manifest_unlock_defaults_added=0
+
+_shtab_slipway_push_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
+  "--archive[push an OCI layout (a folder), an OCI archive or one of \`docker save\` (tar, also compressed by gzip), or what comes from standard input (-)]:PATH:"
+  {--registry,-r}"[the registry\'s address]:ADDRESS:"
+  "--engine[which has the image (default\: the first that has it)]:engine:(docker podman)"
+  "--select[of an archive with several images, that with this name, tag or digest]:NAME:"
+  "--platform[of an index, only the image for this platform, such as linux\/arm64]:OS/ARCHITECTURE:"
+  "*--mount-from[a repository of the registry that may have some of the layers, so that they need not be sent\; with --archive, and as often as you like]:REPOSITORY:"
+  "--chunk[the most to send in one request, such as 16MiB (default\: a quarter of what the registry says it takes\; less where many layers are sent at once)]:SIZE:"
+  {--username,-u}"[sign in as this user (default\: SLIPWAY_USERNAME and SLIPWAY_PASSWORD, then what podman, docker or az keep, then nobody)]:username:"
+  "--password-stdin[read the password from standard input]"
+  "--verbose[say where the credentials were found, and what could not be asked]"
+  ":the image on this machine\; with --archive, left out:()"
+  ":where to push, such as registry.example.com\/team\/app\:v1, without the registry if --registry or SLIPWAY_REGISTRY names it (default\: what IMAGE says\; the tag\: latest):()"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_slipway_push_defaults_added=0
 
 _shtab_slipway_relay_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -1034,6 +1055,7 @@ _shtab_slipway() {
         gc) _arguments -C -s $_shtab_slipway_gc_options ;;
         key) _shtab_slipway_key ;;
         manifest) _shtab_slipway_manifest ;;
+        push) _arguments -C -s $_shtab_slipway_push_options ;;
         relay) _arguments -C -s $_shtab_slipway_relay_options ;;
         repository) _shtab_slipway_repository ;;
         restore) _arguments -C -s $_shtab_slipway_restore_options ;;

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry_core.model.digest import Digest
-from registry_core.model.manifest import parse_platform
 from registry_core.model.media_types import OCI_CONFIG, OCI_MANIFEST
 from slipway_cli.output.cells import some
 from slipway_cli.output.text import clean
@@ -54,7 +53,7 @@ def plan(contents: Contents, wanted: Wanted) -> Plan:
             f"{clean(image.config)} in the archive has {len(diff_ids)} layers, but {_LIST} has "
             f"{len(image.layers)}: the archive is damaged"
         )
-    _check_platform(content, wanted)
+    wanted.check(content)
     config_blob = Blob(Digest.of(content), len(content), Held(content))
     layers, descriptors = [], []
     for name, diff_id in zip(image.layers, diff_ids, strict=True):
@@ -111,13 +110,6 @@ def _diff_ids(config: bytes, name: str) -> list[Digest]:
     if not isinstance(listed, list | None) or not isinstance(rootfs, dict):
         raise ArchiveError(f"{clean(name)} in the archive is no config of an image")
     return [digest_in(each, name) for each in listed or ()]
-
-
-def _check_platform(config: bytes, wanted: Wanted) -> None:
-    found = parse_platform(config)
-    text = "/".join(filter(None, (found.os, found.architecture, found.variant)))
-    if wanted.platform and not wanted.is_platform(text):
-        raise ArchiveError(f"--platform: the image is for {clean(text) or 'no platform'}")
 
 
 def _digest_of(file: File, diff_id: Digest, name: str) -> Digest:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry_core.errors import RegistryError
 from registry_core.model.digest import Digest
-from registry_core.model.manifest import Manifest, parse_platform
+from registry_core.model.manifest import Manifest
 from registry_core.model.media_types import INDEXES, MANIFESTS
 from slipway_cli.output.cells import short_digest, some
 from slipway_cli.output.text import clean
@@ -22,9 +22,10 @@ MAX_MANIFESTS = 10_000
 _MARK, _INDEX = "oci-layout", "index.json"
 _TAG = "org.opencontainers.image.ref.name"
 _IMAGE_NAME = "io.containerd.image.name"
-_OF_REFERRERS = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})")
-"""The tag under which referrers are listed for registries that cannot (distribution-spec,
-"Referrers Tag Schema")."""
+_DIGEST_TAG = re.compile(r"(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})(\.[\w.-]{1,60})?", re.ASCII)
+"""A tag that is made of a digest: of the list of what refers to that, for registries that cannot
+tell (distribution-spec, "Referrers Tag Schema"); or, with a suffix, of what belongs to it, as
+cosign names signatures (`.sig`)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Entry:
     size: int
     platform: str
     names: tuple[str, ...]
+    tag: str = ""
+    """The tag without which it is not found."""
 
     def __str__(self) -> str:
         about = self.names[0] if self.names else self.platform
@@ -104,17 +107,14 @@ class Layout:
 
     def _belongs(self, entry: Entry) -> bool:
         """Whether it refers to another manifest, or lists those that do."""
-        return any(map(_OF_REFERRERS.fullmatch, entry.names)) or bool(self._subject(entry))
+        return any(map(_DIGEST_TAG.fullmatch, entry.names)) or bool(self._subject(entry))
 
     def _of_platform(self, entry: Entry, wanted: Wanted) -> Entry:
         manifest, _ = self._manifest(entry)
         if manifest.media_type not in INDEXES:
             config = self._file(manifest.config.digest if manifest.config else None)
-            found = parse_platform(config.document()) if config else parse_platform(b"")
-            text = "/".join(filter(None, (found.os, found.architecture, found.variant)))
-            if wanted.is_platform(text):
-                return entry
-            raise ArchiveError(f"--platform: the image is for {clean(text) or 'no platform'}")
+            wanted.check(config.document() if config else b"")
+            return entry
         children = _children(manifest, entry)
         matching = [each for each in children if wanted.is_platform(each.platform)]
         if len(matching) == 1:
@@ -147,7 +147,7 @@ class Layout:
         """A manifest and, to be taken before it, those that it names."""
         manifest, file = self._manifest(entry)
         config_type = manifest.config.media_type if manifest.config else ""
-        yield PlannedManifest(entry.digest, manifest.media_type, file, config_type)
+        yield PlannedManifest(entry.digest, manifest.media_type, file, config_type, entry.tag)
         for descriptor in manifest.blobs:
             if not descriptor.need_not_be_pushed:
                 self._add_blob(descriptor.digest, descriptor.size)
@@ -184,9 +184,12 @@ class Layout:
         for entry in listed:
             if subject := self._subject(entry):
                 found.setdefault(subject, []).append(entry)
-            for mark in filter(None, map(_OF_REFERRERS.fullmatch, entry.names)):
-                subject = digest_in(f"{mark[1]}:{mark[2]}", _INDEX)
-                found.setdefault(subject, []).extend(_children(self._manifest(entry)[0], entry))
+            for mark in filter(None, map(_DIGEST_TAG.fullmatch, entry.names)):
+                subject = digest_in(mark[1].replace("-", ":"), _INDEX)
+                belongs = [replace(entry, tag=mark[0])]
+                if not mark[2]:
+                    belongs = _children(self._manifest(entry)[0], entry)
+                found.setdefault(subject, []).extend(belongs)
         return found
 
     def _subject(self, entry: Entry) -> Digest | None:

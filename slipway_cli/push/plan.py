@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry_core.errors import DigestInvalid
-from registry_core.model import media_types
 from registry_core.model.digest import Digest
+from registry_core.model.manifest import parse_platform
+from slipway_cli.command import UsageError
 from slipway_cli.output.text import clean
 from slipway_cli.push.archives.contents import File
 from slipway_cli.push.archives.errors import ArchiveError
-
-HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class PlannedManifest:
     file: File
     config_type: str = ""
     """The media type of its config; empty for an index."""
+    tag: str = ""
+    """The tag without which it is not found, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Wanted:
     def __post_init__(self) -> None:
         parts = self.platform.split("/")
         if self.platform and (not 2 <= len(parts) <= 3 or not all(parts)):
-            raise ArchiveError("--platform: write it as linux/amd64 or linux/arm64/v8")
+            raise UsageError("--platform: write it as linux/amd64 or linux/arm64/v8")
 
     def is_name(self, name: str) -> bool:
         """Whether an image of that name is meant: `web:v1` is `docker.io/library/web:v1` too."""
@@ -74,6 +75,13 @@ class Wanted:
     def is_platform(self, platform: str) -> bool:
         """Whether that is the platform; one without a variant is meant by any."""
         return platform == self.platform or platform.rpartition("/")[0] == self.platform
+
+    def check(self, config: bytes) -> None:
+        """Raises `ArchiveError` if an image with this config is for another platform."""
+        found = parse_platform(config)
+        text = "/".join(filter(None, (found.os, found.architecture, found.variant)))
+        if self.platform and not self.is_platform(text):
+            raise ArchiveError(f"--platform: the image is for {clean(text) or 'no platform'}")
 
 
 def object_of(content: bytes, name: str) -> Any:
@@ -90,14 +98,3 @@ def digest_in(text: object, where: str) -> Digest:
         return Digest.parse(text if isinstance(text, str) else "")
     except DigestInvalid as error:
         raise ArchiveError(f"{clean(where)} in the archive has a digest that is none") from error
-
-
-def how_to_use(manifest: PlannedManifest, repository: str, tag: str) -> str:
-    """A line to paste, for whoever needs what was pushed; `repository` begins with the registry."""
-    if manifest.config_type == HELM_CONFIG and tag:
-        folder, _, name = repository.rpartition("/")
-        return f"helm pull oci://{folder}/{name} --version {tag.replace('_', '+')}"
-    is_image = manifest.config_type.lower() in media_types.IMAGE_CONFIGS
-    if is_image or manifest.media_type in media_types.INDEXES:
-        return f"FROM {repository}@{manifest.digest}"
-    return f"oras pull {repository}@{manifest.digest}"

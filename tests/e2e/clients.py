@@ -54,6 +54,10 @@ class Client(Tool):
         """Run the image's own command and return what it printed."""
         raise NotImplementedError(self.name)
 
+    def among(self, command: Command) -> Command:
+        """Another program's command, to be run where this client runs."""
+        return command
+
 
 class Docker(Client):
     name = "docker"
@@ -165,7 +169,10 @@ class _ContainersStorage(Client):
         )
 
     def command(self, arguments: Command) -> Command:
-        return self._sandbox.command([self.name, *arguments])
+        return self.among([self.name, *arguments])
+
+    def among(self, command: Command) -> Command:
+        return self._sandbox.command(command)
 
     def sign_in(self, password: str) -> None:
         name, address = self.registry.username, self.registry.address
@@ -254,7 +261,10 @@ class Skopeo(CopyingClient):
         super().__init__(registry, folder, {**environment, **auth})
 
     def command(self, arguments: Command) -> Command:
-        return self._sandbox.command([self.name, "--insecure-policy", *arguments])
+        return self.among([self.name, "--insecure-policy", *arguments])
+
+    def among(self, command: Command) -> Command:
+        return self._sandbox.command(command)
 
     def sign_in(self, password: str) -> None:
         name, address = self.registry.username, self.registry.address

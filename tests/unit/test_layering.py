@@ -73,6 +73,7 @@ HOMONYMS = {
     "registry_core.lifecycle.backup.places": {"blob"},
     "slipway_cli.output.cells": {"h"},
     "slipway_cli.fsck": {"blob"},
+    "slipway_cli.push.archive": {"blob"},
 }
 
 

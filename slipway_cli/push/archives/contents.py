@@ -118,12 +118,10 @@ class Members:
         self._files: dict[str, File] = {}
         self._links: dict[str, str] = {}
 
-    def add(self, name: str, file: File) -> File | None:
-        """A file; answers the one of that name before, which counts no more."""
+    def add(self, name: str, file: File) -> None:
+        """A file; one of that name before, or a link, counts no more."""
         self._links.pop(name, None)
-        before = self._files.get(name)
         self._files[name] = file
-        return before
 
     def link(self, member: Member) -> None:
         """A link, whether what it leads to has come already or not."""

@@ -31,22 +31,29 @@ def compression_of(beginning: bytes) -> Compression:
 
 
 class Measure:
-    """Takes the bytes of a layer in pieces, the first of them no shorter than `MAGIC_LENGTH`."""
+    """Takes the bytes of a layer, in pieces of any length."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, looks_inside: bool = True) -> None:
+        """`looks_inside`: whether `diff_id` is needed of what gzip compressed, which takes time."""
         self.size = 0
         self.compression = Compression.NONE
+        self._looks_inside = looks_inside
+        self._beginning = b""
         self._whole = hashlib.sha256()
         self._inner: _Inner | None = None
 
     def update(self, content: bytes) -> None:
         """The next bytes. Raises `ArchiveError` if they are compressed wrongly."""
-        if not self.size:
-            self.compression = compression_of(content[:MAGIC_LENGTH])
-            if self.compression is Compression.GZIP:
-                self._inner = _Inner()
         self.size += len(content)
         self._whole.update(content)
+        if len(self._beginning) < MAGIC_LENGTH:
+            content = self._beginning + content
+            self._beginning = content[:MAGIC_LENGTH]
+            if len(content) < MAGIC_LENGTH:
+                return
+            self.compression = compression_of(content)
+            if self.compression is Compression.GZIP and self._looks_inside:
+                self._inner = _Inner()
         if self._inner is not None:
             self._inner.update(content)
 

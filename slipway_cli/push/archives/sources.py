@@ -18,7 +18,7 @@ _OTHERS = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
 """How archives begin that are compressed in ways which only other programs undo."""
 
 
-class Readable(Protocol):
+class Stream(Protocol):
     """As much of a file as is needed of it."""
 
     def read(self, size: int, /) -> bytes:
@@ -48,7 +48,9 @@ class Disk:
 class Flow:
     """A tar archive that comes once and in order, compressed by gzip or not."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Stream, file: BinaryIO | None = None) -> None:
+        """Of a stream; `file` is what there is to be closed at the end."""
+        self._file = file
         begun = _Begun(stream)
         for magic, name in _OTHERS.items():
             if begun.first.startswith(magic):
@@ -56,7 +58,7 @@ class Flow:
                     f"the archive is compressed by {name}, which is not read here: "
                     f"`{name} -dc ARCHIVE | slipway push --archive - REFERENCE`"
                 )
-        self._stream: Readable = begun
+        self._stream: Stream = begun
         if begun.first.startswith(_GZIP):
             self._stream = gzip.GzipFile(fileobj=begun, mode="rb")
 
@@ -79,6 +81,11 @@ class Flow:
                 raise CutOff
             size -= len(found)
 
+    def close(self) -> None:
+        """Closes the file, if it is ours."""
+        if self._file is not None:
+            self._file.close()
+
     def end(self) -> None:
         """Reads what is left: who writes it is not to be cut off, and gzip compares its sum."""
         while self.read(PIECE):
@@ -88,7 +95,7 @@ class Flow:
 class _Begun(io.RawIOBase):
     """A stream of which the first bytes were looked at."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Stream) -> None:
         super().__init__()
         self._stream = stream
         self.first = b""
@@ -108,6 +115,12 @@ class _Begun(io.RawIOBase):
             return self._stream.read(size)
         found, self._unread = self._unread[:size], self._unread[size:]
         return found
+
+
+def is_compressed(file: Stream) -> bool:
+    """Whether a file is, by its first bytes. Raises `ArchiveError`."""
+    first = _Begun(file).first
+    return first.startswith((_GZIP, *_OTHERS))
 
 
 def open_regular(path: Path, name: str) -> BinaryIO:

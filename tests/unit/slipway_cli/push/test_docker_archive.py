@@ -9,14 +9,17 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry_core.model.manifest import Manifest
 from slipway_cli.push.archives.contents import Held, Members
 from slipway_cli.push.archives.errors import ArchiveError
+from slipway_cli.push.archives.measure import Compression, Measure
 from slipway_cli.push.docker_archive import is_docker_archive, plan
 from slipway_cli.push.plan import Wanted
+from tests.archives import members_of, written
 from tests.e2e.images import OCI_CONFIG, Image, Layer, digest_of, encode, tar
-from tests.unit.slipway_cli.push.archives import members_of, written
 
 ANYTHING = Wanted()
 MIB = 1024 * 1024
@@ -93,6 +96,20 @@ def test_a_compressed_layer_is_held_against_the_config(parts: int) -> None:
 def test_a_layer_that_is_another_or_damaged_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(ArchiveError, match=said):
         plan(archive({"a": content}, ["a"], Image([Layer(ONE)])), ANYTHING)
+
+
+@given(st.sampled_from([b"", b"abc", ONE]), st.booleans(), st.data())
+def test_a_layer_is_measured_the_same_in_any_pieces(
+    layer: bytes, is_compressed: bool, data: st.DataObject
+) -> None:
+    content = gzip.compress(layer) if is_compressed else layer
+    cuts = data.draw(st.lists(st.integers(0, min(len(content), 30)), max_size=5).map(sorted))
+    measure = Measure()
+    for begin, end in zip([0, *cuts], [*cuts, len(content)], strict=True):
+        measure.update(content[begin:end])
+    assert (measure.size, measure.digest) == (len(content), digest_of(content))
+    assert (measure.compression is Compression.GZIP) == is_compressed
+    assert measure.diff_id() == digest_of(layer)
 
 
 def test_a_bomb_of_compressed_zeros_takes_time_but_no_memory() -> None:

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_core.model.manifest import Manifest
+from slipway_cli.command import UsageError
 from slipway_cli.push.archives.contents import Held
 from slipway_cli.push.archives.errors import ArchiveError
 from slipway_cli.push.layout import MAX_MANIFESTS, Layout, is_layout
 from slipway_cli.push.plan import Plan, Wanted
+from tests.archives import LayoutFiles, blob_name
 from tests.e2e.images import (
     OCI_FOREIGN_LAYER,
     OCI_INDEX,
@@ -24,7 +26,6 @@ from tests.e2e.images import (
     encode,
     tar,
 )
-from tests.unit.slipway_cli.push.archives import LayoutFiles, blob_name
 
 ANYTHING = Wanted()
 
@@ -98,6 +99,18 @@ def test_referrers_are_found_by_the_tag_that_stands_for_their_list() -> None:
     files.list(one, "v1")
     files.list(files.index(signature), one["digest"].replace(":", "-"))
     assert digests(planned(files)) == [signature["digest"], one["digest"]]
+
+
+def test_signatures_that_are_found_by_a_tag_keep_it() -> None:
+    """As cosign makes them."""
+    files = LayoutFiles()
+    one, signature, other = (files.image(image(seed)) for seed in range(3))
+    tag = f"{one['digest'].replace(':', '-')}.sig"
+    files.list(one, "v1")
+    files.list(signature, tag)
+    files.list(other, f"{other['digest'].replace(':', '-')}.sig")
+    found = [(str(each.digest), each.tag) for each in planned(files).manifests]
+    assert found == [(signature["digest"], tag), (one["digest"], "")]
 
 
 def test_what_refers_to_other_images_stays() -> None:
@@ -204,7 +217,7 @@ def test_an_image_of_another_platform_is_refused() -> None:
     assert digests(planned(files, Wanted(platform="linux/amd64")))
     with pytest.raises(ArchiveError, match="the image is for linux/amd64"):
         planned(files, Wanted(platform="linux/arm64"))
-    with pytest.raises(ArchiveError, match="write it as"):
+    with pytest.raises(UsageError, match="write it as"):
         Wanted(platform="amd64")
 
 

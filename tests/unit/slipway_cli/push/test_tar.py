@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slipway_cli.push.archives.errors import ArchiveError, CutOff
 from slipway_cli.push.archives.sources import Flow
 from slipway_cli.push.archives.tar import MAX_EXTENSION, MAX_MEMBERS, Tar, normal
-from tests.unit.slipway_cli.push.archives import members_of, read, written
+from tests.archives import members_of, read, written
 
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 NAME_PART = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=90)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from slipway_cli.push.archives.contents import Held, Members
@@ -97,3 +98,26 @@ class LayoutFiles:
         for name, content in self.files().items():
             found.add(name, Held(content))
         return found
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def docker_files(image: Image, *names: str) -> dict[str, bytes]:
+    """An image as docker saved it before 25, each layer once."""
+    layers = [f"{layer.diff_id[7:20]}/layer.tar" for layer in image.layers]
+    config = f"{image.config_digest[7:]}.json"
+    entry = {"Config": config, "RepoTags": list(names), "Layers": layers}
+    contents = {name: layer.archive for name, layer in zip(layers, image.layers, strict=True)}
+    return {
+        **contents,
+        **{name.replace("layer.tar", "VERSION"): b"1.0" for name in layers},
+        config: image.config,
+        "manifest.json": encode([entry]),
+        "repositories": b"{}",
+    }
