@@ -488,7 +488,7 @@ complete -c slipway -n '_shtab_slipway_using backup' -s h -l help -d 'show this 
 complete -c slipway -n '_shtab_slipway_using backup' -l output -s o -xka "table json tsv" -d 'table for people, json for programs, tsv for shell scripts (default: table)'
 complete -c slipway -n '_shtab_slipway_using backup' -l rows-only -d 'export the rows, and leave the bytes where they are: needs --keep-for'
 complete -c slipway -n '_shtab_slipway_using backup' -l keep-for -x -d 'with --rows-only: for so many days garbage collection leaves the bytes that the backup names'
-complete -c slipway -n '_shtab_slipway_using backup' -l keep -x -d 'prune: keep the newest N complete backups'
+complete -c slipway -n '_shtab_slipway_using backup' -l keep -x -d 'prune: keep the newest N complete backups that have bytes'
 complete -c slipway -n '_shtab_slipway_using backup' -l older-than -x -d 'prune: delete those that are older; the newest complete one always stays'
 complete -c slipway -n '_shtab_slipway_using backup' -l dry-run -d 'prune: delete nothing, only tell what would go'
 complete -c slipway -n '_shtab_slipway_using backup; and test $_shtab_slipway_npos -eq 0' -ka "list prune" -d 'list: show the backups at the destination; prune: delete old ones; without it, make a backup'

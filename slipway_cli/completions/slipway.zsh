@@ -171,7 +171,7 @@ _shtab_slipway_backup_options=(
   {--output,-o}"[table for people, json for programs, tsv for shell scripts (default\: table)]:output:(table json tsv)"
   "--rows-only[export the rows, and leave the bytes where they are\: needs --keep-for]"
   "--keep-for[with --rows-only\: for so many days garbage collection leaves the bytes that the backup names]:DAYS:"
-  "--keep[prune\: keep the newest N complete backups]:N:"
+  "--keep[prune\: keep the newest N complete backups that have bytes]:N:"
   "--older-than[prune\: delete those that are older\; the newest complete one always stays]:DAYS:"
   "--dry-run[prune\: delete nothing, only tell what would go]"
   ":list\: show the backups at the destination\; prune\: delete old ones\; without it, make a backup:(list prune)"
