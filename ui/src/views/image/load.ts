@@ -1,0 +1,64 @@
+/** What the view of an image is made of. */
+
+import type { ManifestFacts, Tag } from "../../api/answers";
+import * as registry from "../../api/registry";
+import { type Kind, kindOf } from "../../model/kinds";
+import { type ImageConfig, type Manifest, parseConfig, parseManifest } from "../../model/manifest";
+
+export interface Loaded {
+  digest: string;
+  source: string;
+  manifest: Manifest;
+  kind: Kind;
+  /** Of an image alone. */
+  config: ImageConfig | null;
+  /** Null for whoever may only pull. */
+  facts: ManifestFacts | null;
+  tag: Tag | null;
+}
+
+/** A manifest that is looked at, with its config. */
+export async function loadManifest(
+  repository: string,
+  reference: string,
+  options: registry.Options,
+): Promise<Pick<Loaded, "digest" | "source" | "manifest" | "kind" | "config">> {
+  const raw = await registry.manifest(repository, reference, options);
+  const manifest = parseManifest(raw.source, raw.mediaType);
+  const kind = kindOf({
+    mediaType: manifest.mediaType,
+    artifactType: manifest.artifactType,
+    configMediaType: manifest.config?.mediaType,
+  });
+  const config = kind.word === "image" ? await loadConfig(repository, manifest, options) : null;
+  return { digest: raw.digest, source: raw.source, manifest, kind, config };
+}
+
+async function loadConfig(
+  repository: string,
+  manifest: Manifest,
+  options: registry.Options,
+): Promise<ImageConfig | null> {
+  const { config } = manifest;
+  if (!config || config.size > registry.INLINE_AT_MOST) {
+    return null;
+  }
+  const bytes = await registry.blob(repository, config.digest, options);
+  return parseConfig(new TextDecoder().decode(bytes));
+}
+
+export async function loadImage(
+  repository: string,
+  tag: string | null,
+  digest: string | null,
+  isDetailed: boolean,
+  signal: AbortSignal,
+): Promise<Loaded> {
+  const options = { signal };
+  const [found, named] = await Promise.all([
+    loadManifest(repository, digest ?? tag ?? "", options),
+    tag !== null && isDetailed ? registry.tag(repository, tag, options) : null,
+  ]);
+  const facts = isDetailed ? await registry.facts(repository, found.digest, options) : null;
+  return { ...found, facts, tag: named };
+}

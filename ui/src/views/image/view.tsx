@@ -1,0 +1,100 @@
+/** A tag, or a manifest by its digest: whatever it is. */
+
+import { session } from "../../api/session";
+import { slipway } from "../../model/commands";
+import { shortDigest } from "../../model/names";
+import { Crumbs } from "../../parts/crumbs";
+import { LockMark } from "../../parts/lock-mark";
+import { SameCommand } from "../../parts/same-command";
+import { Empty, Failure, Loading } from "../../parts/states";
+import { type May, useMay } from "../../parts/use-may";
+import { useResource } from "../../parts/use-resource";
+import { Pairs } from "../../parts/values";
+import { repositoryHref } from "../../routes";
+import { ImageActions } from "./actions";
+import { Artefact } from "./artefact";
+import { ConfigSections } from "./config";
+import { Head } from "./head";
+import { Layers } from "./layers";
+import { type Loaded, loadImage } from "./load";
+import { Platforms } from "./platforms";
+import { RawManifest } from "./raw";
+import { Referrers } from "./referrers";
+
+interface Props {
+  repository: string;
+  tag: string | null;
+  digest: string | null;
+}
+
+export function ImageView({ repository, tag, digest }: Props) {
+  const may = useMay(repository);
+  const key =
+    may.isKnown && may.pull ? `image ${repository} ${tag} ${digest} ${may.readMetadata}` : "";
+  const loaded = useResource<Loaded>(key, (signal) =>
+    loadImage(repository, tag, digest, may.readMetadata, signal),
+  );
+  const what = tag === null ? `@${shortDigest(digest ?? "")}` : `:${tag}`;
+  const image = loaded.data;
+  return (
+    <div class="page">
+      <div class="heading">
+        <Crumbs repository={repository} what={what} href={repositoryHref(repository)} />
+        <LockMark attributes={image?.tag?.changeableAttributes} />
+        <LockMark attributes={image?.facts?.changeableAttributes} />
+        <span class="space" />
+        {image ? <ImageActions repository={repository} image={image} may={may} /> : null}
+      </div>
+      {image ? <ImageSections repository={repository} image={image} may={may} tag={tag} /> : null}
+      {loaded.error && !image ? <Failure error={loaded.error} onRetry={loaded.reload} /> : null}
+      {loaded.isLoading && !image ? <Loading what="the manifest" /> : null}
+      {may.isKnown && !may.pull ? (
+        <Empty>
+          <p>You may not pull from this repository, or it is not there.</p>
+        </Empty>
+      ) : null}
+      <SameCommand
+        text={slipway.tree({
+          service: session.value?.service ?? "",
+          repository,
+          tag,
+          digest: tag === null ? digest : null,
+        })}
+      />
+    </div>
+  );
+}
+
+interface SectionProps {
+  repository: string;
+  image: Loaded;
+  may: May;
+  tag: string | null;
+}
+
+function ImageSections({ repository, image, may, tag }: SectionProps) {
+  const { manifest, kind, config } = image;
+  const isImage = kind.word === "image";
+  const hasAnnotations = Object.keys(manifest.annotations).length > 0;
+  return (
+    <>
+      <Head repository={repository} image={image} tag={tag} />
+      {manifest.isIndex ? (
+        <Platforms repository={repository} manifest={manifest} isDetailed={may.readMetadata} />
+      ) : null}
+      {isImage ? (
+        <Layers repository={repository} image={image} isDetailed={may.readMetadata} />
+      ) : null}
+      {!isImage && !manifest.isIndex ? <Artefact repository={repository} image={image} /> : null}
+      <Referrers repository={repository} image={image} isDetailed={may.readMetadata} />
+      {config ? <ConfigSections config={config} /> : null}
+      {hasAnnotations ? (
+        <section>
+          <h2>Annotations</h2>
+          <Pairs pairs={manifest.annotations} />
+        </section>
+      ) : null}
+      <RawManifest repository={repository} image={image} />
+    </>
+  );
+}
