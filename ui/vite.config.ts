@@ -8,6 +8,8 @@ export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",
+    // No repository begins with an underscore, so none has this address.
+    assetsDir: "_assets",
     // The policy of the page forbids `data:`.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
@@ -16,7 +18,7 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/v2", "/acr", "/oauth2", "/ui/settings.json"].map((path) => [path, registry]),
+      ["/v2", "/acr", "/oauth2", "/ui/_settings.json"].map((path) => [path, registry]),
     ),
   },
   test: {

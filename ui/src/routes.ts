@@ -15,10 +15,6 @@ export type Route =
   | { view: "unknown"; path: string };
 
 const BASE = "/ui/";
-/** Before the name of a repository that would else be the address of something else. */
-const ESCAPE = "_r/";
-const TAKEN = /^(?:assets(?:\/|$)|settings\.json$)/;
-
 /** The view at an address of this page. */
 export function parseRoute(path: string, search: string): Route {
   const rest = decodePath(path === "/" ? "" : path.replace(/^\/ui\/?/, ""));
@@ -31,7 +27,7 @@ export function parseRoute(path: string, search: string): Route {
   if (rest === "_deleted") {
     return { view: "deleted" };
   }
-  const repository = rest.startsWith(ESCAPE) ? rest.slice(ESCAPE.length) : rest.replace(/\/$/, "");
+  const repository = rest.replace(/\/$/, "");
   return isName(repository)
     ? ofRepository(repository, new URLSearchParams(search))
     : { view: "unknown", path };
@@ -88,7 +84,7 @@ export function href(route: Route): string {
 }
 
 function pathOf(repository: string): string {
-  return BASE + (TAKEN.test(repository) ? ESCAPE : "") + repository;
+  return BASE + repository;
 }
 
 /** Digests are written with their colon, as people know them. */

@@ -22,7 +22,7 @@ export function useMay(repository: string): May {
     async () => (await current?.may(repository)) ?? new Set<string>(),
   );
   const has = (action: string): boolean => data?.has(action) ?? false;
-  const deletions = settings.value?.deletions ?? true;
+  const deletions = settings.value?.deleteEnabled ?? true;
   return {
     isKnown: data !== null,
     pull: has("pull"),

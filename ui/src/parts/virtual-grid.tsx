@@ -60,7 +60,12 @@ export function VirtualGrid<Row>(props: Props<Row>) {
     >
       <div class="row head" role="row" aria-rowindex={1}>
         {columns.map((column) => (
-          <div key={column.name} class={column.name} role="columnheader" aria-sort={column.sort}>
+          <div
+            key={column.name}
+            class={`c-${column.name}`}
+            role="columnheader"
+            aria-sort={column.sort}
+          >
             {column.title}
           </div>
         ))}
@@ -108,7 +113,7 @@ function GridRow<Row>({ row, index, isChosen, columns, traits, href, onFocus }: 
       onClick={(event) => followRow(event, href)}
     >
       {columns.map((column) => (
-        <div key={column.name} class={column.name} role="gridcell">
+        <div key={column.name} class={`c-${column.name}`} role="gridcell">
           {column.cell(row)}
         </div>
       ))}

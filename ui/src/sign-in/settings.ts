@@ -16,7 +16,7 @@ export interface Settings {
   /** Whether something can be read without signing in. */
   anonymous: boolean;
   /** Whether anything can be deleted at all. */
-  deletions: boolean;
+  deleteEnabled: boolean;
   entra: EntraSettings | null;
 }
 
@@ -26,7 +26,7 @@ const shape: Shape<Settings> = object<Settings>({
   version: optional(text, ""),
   service: text,
   anonymous: optional(truth, false),
-  deletions: optional(truth, true),
+  deleteEnabled: optional(truth, true),
   entra: (value, at) => nullable(entra)(value ?? null, at),
 });
 
@@ -42,7 +42,7 @@ export function parseSettings(value: unknown): Settings {
 }
 
 export async function loadSettings(): Promise<Settings> {
-  const answer = await fetch("/ui/settings.json", { credentials: "omit" });
+  const answer = await fetch("/ui/_settings.json", { credentials: "omit" });
   if (!answer.ok) {
     throw new Error(`The registry answered ${answer.status}.`);
   }
