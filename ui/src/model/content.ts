@@ -71,7 +71,28 @@ function decodeObject(found: Fields, source: string, depth: number): Content {
   if (found["bomFormat"] === "CycloneDX") {
     return cycloneDx(found, source);
   }
+  if (found["apiVersion"] && found["name"] && found["version"]) {
+    return chart(found, source);
+  }
   return fields(found["critical"])["identity"] ? simpleSigning(found, source) : plain;
+}
+
+/** What `Chart.yaml` says, which is the config of a chart. */
+function chart(found: Fields, source: string): Content {
+  const people = list(found["maintainers"]).map((each) => text(fields(each)["name"]));
+  const needed = list(found["dependencies"])
+    .map(fields)
+    .map((each) => `${text(each["name"])} ${text(each["version"])}`.trim());
+  const facts = known([
+    { name: "Chart", value: `${text(found["name"])} ${text(found["version"])}` },
+    { name: "Application", value: text(found["appVersion"]) },
+    { name: "Description", value: text(found["description"]) },
+    { name: "Kubernetes", value: text(found["kubeVersion"]) },
+    { name: "Maintainers", value: people.filter(Boolean).join(", ") },
+    { name: "Needs", value: needed.join(", ") },
+    { name: "Deprecated", value: found["deprecated"] === true ? "yes" : "" },
+  ]);
+  return { word: "Helm chart", facts, packages: [], source };
 }
 
 function known(facts: Fact[]): Fact[] {

@@ -1,6 +1,6 @@
 /** The names of all repositories, loaded once for all views of a sign-in. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { changed } from "../api/changed";
 import { PagedList } from "../api/paged-list";
 import * as registry from "../api/registry";
@@ -29,7 +29,7 @@ export function loadCatalog(): void {
       registry.catalog(path, { signal: abort }),
     );
     catalogList.value = list;
-    void list.all(() => true);
+    void untracked(() => list.all(() => true));
     return () => list.stop();
   });
 }

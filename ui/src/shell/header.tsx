@@ -6,6 +6,7 @@ import { ThemeChoice } from "../parts/theme";
 import { href, type Route, route } from "../routes";
 import { phase, settings, signOut } from "../sign-in/state";
 import { GoBox } from "./go-box";
+import { Help } from "./help";
 
 export function Header() {
   const isIn = phase.value === "signed-in";
@@ -21,6 +22,7 @@ export function Header() {
       {isIn ? <Navigation /> : null}
       {isIn ? <GoBox /> : <span class="space" />}
       <ThemeChoice />
+      <Help />
       {isIn ? <Person /> : null}
     </header>
   );

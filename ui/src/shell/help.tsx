@@ -23,8 +23,14 @@ export function Help() {
   useKeys({ "?": () => setOpen(true) });
   return (
     <>
-      <button type="button" class="quiet" onClick={() => setOpen(true)}>
-        Keys
+      <button
+        type="button"
+        class="quiet"
+        title="Keys"
+        aria-label="Keys"
+        onClick={() => setOpen(true)}
+      >
+        ?
       </button>
       {isOpen ? (
         <Dialog title="Keys" onClose={() => setOpen(false)}>

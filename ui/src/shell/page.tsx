@@ -15,7 +15,6 @@ import { RepositoryView } from "../views/repository/view";
 import { UnknownView } from "../views/unknown";
 import { UsageView } from "../views/usage/view";
 import { Header } from "./header";
-import { Help } from "./help";
 
 export function Page() {
   const isFirst = useRef(true);
@@ -50,9 +49,6 @@ export function Page() {
           <View found={route.value} />
         </main>
       ) : null}
-      <footer>
-        <Help />
-      </footer>
       <Toasts />
     </>
   );

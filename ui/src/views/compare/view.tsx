@@ -140,7 +140,7 @@ function difference(sides: Sides): string {
 function addedText(lines: LayerLine[]): string {
   const added = lines.filter((line) => line.change === "added").map((line) => line.layer);
   return added.length
-    ? `who has the one pulls ${counted(added.length, "layer")}, ${size(totalSize(added))}`
+    ? `to update, ${counted(added.length, "layer")} with ${size(totalSize(added))} to pull`
     : "no layer to pull";
 }
 

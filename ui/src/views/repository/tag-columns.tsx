@@ -143,18 +143,24 @@ function PullButton({
   );
 }
 
-export function KindAndPlatforms({ facts }: { facts: ManifestFacts | null | undefined }) {
+interface KindProps {
+  facts: ManifestFacts | null | undefined;
+  /** What the manifest itself says it is, where that is known. */
+  word?: string | undefined;
+}
+
+export function KindAndPlatforms({ facts, word }: KindProps) {
   if (!facts) {
     return <span class="muted">{facts === undefined ? "…" : ""}</span>;
   }
-  const kind = kindOf(facts);
+  const shown = word ?? kindOf(facts).word;
   const platforms = facts.references.length
     ? facts.references.map(platformText)
     : [platformText(facts)];
-  const isPlain = kind.word === "image" || kind.word === "index";
+  const isPlain = shown === "image" || shown === "index";
   return (
     <>
-      <Hostile text={kind.word} longest={40} />{" "}
+      <Hostile text={shown} longest={40} />{" "}
       {isPlain ? <Hostile text={platformsText(platforms)} longest={80} /> : null}
     </>
   );

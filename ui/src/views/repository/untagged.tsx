@@ -26,16 +26,24 @@ const STEP = 1000;
 /** An index is pushed right after what it holds: it is looked for so far around it. */
 const AROUND = 40;
 
-/** What rows in view refer to, from their manifests; the empty text for nothing. */
-function useSubjects(repository: string): RowDetails<string> {
+interface Told {
+  /** What it refers to; null for nothing. */
+  subject: string | null;
+  word: string;
+}
+
+/** What the manifests of rows in view say themselves, and no list tells. */
+function useTold(repository: string): RowDetails<Told> {
   const number = session.value?.number ?? 0;
   const change = changed.value;
   const details = useMemo(
     () =>
-      new RowDetails<string>(async ([digest = ""], signal) => {
+      new RowDetails<Told>(async ([digest = ""], signal) => {
         const found = await registry.manifest(repository, digest, { signal, isLater: true });
-        const subject = parseManifest(found.source, found.mediaType).subject?.digest ?? "";
-        return new Map([[digest, subject]]);
+        const manifest = parseManifest(found.source, found.mediaType);
+        const types = { ...manifest, configMediaType: manifest.config?.mediaType };
+        const told = { subject: manifest.subject?.digest ?? null, word: kindOf(types).word };
+        return new Map([[digest, told]]);
       }, 1),
     [repository, number, change],
   );
@@ -51,7 +59,7 @@ export function Untagged({ repository }: { repository: string }) {
   );
   const [limit, setLimit] = useState(STEP);
   const facts = useFacts(repository);
-  const subjects = useSubjects(repository);
+  const told = useTold(repository);
   const entries = list.entries.value;
   const rows = useMemo(() => entries.filter((each) => each.tags.length === 0), [entries]);
   const isWhole = list.isComplete.value;
@@ -69,7 +77,7 @@ export function Untagged({ repository }: { repository: string }) {
     keptBecause(
       {
         parents: parents.get(row.digest) ?? [],
-        subject: subjects.get(row.digest) || null,
+        subject: told.get(row.digest)?.subject ?? null,
         isLocked: isLocked(row.changeableAttributes),
         updated: row.lastUpdateTime,
       },
@@ -96,12 +104,12 @@ export function Untagged({ repository }: { repository: string }) {
           label="Untagged manifests"
           layout="untagged"
           rows={rows}
-          columns={columnsOf(repository, reasonsOf)}
+          columns={columnsOf(repository, told, reasonsOf)}
           keyOf={(row) => row.digest}
           hrefOf={(row) => imageHref(repository, row.digest)}
           onRange={(_, inView) => {
             facts.want(indexesNear(entries, inView));
-            subjects.want(inView.map((row) => row.digest));
+            told.want(inView.map((row) => row.digest));
           }}
           keys={{
             c: (row) => void copy(row.digest, "the digest"),
@@ -155,6 +163,7 @@ function parentsIn(
 
 function columnsOf(
   repository: string,
+  told: RowDetails<Told>,
   reasonsOf: (row: ManifestFacts) => Reason[],
 ): Column<ManifestFacts>[] {
   return [
@@ -163,7 +172,11 @@ function columnsOf(
       title: "Digest",
       cell: (row) => <Digest digest={row.digest} repository={repository} isInRow />,
     },
-    { name: "kind", title: "Type and platform", cell: (row) => <KindAndPlatforms facts={row} /> },
+    {
+      name: "kind",
+      title: "Type and platform",
+      cell: (row) => <KindAndPlatforms facts={row} word={told.get(row.digest)?.word} />,
+    },
     { name: "size figure", title: "Size", cell: (row) => <Size bytes={row.imageSize} /> },
     {
       name: "kept",
