@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { ApiError, ForbiddenError, SignedOutError } from "../api/errors";
 import { session } from "../api/session";
 import { visible } from "../model/text";
+import { signOut } from "../sign-in/state";
 
 export function Loading({ what }: { what: string }) {
   return (
@@ -40,6 +41,22 @@ function titleFor(error: unknown): string {
   return error instanceof ApiError && error.status === 404 ? "Not found" : "That did not work";
 }
 
+/** Signing in where that may help, else trying again. */
+function WayOn({ error, onRetry }: { error: unknown; onRetry: (() => void) | undefined }) {
+  if (error instanceof ForbiddenError && session.value?.kind === "anonymous") {
+    return (
+      <button type="button" class="primary" onClick={signOut}>
+        Sign in
+      </button>
+    );
+  }
+  return onRetry ? (
+    <button type="button" onClick={onRetry}>
+      Try again
+    </button>
+  ) : null;
+}
+
 /** What went wrong, in the words of the registry, and what to do. */
 export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   if (error instanceof SignedOutError) {
@@ -57,11 +74,7 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => vo
           {error.code} · <code>{visible(error.correlation)}</code>
         </p>
       ) : null}
-      {onRetry ? (
-        <button type="button" onClick={onRetry}>
-          Try again
-        </button>
-      ) : null}
+      <WayOn error={error} onRetry={onRetry} />
     </div>
   );
 }

@@ -88,7 +88,9 @@ export function useGrid<Row>({ label, rows, hrefOf, keys = {}, onRange }: Option
     if (next === null || rows.length === 0) {
       return actOn(rows[chosen], event.key, keys, hrefOf);
     }
-    choose(next);
+    // The first press of a letter goes to the row that is chosen already.
+    const isAway = event.key.length === 1 && !scroller.current?.contains(document.activeElement);
+    choose(isAway ? chosen : next);
     return true;
   };
   const everywhere = ["j", "k", ...Object.keys(keys).filter((key) => key.length === 1)];

@@ -56,7 +56,11 @@ interface DigestProps {
 export function Digest({ digest, repository, isWhole = false, isInRow = false }: DigestProps) {
   const text = isWhole ? digest : shortDigest(digest);
   return (
-    <span class="digest" style={{ "--hue": String(hue(digest)) }} title={digest}>
+    <span
+      class={isWhole ? "digest is-whole" : "digest"}
+      style={{ "--hue": String(hue(digest)) }}
+      title={digest}
+    >
       {repository ? (
         <a href={imageHref(repository, digest)} tabIndex={isInRow ? -1 : 0}>
           {text}

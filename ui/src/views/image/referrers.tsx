@@ -8,14 +8,13 @@ import type { Descriptor } from "../../model/manifest";
 import { attestedDigest, platformText } from "../../model/platforms";
 import { Failure, Loading } from "../../parts/states";
 import { useResource } from "../../parts/use-resource";
-import { Digest, Hostile, Size, Time } from "../../parts/values";
+import { Digest, Hostile, Time } from "../../parts/values";
 import { imageHref } from "../../routes";
 import type { Loaded } from "./load";
 
 interface Referrer {
   digest: string;
   word: string;
-  size: number | null;
   created: string;
   /** How it is attached, if not by its subject. */
   by: string;
@@ -104,7 +103,6 @@ function Node({ repository, referrer }: { repository: string; referrer: Referrer
         <Hostile text={referrer.word} longest={80} />
       </a>{" "}
       <Digest digest={referrer.digest} repository={repository} />{" "}
-      {referrer.size === null ? null : <Size bytes={referrer.size} />}{" "}
       {referrer.created ? <Time time={referrer.created} /> : null}{" "}
       <span class="muted">{referrer.by}</span>
       {below.data?.length ? <Nodes repository={repository} referrers={below.data} /> : null}
@@ -117,7 +115,6 @@ function ofDescriptor(descriptor: Descriptor): Referrer {
   return {
     digest: descriptor.digest,
     word: kindOf({ mediaType: descriptor.mediaType, artifactType: descriptor.artifactType }).word,
-    size: descriptor.size,
     created: descriptor.annotations[CREATED] ?? "",
     by: "",
   };
@@ -161,7 +158,7 @@ async function referrersOf(
   ]);
   const ofTags = byTag.map((tag): Referrer => {
     const word = attached(tag.name)?.what ?? "artefact";
-    return { digest: tag.digest, word, size: null, created: "", by: "by its tag" };
+    return { digest: tag.digest, word, created: "", by: "by its tag" };
   });
   return [...bySubject.map(ofDescriptor), ...ofTags];
 }
