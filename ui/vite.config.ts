@@ -22,7 +22,8 @@ export default defineConfig({
     ),
   },
   test: {
-    environment: "happy-dom",
+    // A file that needs a document says so itself.
+    environment: "node",
     include: ["tests/**/*.test.{ts,tsx}"],
   },
 });

@@ -13,6 +13,8 @@ export interface Reference {
 
 const SCHEME = /^(?:oci|docker|https?):\/\//;
 const API = /^(?:v2|acr\/v1)\/(.+)\/(?:manifests|_tags|_manifests)\/([^/?#]+)/;
+/** Looks like a tag of a repository `sha256`, and is the beginning of a digest. */
+const PART_OF_DIGEST = /^sha(?:256|512):[0-9a-f]*$/;
 const QUOTES = /^["'`(]+|["'`),;]+$/g;
 
 /** The reference in a text, or null if there is none. */
@@ -58,6 +60,9 @@ function ofApi(path: string, host: string | null): Reference | null {
 }
 
 function ofPath(path: string, host: string | null): Reference | null {
+  if (PART_OF_DIGEST.test(path)) {
+    return null;
+  }
   const [before = "", digest, more] = path.split("@");
   if (more !== undefined || (digest !== undefined && !isDigest(digest))) {
     return null;
