@@ -30,6 +30,8 @@ export interface Rights {
   everywhere: ReadonlySet<string>;
   /** The repositories that the sign-in names, and prefixes such as `team/*`. */
   named: string[];
+  /** Those of which more than the content may be read. */
+  detailed: ReadonlySet<string>;
 }
 
 export const NO_RIGHTS: Rights = {
@@ -37,6 +39,7 @@ export const NO_RIGHTS: Rights = {
   deletedCatalog: false,
   everywhere: new Set(),
   named: [],
+  detailed: new Set(),
 };
 
 /** For which a token is asked to learn what one may. It is thrown away. */
@@ -47,6 +50,7 @@ export function rightsOf(access: Access[]): Rights {
     access.filter((each) => each.type === "registry").map((each) => each.name),
   );
   const repositories = access.filter((each) => each.type === "repository");
+  const named = repositories.filter((each) => each.name !== "*");
   const everywhere = repositories
     .filter((each) => each.name === "*")
     .flatMap((each) => each.actions);
@@ -54,7 +58,10 @@ export function rightsOf(access: Access[]): Rights {
     catalog: registry.has("catalog"),
     deletedCatalog: registry.has("deleted_catalog"),
     everywhere: new Set(everywhere),
-    named: repositories.filter((each) => each.name !== "*").map((each) => each.name),
+    named: [...new Set(named.map((each) => each.name))],
+    detailed: new Set(
+      named.filter((each) => each.actions.includes("metadata_read")).map((each) => each.name),
+    ),
   };
 }
 

@@ -3,13 +3,12 @@
 import * as oauth from "oauth4webapi";
 import { exchange } from "../api/tokens";
 import { fields, json, text } from "../model/loose";
-import { BEGUN, isOwnPath } from "./kept";
+import { BEGUN, SIGNED_IN } from "./kept";
 import type { EntraSettings } from "./settings";
 
 export interface SignedIn {
   name: string;
   refreshToken: string;
-  returnTo: string;
 }
 
 /** Entra ID would have to ask the person something, which a silent sign-in may not. */
@@ -25,7 +24,7 @@ const SILENT_ENDS = new Set([
 ]);
 
 function redirectAddress(): string {
-  return `${location.origin}/ui/`;
+  return location.origin + SIGNED_IN;
 }
 
 /** Plain http is for an issuer on this machine alone. */
@@ -59,7 +58,8 @@ export async function begin(
   const parameters: Record<string, string> = {
     client_id: entra.clientId,
     response_type: "code",
-    response_mode: "query",
+    // Browsers send the fragment to nobody, and the Functions host takes `?code=` for a key of its own.
+    response_mode: "fragment",
     redirect_uri: redirectAddress(),
     scope: `openid profile ${entra.scope}`,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
@@ -78,13 +78,13 @@ export async function begin(
 export async function finish(
   entra: EntraSettings,
   service: string,
-  search: string,
+  fragment: string,
 ): Promise<SignedIn> {
   const begun = fields(json(sessionStorage.getItem(BEGUN) ?? ""));
   sessionStorage.removeItem(BEGUN);
   const server = await discover(entra);
   const client: oauth.Client = { client_id: entra.clientId };
-  const parameters = validated(server, client, search, text(begun["state"]));
+  const parameters = validated(server, client, fragment, text(begun["state"]));
   const answer = await oauth.authorizationCodeGrantRequest(
     server,
     client,
@@ -101,18 +101,17 @@ export async function finish(
   const claims = oauth.getValidatedIdTokenClaims(tokens);
   const name = text(claims?.["preferred_username"]) || text(claims?.["name"]) || "Entra ID";
   const refreshToken = await exchange(service, tokens.access_token);
-  const returnTo = text(begun["returnTo"]);
-  return { name, refreshToken, returnTo: isOwnPath(returnTo) ? returnTo : "/ui/" };
+  return { name, refreshToken };
 }
 
 function validated(
   server: oauth.AuthorizationServer,
   client: oauth.Client,
-  search: string,
+  fragment: string,
   state: string,
 ): URLSearchParams {
   try {
-    return oauth.validateAuthResponse(server, client, new URLSearchParams(search), state);
+    return oauth.validateAuthResponse(server, client, new URLSearchParams(fragment), state);
   } catch (error) {
     if (error instanceof oauth.AuthorizationResponseError && SILENT_ENDS.has(error.error)) {
       throw new InteractionNeeded();

@@ -1,5 +1,7 @@
 /** What stays in the browser for a while: how somebody signs in, never with what. */
 
+/** Where Entra ID sends the browser back to. */
+export const SIGNED_IN = "/ui/_signed-in";
 /** What a sign-in by Entra ID needs when the browser comes back. */
 export const BEGUN = "slipway.sign-in";
 /** That this tab was signed in by Entra ID, so that a reload does so again without asking. */
@@ -7,7 +9,7 @@ const BY_ENTRA = "slipway.by-entra";
 
 /** Whether an address is one of this page, without a host that it could lead away to. */
 export function isOwnPath(path: string): boolean {
-  return /^\/(?:ui(?:\/|$|\?)|$)/.test(path) && !path.includes("\\");
+  return /^\/(?:ui(?:\/|$|\?)|$)/.test(path) && !path.includes("\\") && path !== SIGNED_IN;
 }
 
 export function hasBegun(): boolean {

@@ -6,8 +6,8 @@ import { forget } from "../api/registry";
 import { Session, session } from "../api/session";
 import type { Credentials } from "../api/tokens";
 import { navigate } from "../routes";
-import { hasBegun, rememberEntra, returnPath, wasByEntra } from "./kept";
-import { loadSettings, type Settings } from "./settings";
+import { hasBegun, rememberEntra, returnPath, SIGNED_IN, wasByEntra } from "./kept";
+import { type EntraSettings, loadSettings, type Settings } from "./settings";
 
 export type Phase = "starting" | "signed-out" | "signed-in" | "unreachable";
 
@@ -29,9 +29,14 @@ export async function start(): Promise<void> {
 }
 
 async function firstSignIn(found: Settings): Promise<void> {
-  const query = new URLSearchParams(location.search);
-  if (found.entra && hasBegun() && (query.has("code") || query.has("error"))) {
-    await finishEntra(found);
+  const isBack = location.pathname === SIGNED_IN;
+  const fragment = location.hash.slice(1);
+  if (isBack) {
+    // The code is of no use to whoever reads the address later, and not to be read either.
+    navigate(returnPath(), true);
+  }
+  if (found.entra && isBack && hasBegun()) {
+    await finishEntra(found, found.entra, fragment);
   } else if (found.entra && wasByEntra()) {
     await beginEntra(true);
   } else if (found.anonymous) {
@@ -95,28 +100,22 @@ export async function beginEntra(isSilent = false): Promise<void> {
   }
 }
 
-async function finishEntra(found: Settings): Promise<void> {
-  const search = location.search;
-  const returnTo = returnPath();
-  // The code is of no use to whoever reads the address later, and not to be read either.
-  navigate(returnTo, true);
+async function finishEntra(found: Settings, entra: EntraSettings, fragment: string): Promise<void> {
   try {
-    const { finish, InteractionNeeded } = await import("./entra");
-    try {
-      if (!found.entra) {
-        return;
-      }
-      const { name, refreshToken } = await finish(found.entra, found.service, search);
-      await open({ kind: "entra", name, refreshToken });
-      rememberEntra(true);
-    } catch (error) {
-      rememberEntra(false);
-      problem.value = error instanceof InteractionNeeded ? "" : messageOf(error);
+    const { finish } = await import("./entra");
+    const { name, refreshToken } = await finish(entra, found.service, fragment);
+    await open({ kind: "entra", name, refreshToken });
+    rememberEntra(true);
+  } catch (error) {
+    rememberEntra(false);
+    if (!(error instanceof Error && error.name === "InteractionNeeded")) {
+      problem.value = messageOf(error);
+      phase.value = "signed-out";
+    } else if (found.anonymous) {
+      await browseWithoutSignIn();
+    } else {
       phase.value = "signed-out";
     }
-  } catch (error) {
-    problem.value = messageOf(error);
-    phase.value = "signed-out";
   }
 }
 

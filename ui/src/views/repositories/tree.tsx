@@ -17,12 +17,17 @@ function useUsages(): RowDetails<Usage> {
   const number = session.value?.number ?? 0;
   const change = changed.value;
   const details = useMemo(() => {
-    const isOfAll = session.value?.rights.catalog ?? false;
+    const rights = session.value?.rights;
+    const isOfAll = rights?.catalog ?? false;
     return new RowDetails<Usage>(
       async (names, signal) => {
         const found = isOfAll
           ? await registry.usages(names, { signal })
-          : await Promise.all(names.map((name) => registry.usage(name, { signal })));
+          : await Promise.all(
+              names
+                .filter((name) => rights?.detailed.has(name))
+                .map((name) => registry.usage(name, { signal })),
+            );
         return new Map(found.map((usage) => [usage.imageName, usage]));
       },
       isOfAll ? 100 : 1,
