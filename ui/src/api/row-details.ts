@@ -20,6 +20,7 @@ export class RowDetails<T> {
   readonly #ask: AskDetails<T>;
   readonly #atOnce: number;
   #asking: Asking[] = [];
+  #wanted: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `ask` is called with up to `atOnce` keys. */
@@ -37,6 +38,7 @@ export class RowDetails<T> {
   /** These rows are in view; requests for others alone are given up. */
   want(keys: string[]): void {
     const wanted = new Set(keys);
+    this.#wanted = keys;
     this.#asking = this.#asking.filter((asking) => {
       const isWanted = asking.keys.some((key) => wanted.has(key));
       if (!isWanted) {
@@ -48,13 +50,14 @@ export class RowDetails<T> {
     this.#timer = setTimeout(() => this.#begin([...wanted]), SETTLED);
   }
 
-  /** Forgets a row, which is asked for anew when it is in view. */
-  forget(key: string): void {
+  /** Forgets a row that was not told whole: it is asked for anew while it is in view. */
+  askAgain(key: string): void {
     this.#known.delete(key);
-    this.version.value += 1;
+    this.want(this.#wanted);
   }
 
   stop(): void {
+    this.#wanted = [];
     clearTimeout(this.#timer);
     for (const asking of this.#asking) {
       asking.abort.abort();

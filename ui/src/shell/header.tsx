@@ -12,9 +12,11 @@ export function Header() {
   const isIn = phase.value === "signed-in";
   return (
     <header class="top">
-      <a class="skip" href="#content">
-        Skip to the content
-      </a>
+      {isIn ? (
+        <a class="skip" href="#content">
+          Skip to the content
+        </a>
+      ) : null}
       <a class="brand" href="/ui/">
         <span class="mark" aria-hidden="true" />
         <bdi>{settings.value?.service ?? location.host}</bdi>

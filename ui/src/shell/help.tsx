@@ -11,7 +11,7 @@ const KEYS: [string, string][] = [
   ["j  k", "the row below, the row above"],
   ["Enter", "open the row"],
   ["c", "copy the digest"],
-  ["y", "copy the command that pulls it"],
+  ["y  Y", "copy the command that pulls it, by tag or by digest"],
   ["x", "choose the tag for a comparison"],
   ["← →", "close, open a level of the tree"],
   ["u", "one level up"],

@@ -12,6 +12,7 @@ import { totalSize } from "../../model/layers";
 import { size } from "../../model/sizes";
 import { counted } from "../../model/text";
 import { Bar } from "../../parts/bar";
+import { TableBox } from "../../parts/boxes";
 import { Crumbs } from "../../parts/crumbs";
 import { Failure, Loading } from "../../parts/states";
 import { useResource } from "../../parts/use-resource";
@@ -171,7 +172,7 @@ function LayerTable({ lines, before, after }: TableProps & { lines: LayerLine[] 
   return (
     <section>
       <h2>Layers</h2>
-      <div class="table-box">
+      <TableBox label="Layers">
         <table class="layers">
           <thead>
             <tr>
@@ -204,7 +205,7 @@ function LayerTable({ lines, before, after }: TableProps & { lines: LayerLine[] 
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
     </section>
   );
 }
@@ -231,7 +232,7 @@ function LineTable({ title, lines, before, after }: TableProps & { title: string
     <section>
       <h2>{title}</h2>
       {differing.length || isAll ? (
-        <div class="table-box">
+        <TableBox label={title}>
           <table class="compared">
             <thead>
               <tr>
@@ -256,7 +257,7 @@ function LineTable({ title, lines, before, after }: TableProps & { title: string
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       ) : null}
       {same ? (
         <button type="button" class="small" onClick={() => setAll(!isAll)}>

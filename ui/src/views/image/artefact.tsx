@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { Descriptor } from "../../model/manifest";
+import { TableBox } from "../../parts/boxes";
 import { Digest, Hostile, Size } from "../../parts/values";
 import { BlobContent, BlobDialog } from "./blob";
 import type { Loaded } from "./load";
@@ -19,7 +20,7 @@ export function Artefact({ repository, image }: { repository: string; image: Loa
   return (
     <section>
       <h2>Content</h2>
-      <div class="table-box">
+      <TableBox label="Content">
         <table>
           <thead>
             <tr>
@@ -56,7 +57,7 @@ export function Artefact({ repository, image }: { repository: string; image: Loa
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
       {readable && readable.size <= AT_ONCE ? (
         <BlobContent repository={repository} descriptor={readable} />
       ) : null}

@@ -8,6 +8,7 @@ import { type Content, decode } from "../../model/content";
 import type { Descriptor } from "../../model/manifest";
 import { isDigest } from "../../model/names";
 import { counted, visible, visibleLines } from "../../model/text";
+import { SourceBox, TableBox } from "../../parts/boxes";
 import { CopyButton } from "../../parts/copy";
 import { Dialog } from "../../parts/dialog";
 import { Failure, Loading } from "../../parts/states";
@@ -94,7 +95,7 @@ function Decoded({ content }: { content: Content }) {
       {content.packages.length ? <Packages content={content} /> : null}
       <details open={content.word === ""}>
         <summary>Text</summary>
-        <pre class="source">{visibleLines(source.slice(0, LONGEST))}</pre>
+        <SourceBox label="Text">{visibleLines(source.slice(0, LONGEST))}</SourceBox>
         {source.length > LONGEST ? (
           <p class="muted">Cut: the whole is {counted(source.length, "character")} long.</p>
         ) : null}
@@ -108,7 +109,7 @@ function Packages({ content }: { content: Content }) {
   return (
     <details open>
       <summary>{counted(packages.length, "package")}</summary>
-      <div class="table-box packages">
+      <TableBox label="Packages">
         <table>
           <thead>
             <tr>
@@ -127,7 +128,7 @@ function Packages({ content }: { content: Content }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
       {packages.length > MOST_PACKAGES ? (
         <p class="muted">The first {MOST_PACKAGES} are shown.</p>
       ) : null}

@@ -5,6 +5,7 @@ import { type Sharing, type Step, sharing, steps, totalSize } from "../../model/
 import type { Descriptor } from "../../model/manifest";
 import { counted } from "../../model/text";
 import { Bar } from "../../parts/bar";
+import { TableBox } from "../../parts/boxes";
 import { useResource } from "../../parts/use-resource";
 import { Digest, Hostile, Size } from "../../parts/values";
 import type { Loaded } from "./load";
@@ -40,7 +41,7 @@ export function Layers({ repository, image, isDetailed }: Props) {
           Look at {THEN} tags
         </button>
       ) : null}
-      <div class="table-box">
+      <TableBox label="Layers">
         <table class="layers">
           <thead>
             <tr>
@@ -60,7 +61,7 @@ export function Layers({ repository, image, isDetailed }: Props) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
     </section>
   );
 }

@@ -6,6 +6,7 @@ import { pullCommands } from "../../model/commands";
 import { kindOf } from "../../model/kinds";
 import type { Descriptor, Manifest } from "../../model/manifest";
 import { attestedDigest, platformText } from "../../model/platforms";
+import { TableBox } from "../../parts/boxes";
 import { CopyButton } from "../../parts/copy";
 import { Digest, Hostile, Size } from "../../parts/values";
 import { imageHref } from "../../routes";
@@ -34,7 +35,7 @@ export function Platforms({ repository, manifest, isDetailed }: Props) {
   return (
     <section>
       <h2>Platforms</h2>
-      <div class="table-box">
+      <TableBox label="Platforms">
         <table>
           <thead>
             <tr>
@@ -78,7 +79,7 @@ export function Platforms({ repository, manifest, isDetailed }: Props) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
       {manifest.manifests.length > MOST ? (
         <p class="muted">The index has more; the raw manifest shows all.</p>
       ) : null}

@@ -5,6 +5,7 @@ import { pieces } from "../../model/links";
 import { json } from "../../model/loose";
 import type { Descriptor } from "../../model/manifest";
 import { visibleLines } from "../../model/text";
+import { SourceBox } from "../../parts/boxes";
 import { CopyButton } from "../../parts/copy";
 import { imageHref } from "../../routes";
 import { BlobDialog } from "./blob";
@@ -27,7 +28,7 @@ export function RawManifest({ repository, image }: { repository: string; image: 
           <h2>Manifest</h2>
         </summary>
         <CopyButton text={source} what="the manifest as it was pushed" label="Copy as pushed" />
-        <pre class="source">
+        <SourceBox label="Manifest">
           {pieces(visibleLines(indented)).map((piece, at) => (
             <PieceOf
               key={at}
@@ -38,7 +39,7 @@ export function RawManifest({ repository, image }: { repository: string; image: 
               onShow={setShown}
             />
           ))}
-        </pre>
+        </SourceBox>
       </details>
       {shown ? (
         <BlobDialog repository={repository} descriptor={shown} onClose={() => setShown(null)} />

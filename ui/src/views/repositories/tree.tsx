@@ -12,6 +12,9 @@ import { Figure, Size, Time } from "../../parts/values";
 import { type Column, VirtualGrid } from "../../parts/virtual-grid";
 import { navigate, repositoryHref } from "../../routes";
 
+/** After so long, a repository is asked about again that there was no time to count. */
+const UNCOUNTED = 5000;
+
 /** One request for all in view; or one for each, for whoever may not ask of all. */
 function useUsages(): RowDetails<Usage> {
   const number = session.value?.number ?? 0;
@@ -19,7 +22,7 @@ function useUsages(): RowDetails<Usage> {
   const details = useMemo(() => {
     const rights = session.value?.rights;
     const isOfAll = rights?.catalog ?? false;
-    return new RowDetails<Usage>(
+    const details: RowDetails<Usage> = new RowDetails<Usage>(
       async (names, signal) => {
         const found = isOfAll
           ? await registry.usages(names, { signal })
@@ -28,10 +31,14 @@ function useUsages(): RowDetails<Usage> {
                 .filter((name) => rights?.detailed.has(name))
                 .map((name) => registry.usage(name, { signal })),
             );
+        for (const usage of found.filter((each) => each.asOf === null)) {
+          setTimeout(() => details.askAgain(usage.imageName), UNCOUNTED);
+        }
         return new Map(found.map((usage) => [usage.imageName, usage]));
       },
       isOfAll ? 100 : 1,
     );
+    return details;
   }, [number, change]);
   useEffect(() => () => details.stop(), [details]);
   return details;

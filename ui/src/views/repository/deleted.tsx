@@ -136,7 +136,7 @@ function columnsOf(may: May, onRestore: (row: Row) => void): Column<Row>[] {
     { name: "updated figure", title: "Deleted", cell: (row) => <Time time={row.deletedAt} /> },
     {
       name: "do",
-      title: "",
+      title: <span class="offscreen">Restore</span>,
       cell: (row) =>
         may.restore && (
           <button type="button" class="small" onClick={() => onRestore(row)}>

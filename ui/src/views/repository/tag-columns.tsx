@@ -28,7 +28,11 @@ export function tagColumns(context: Context): Column<TagRow>[] {
   const of = (row: TagRow): ManifestFacts | null | undefined =>
     row.digest ? context.facts.get(row.digest) : null;
   return [
-    { name: "choose", title: "", cell: (row) => <Choose row={row} context={context} /> },
+    {
+      name: "choose",
+      title: <Unseen text="Compare" />,
+      cell: (row) => <Choose row={row} context={context} />,
+    },
     {
       name: "tag",
       title: <SortButton text="Tag" onSort={() => onOrder("version")} />,
@@ -37,13 +41,14 @@ export function tagColumns(context: Context): Column<TagRow>[] {
     },
     {
       name: "copy",
-      title: "",
+      title: <Unseen text="Copy" />,
       cell: (row) => <PullButton repository={repository} row={row} facts={of(row)} />,
     },
     {
       name: "digest",
       title: "Digest",
-      cell: (row) => row.digest && <Digest digest={row.digest} repository={repository} isInRow />,
+      cell: (row) =>
+        row.digest && <DigestAndPull repository={repository} row={row} facts={of(row)} />,
     },
     {
       name: "kind",
@@ -71,6 +76,11 @@ function sortByTime(order: Order): "ascending" | "descending" | "none" {
     return "none";
   }
   return order === "newest" ? "descending" : "ascending";
+}
+
+/** A heading that only screen readers need. */
+function Unseen({ text }: { text: string }) {
+  return <span class="offscreen">{text}</span>;
 }
 
 function SortButton({ text, onSort }: { text: string; onSort: () => void }) {
@@ -125,21 +135,33 @@ export function pullCommand(
   return first?.text ?? "";
 }
 
-function PullButton({
-  repository,
-  row,
-  facts,
-}: {
+interface PullProps {
   repository: string;
   row: TagRow;
   facts: ManifestFacts | null | undefined;
-}) {
+}
+
+function PullButton({ repository, row, facts }: PullProps) {
   return (
     <CopyButton
       text={pullCommand(repository, row.name, row.digest, facts)}
       what={`the pull command of ${row.name}`}
       isInRow
     />
+  );
+}
+
+/** The digest, and the command that pulls by it. */
+function DigestAndPull({ repository, row, facts }: PullProps) {
+  return (
+    <>
+      <Digest digest={row.digest} repository={repository} isInRow />
+      <CopyButton
+        text={pullCommand(repository, null, row.digest, facts)}
+        what={`the pull command of ${row.name} by digest`}
+        isInRow
+      />
+    </>
   );
 }
 

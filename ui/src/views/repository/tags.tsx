@@ -124,6 +124,11 @@ export function Tags({ repository, isDetailed, total }: Props) {
                 `the pull command of ${row.name}`,
               ),
             x: (row) => choose(row.name),
+            Y: (row) =>
+              void copy(
+                pullCommand(repository, null, row.digest, facts.get(row.digest)),
+                `the pull command of ${row.name} by digest`,
+              ),
           }}
         />
       ) : (
