@@ -9,6 +9,7 @@ export type Route =
   | { view: "repositories" }
   | { view: "usage" }
   | { view: "deleted" }
+  | { view: "find"; digest: string }
   | { view: "repository"; repository: string; tab: Tab }
   | { view: "image"; repository: string; tag: string | null; digest: string | null }
   | { view: "compare"; repository: string; before: string; after: string }
@@ -26,6 +27,10 @@ export function parseRoute(path: string, search: string): Route {
   }
   if (rest === "_deleted") {
     return { view: "deleted" };
+  }
+  if (rest === "_find") {
+    const digest = new URLSearchParams(search).get("digest") ?? "";
+    return isDigest(digest) ? { view: "find", digest } : { view: "unknown", path };
   }
   const repository = rest.replace(/\/$/, "");
   return isName(repository)
@@ -72,6 +77,8 @@ export function href(route: Route): string {
       return `${BASE}_usage`;
     case "deleted":
       return `${BASE}_deleted`;
+    case "find":
+      return `${BASE}_find${query({ digest: route.digest })}`;
     case "repository":
       return pathOf(route.repository) + (route.tab === "tags" ? "" : `?show=${route.tab}`);
     case "image":
@@ -120,6 +127,7 @@ export function upHref(found: Route): string | null {
       return repositoryHref(found.repository);
     case "usage":
     case "deleted":
+    case "find":
     case "repository":
     case "unknown":
       return BASE;
@@ -135,6 +143,8 @@ export function titleOf(found: Route): string {
       return "Usage";
     case "deleted":
       return "Deleted";
+    case "find":
+      return "Find a digest";
     case "repository":
       return found.repository;
     case "image":

@@ -14,6 +14,7 @@ describe("addresses", () => {
     { view: "repositories" },
     { view: "usage" },
     { view: "deleted" },
+    { view: "find", digest: D },
     { view: "repository", repository: "team/app/web", tab: "tags" },
     { view: "repository", repository: "a", tab: "untagged" },
     { view: "repository", repository: "usage", tab: "deleted" },
@@ -41,12 +42,18 @@ describe("addresses", () => {
     expect(parse("/ui/team%2Fapp?tag=v1")).toMatchObject({ repository: "team/app", tag: "v1" });
   });
 
-  it.each(["/ui/Team", "/ui/a//b", "/ui/%00", "/ui/%zz", "/ui/_other", "/ui/a b"])(
-    "know none such as %s",
-    (address) => {
-      expect(parse(address).view).toBe("unknown");
-    },
-  );
+  it.each([
+    "/ui/Team",
+    "/ui/a//b",
+    "/ui/%00",
+    "/ui/%zz",
+    "/ui/_other",
+    "/ui/_find",
+    "/ui/_find?digest=x",
+    "/ui/a b",
+  ])("know none such as %s", (address) => {
+    expect(parse(address).view).toBe("unknown");
+  });
 
   it("pass over what is neither a tag nor a digest", () => {
     expect(parse("/ui/a?tag=<script>").view).toBe("repository");

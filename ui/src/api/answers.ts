@@ -77,6 +77,11 @@ export interface Total {
   oldest: string | null;
 }
 
+export interface DeletedRepository {
+  manifestsDeleted: string[];
+  tagsDeleted: string[];
+}
+
 export interface DeletedTag {
   tag: string;
   digest: string;
@@ -177,7 +182,7 @@ export const deletedTagPage = object({
 export const deletedManifestPage = object({
   manifests: listOf(object<DeletedManifest>({ ...manifestShapes, deletedAt: text })),
 });
-export const deletedRepository = object({
+export const deletedRepository = object<DeletedRepository>({
   manifestsDeleted: listOf(text),
   tagsDeleted: listOf(text),
 });

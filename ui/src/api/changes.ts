@@ -2,6 +2,7 @@
 
 import * as answers from "./answers";
 import { request } from "./client";
+import { ApiError } from "./errors";
 import { repositoryScope } from "./rights";
 
 function acr(repository: string, rest = ""): string {
@@ -26,9 +27,37 @@ export async function deleteManifest(repository: string, digest: string): Promis
   });
 }
 
-export async function deleteRepository(
-  repository: string,
-): Promise<{ manifestsDeleted: string[]; tagsDeleted: string[] }> {
+export interface Deleted extends answers.DeletedRepository {
+  /** Whether that is all: what earlier requests deleted is not told again. */
+  isWhole: boolean;
+}
+
+/** So often a deletion that takes longer than one request is gone on with. */
+const REPEATS = 60;
+const LONGEST_PAUSE = 10;
+
+/** Deletes a repository with all that is in it; a large one takes several requests. */
+export async function deleteRepository(repository: string): Promise<Deleted> {
+  for (let repeat = 0; ; repeat += 1) {
+    try {
+      return { ...(await deleteOnce(repository)), isWhole: repeat === 0 };
+    } catch (error) {
+      if (!(error instanceof ApiError)) {
+        throw error;
+      }
+      if (repeat > 0 && error.status === 404) {
+        return { manifestsDeleted: [], tagsDeleted: [], isWhole: false };
+      }
+      if (error.status !== 503 || error.retryAfter === 0 || repeat >= REPEATS) {
+        throw error;
+      }
+      const seconds = Math.min(error.retryAfter, LONGEST_PAUSE);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+}
+
+async function deleteOnce(repository: string): Promise<answers.DeletedRepository> {
   const scope = repositoryScope(repository, "delete");
   const answer = await request(acr(repository), { scope, method: "DELETE", isOnce: true });
   return answers.deletedRepository(await answer.json(), "answer");

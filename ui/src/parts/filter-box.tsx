@@ -2,7 +2,7 @@
 
 import { useRef } from "preact/hooks";
 import { isExact, parseReference } from "../model/references";
-import { imageHref, navigate, route } from "../routes";
+import { href, imageHref, navigate, route } from "../routes";
 import { useKeys } from "./keys";
 
 interface Props {
@@ -54,9 +54,11 @@ function goTo(text: string): boolean {
   const here = "repository" in route.value ? route.value.repository : null;
   const repository = reference.repository ?? here;
   const what = reference.digest ?? reference.tag;
-  if (repository === null || what === null) {
+  if (what === null) {
     return false;
   }
-  navigate(imageHref(repository, what));
+  navigate(
+    repository === null ? href({ view: "find", digest: what }) : imageHref(repository, what),
+  );
   return true;
 }

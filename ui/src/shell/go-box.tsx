@@ -126,10 +126,12 @@ function rank(name: string, word: string): number {
 function offerOf(reference: Reference, current: Route): Offer | null {
   const here = "repository" in current ? current.repository : null;
   const repository = reference.repository ?? here;
-  if (repository === null) {
-    return { text: "A digest alone", note: "open its repository first", address: href(current) };
-  }
   const what = reference.digest ?? reference.tag;
+  if (repository === null) {
+    const digest = what ?? "";
+    const address = href({ view: "find", digest });
+    return { text: digest.slice(0, 26), note: "look for it in all repositories", address };
+  }
   const note =
     reference.host && reference.host !== location.host
       ? `named at ${visible(reference.host, 60)}`

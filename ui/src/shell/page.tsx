@@ -9,6 +9,7 @@ import { phase, settings } from "../sign-in/state";
 import { SignInView } from "../sign-in/view";
 import { CompareView } from "../views/compare/view";
 import { DeletedView } from "../views/deleted/view";
+import { FindView } from "../views/find/view";
 import { ImageView } from "../views/image/view";
 import { RepositoriesView } from "../views/repositories/view";
 import { RepositoryView } from "../views/repository/view";
@@ -72,6 +73,8 @@ function View({ found }: { found: Route }) {
       return <UsageView />;
     case "deleted":
       return <DeletedView />;
+    case "find":
+      return <FindView key={found.digest} digest={found.digest} />;
     case "repository":
       return (
         <RepositoryView key={found.repository} repository={found.repository} tab={found.tab} />

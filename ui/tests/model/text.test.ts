@@ -3,7 +3,7 @@ import { counted, visible, visibleLines, webAddress } from "../../src/model/text
 
 describe("visible", () => {
   it("shows control characters as signs", () => {
-    expect(visible("a\u0000b\u001b[31mc\u007f\n")).toBe("a␀b␛[31mc␡␊");
+    expect(visible("a\u0000b\u001b[31mc\u007f\n")).toBe("a⟨U+0000⟩b⟨U+001B⟩[31mc⟨U+007F⟩⟨U+000A⟩");
   });
 
   it("names what turns, joins or hides text", () => {
@@ -24,7 +24,7 @@ describe("visible", () => {
   });
 
   it("keeps lines where text has several", () => {
-    expect(visibleLines("a\n\tb\u001b")).toBe("a\n\tb␛");
+    expect(visibleLines("a\n\tb\u001b")).toBe("a\n\tb⟨U+001B⟩");
   });
 });
 

@@ -162,6 +162,9 @@ export function DeleteRepositoryDialog({
       onDone={onDone}
       onConfirm={async () => {
         const deleted = await changes.deleteRepository(repository);
+        if (!deleted.isWhole) {
+          return `Deleted ${repository} with all that was in it.`;
+        }
         const manifests = counted(deleted.manifestsDeleted.length, "manifest");
         return `Deleted ${repository} with ${manifests} and ${counted(deleted.tagsDeleted.length, "tag")}.`;
       }}
