@@ -62,12 +62,15 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry?: () => vo
   if (error instanceof SignedOutError) {
     return <p class="state">Sign in again to see this.</p>;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  // Of what is not allowed the registry says no more than that.
+  const isForbidden = error instanceof ForbiddenError;
+  const message = error instanceof Error && !isForbidden ? `${visible(error.message)} ` : "";
   return (
     <div class="state failure" role="alert">
       <strong>{titleFor(error)}</strong>
       <p>
-        {visible(message)} {adviceFor(error)}
+        {message}
+        {adviceFor(error)}
       </p>
       {error instanceof ApiError && error.correlation ? (
         <p class="muted">
