@@ -88,7 +88,12 @@ async function authorized(mine: Session, path: string, ask: Ask): Promise<Respon
 
 async function send(path: string, ask: Ask, token: string): Promise<Response> {
   const headers: Record<string, string> = { ...ask.headers, Authorization: `Bearer ${token}` };
-  const options: RequestInit = { method: ask.method ?? "GET", headers, credentials: "omit" };
+  const options: RequestInit = {
+    method: ask.method ?? "GET",
+    headers,
+    credentials: "omit",
+    cache: "no-store",
+  };
   if (ask.body !== undefined) {
     headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(ask.body);

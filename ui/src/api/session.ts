@@ -1,12 +1,12 @@
 /** Who is signed in. Each sign-in has a number, so that answers to an earlier one count for nothing. */
 
 import { computed, signal } from "@preact/signals";
+import { SignedOutError } from "./errors";
 import { accessIn } from "./jwt";
 import {
-  ALL,
+  actionsOn,
   NO_RIGHTS,
   PROBE,
-  READING,
   type Rights,
   readerScope,
   repositoryScope,
@@ -22,7 +22,6 @@ export class Session {
   readonly service: string;
   readonly tokens: Tokens;
   rights: Rights = NO_RIGHTS;
-  readonly #onRepository = new Map<string, Promise<ReadonlySet<string>>>();
 
   constructor(credentials: Credentials, service: string) {
     Session.#last += 1;
@@ -40,33 +39,24 @@ export class Session {
 
   /** The scope of a token that reads a repository; null: the registry's own lists. */
   readingScope(repository: string | null): string {
-    const { everywhere } = this.rights;
-    if (repository === null || (everywhere.has("pull") && everywhere.has("metadata_read"))) {
-      return readerScope(this.rights);
-    }
-    return repositoryScope(repository);
+    const isOfAll = repository === null || this.rights.isWhole;
+    return isOfAll ? readerScope(this.rights) : repositoryScope(repository);
   }
 
-  /** What may be done to a repository. */
-  async may(repository: string): Promise<ReadonlySet<string>> {
-    const { everywhere } = this.rights;
-    if (this.kind === "anonymous") {
-      return READING;
-    }
-    if (ALL.every((action) => everywhere.has(action))) {
-      return everywhere;
-    }
-    const known = this.#onRepository.get(repository) ?? this.#probe(repository);
-    this.#onRepository.set(repository, known);
-    return await known;
+  /** What may be done to a repository; null if that has to be asked. */
+  known(repository: string): ReadonlySet<string> | null {
+    return this.rights.isWhole ? actionsOn(this.rights, repository) : null;
   }
 
-  async #probe(repository: string): Promise<ReadonlySet<string>> {
+  /** Asks what may be done to a repository, by a token that is thrown away. */
+  async ask(repository: string): Promise<ReadonlySet<string>> {
     try {
       const token = await this.tokens.once(repositoryScope(repository, "*"));
       return new Set(accessIn(token).flatMap((each) => each.actions));
     } catch (error) {
-      this.#onRepository.delete(repository);
+      if (error instanceof SignedOutError) {
+        end(this);
+      }
       throw error;
     }
   }

@@ -6,6 +6,8 @@ import { useResource } from "./use-resource";
 
 export interface May {
   isKnown: boolean;
+  /** Why it is not known. */
+  error: unknown;
   pull: boolean;
   readMetadata: boolean;
   lock: boolean;
@@ -16,19 +18,21 @@ export interface May {
 
 export function useMay(repository: string): May {
   const current = session.value;
-  const key = current ? `may ${repository}` : "";
-  const { data } = useResource(
-    key,
-    async () => (await current?.may(repository)) ?? new Set<string>(),
+  const known = current?.known(repository) ?? null;
+  const isAsked = current !== null && known === null;
+  const asked = useResource(isAsked ? `may ${repository}` : "", async () =>
+    current ? await current.ask(repository) : new Set<string>(),
   );
-  const has = (action: string): boolean => data?.has(action) ?? false;
-  const deletions = settings.value?.deleteEnabled ?? true;
+  const actions = known ?? asked.data;
+  const has = (action: string): boolean => actions?.has(action) ?? false;
+  const isDeletable = settings.value?.deleteEnabled ?? true;
   return {
-    isKnown: data !== null,
+    isKnown: actions !== null,
+    error: asked.error,
     pull: has("pull"),
     readMetadata: has("metadata_read"),
     lock: has("metadata_write"),
-    delete: has("delete") && deletions,
+    delete: has("delete") && isDeletable,
     readDeleted: has("deleted_read"),
     restore: has("deleted_restore"),
   };

@@ -96,6 +96,12 @@ describe("request", () => {
     expect(isExpired.value).toBe(false);
   });
 
+  it("ends the sign-in if it cannot be asked any more what may be done", async () => {
+    registry.isRefusing = true;
+    await expect(session.value?.ask("a")).rejects.toBeInstanceOf(SignedOutError);
+    expect(isExpired.value).toBe(true);
+  });
+
   it("keeps the sign-in where only the right is missing", async () => {
     registry.answer = () => refused("insufficient_scope");
     await expect(request("/v2/a", ASK)).rejects.toBeInstanceOf(ForbiddenError);

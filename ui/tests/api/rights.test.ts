@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { accessIn } from "../../src/api/jwt";
-import { readerScope, rightsOf } from "../../src/api/rights";
+import { actionsOn, namesIn, readerScope, rightsOf } from "../../src/api/rights";
 import { figure, listOf, nullable, object, optional, ShapeError, text } from "../../src/api/shapes";
 import { parseSettings } from "../../src/sign-in/settings";
 
@@ -24,8 +24,9 @@ describe("what a token allows", () => {
     const rights = rightsOf(access);
     expect(rights.catalog).toBe(true);
     expect(rights.deletedCatalog).toBe(false);
-    expect([...rights.everywhere]).toEqual(["pull"]);
-    expect(rights.named).toEqual(["team/*"]);
+    expect(namesIn(rights)).toEqual(["team/*"]);
+    expect([...actionsOn(rights, "team/a")].toSorted()).toEqual(["delete", "pull"]);
+    expect([...actionsOn(rights, "teams")]).toEqual(["pull"]);
     expect(readerScope(rights)).toBe(
       "registry:catalog:* repository:*:deleted_read,metadata_read,pull",
     );
@@ -34,9 +35,27 @@ describe("what a token allows", () => {
   it.each(["", "a.b.c", "a", token({}), token({ access: 7 }), token({ access: [null] })])(
     "is nothing in %s",
     (bad) => {
-      expect(rightsOf(accessIn(bad)).everywhere.size).toBe(0);
+      expect(rightsOf(accessIn(bad)).repositories.flatMap((each) => each.actions)).toEqual([]);
     },
   );
+});
+
+describe("rights", () => {
+  const entry = (name: string) => ({ type: "repository", name, actions: ["pull"] });
+
+  it("are of the name itself, not of those that begin with it", () => {
+    const rights = rightsOf([entry("team/a"), entry("base/*")]);
+    expect(actionsOn(rights, "team/a").has("pull")).toBe(true);
+    expect(actionsOn(rights, "team/ab").has("pull")).toBe(false);
+    expect(actionsOn(rights, "base/x/y").has("pull")).toBe(true);
+    expect(actionsOn(rights, "base").has("pull")).toBe(false);
+  });
+
+  it("have to be asked for where the registry may not have told all", () => {
+    const many = Array.from({ length: 100 }, (_, at) => entry(`r${at}`));
+    expect(rightsOf(many).isWhole).toBe(false);
+    expect(rightsOf(many.slice(1)).isWhole).toBe(true);
+  });
 });
 
 describe("shapes", () => {

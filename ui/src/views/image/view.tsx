@@ -8,7 +8,7 @@ import { LockMark } from "../../parts/lock-mark";
 import { SameCommand } from "../../parts/same-command";
 import { Empty, Failure, Loading } from "../../parts/states";
 import { type May, useMay } from "../../parts/use-may";
-import { useResource } from "../../parts/use-resource";
+import { type Resource, useResource } from "../../parts/use-resource";
 import { Pairs } from "../../parts/values";
 import { repositoryHref } from "../../routes";
 import { ImageActions } from "./actions";
@@ -46,13 +46,7 @@ export function ImageView({ repository, tag, digest }: Props) {
         {image ? <ImageActions repository={repository} image={image} may={may} /> : null}
       </div>
       {image ? <ImageSections repository={repository} image={image} may={may} tag={tag} /> : null}
-      {loaded.error && !image ? <Failure error={loaded.error} onRetry={loaded.reload} /> : null}
-      {loaded.isLoading && !image ? <Loading what="the manifest" /> : null}
-      {may.isKnown && !may.pull ? (
-        <Empty>
-          <p>You may not pull from this repository, or it is not there.</p>
-        </Empty>
-      ) : null}
+      {image ? null : <Instead may={may} loaded={loaded} />}
       <SameCommand
         text={slipway.tree({
           service: session.value?.service ?? "",
@@ -62,6 +56,21 @@ export function ImageView({ repository, tag, digest }: Props) {
         })}
       />
     </div>
+  );
+}
+
+/** What is shown as long as there is no image to show. */
+function Instead({ may, loaded }: { may: May; loaded: Resource<Loaded> }) {
+  const error = may.error ?? loaded.error;
+  if (error) {
+    return <Failure error={error} onRetry={loaded.reload} />;
+  }
+  return may.isKnown && !may.pull ? (
+    <Empty>
+      <p>You may not pull from this repository, or it is not there.</p>
+    </Empty>
+  ) : (
+    <Loading what="the manifest" />
   );
 }
 

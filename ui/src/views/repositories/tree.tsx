@@ -20,15 +20,14 @@ function useUsages(): RowDetails<Usage> {
   const number = session.value?.number ?? 0;
   const change = changed.value;
   const details = useMemo(() => {
-    const rights = session.value?.rights;
-    const isOfAll = rights?.catalog ?? false;
+    const isOfAll = session.value?.rights.catalog ?? false;
     const details: RowDetails<Usage> = new RowDetails<Usage>(
       async (names, signal) => {
         const found = isOfAll
           ? await registry.usages(names, { signal })
           : await Promise.all(
               names
-                .filter((name) => rights?.detailed.has(name))
+                .filter((name) => session.value?.known(name)?.has("metadata_read") ?? true)
                 .map((name) => registry.usage(name, { signal })),
             );
         for (const usage of found.filter((each) => each.asOf === null)) {

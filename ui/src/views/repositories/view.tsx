@@ -1,6 +1,7 @@
 /** All repositories, as a tree of the levels of their names. */
 
 import { useState } from "preact/hooks";
+import { namesIn } from "../../api/rights";
 import { session } from "../../api/session";
 import { slipway } from "../../model/commands";
 import { isName } from "../../model/names";
@@ -15,8 +16,8 @@ import { RepositoryTree } from "./tree";
 export function RepositoriesView() {
   const list = catalogList.value;
   const [filter, setFilter] = useState("");
-  const named = session.value?.rights.named ?? [];
-  const names = list ? list.entries.value : named.filter(isName).sort();
+  const named = session.value ? namesIn(session.value.rights) : [];
+  const names = list ? list.entries.value : named.filter(isName);
   return (
     <>
       <div class="heading">

@@ -77,6 +77,9 @@ interface ContentsProps {
 }
 
 function Contents({ repository, tab, may, facts, isGone }: ContentsProps) {
+  if (may.error && !may.isKnown) {
+    return <Failure error={may.error} />;
+  }
   if (!may.isKnown) {
     return <Loading what="the repository" />;
   }
