@@ -55,19 +55,20 @@ export function UntagDialog({
   );
 }
 
-export function DeleteManifestDialog({
-  repository,
-  digest,
-  onClose,
-  onDone,
-}: Common & { digest: string }) {
+interface ManifestProps extends Common {
+  digest: string;
+  /** What it is called: an image, or an artefact. */
+  noun: string;
+}
+
+export function DeleteManifestDialog({ repository, digest, noun, onClose, onDone }: ManifestProps) {
   const goes = useResource<Goes>(`goes ${repository}@${digest}`, (signal) =>
     whatGoes(repository, digest, signal),
   );
   const { data } = goes;
   return (
     <Confirm
-      title="Delete the image?"
+      title={`Delete the ${noun}?`}
       action={data?.parents.length ? "Delete it all the same" : "Delete"}
       isDangerous
       isWaiting={goes.isLoading}
@@ -84,7 +85,8 @@ export function DeleteManifestDialog({
       <p>
         <Digest digest={digest} isWhole />
       </p>
-      {data ? <WhatGoes goes={data} /> : <p role="status">Looking for what goes along…</p>}
+      {data ? <WhatGoes goes={data} /> : null}
+      {goes.isLoading && !data ? <p role="status">Looking for what goes along…</p> : null}
       {goes.error ? <p>What goes along could not be found out.</p> : null}
       <Afterwards />
     </Confirm>
@@ -115,6 +117,9 @@ function WhatGoes({ goes }: { goes: Goes }) {
           an index, which would lack it
         </Line>
       ) : null}
+      {goes.isReadable ? null : (
+        <Line name="Not looked at">signatures and others that refer to it: you may not pull</Line>
+      )}
       {goes.isWhole ? null : <Line name="Not looked at">older indexes, which may need it</Line>}
     </dl>
   );

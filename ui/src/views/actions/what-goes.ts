@@ -1,5 +1,6 @@
 /** What a deletion takes along, and what it leaves, found out before anybody is asked. */
 
+import { ForbiddenError } from "../../api/errors";
 import * as registry from "../../api/registry";
 import { attached } from "../../model/folding";
 import { kindOf } from "../../model/kinds";
@@ -7,6 +8,8 @@ import type { Descriptor } from "../../model/manifest";
 
 export interface Goes {
   tags: string[];
+  /** Whether what refers to it could be looked at. */
+  isReadable: boolean;
   /** The bytes that it needs; what others need as well is not freed. */
   size: number;
   /** Manifests of the index, which stay. */
@@ -31,18 +34,35 @@ export async function whatGoes(
 ): Promise<Goes> {
   const [facts, referrers, tags, needing] = await Promise.all([
     registry.facts(repository, digest, { signal }),
-    registry.referrers(repository, digest, { signal }),
+    referrersOf(repository, digest, signal),
     registry.attachedTags(repository, digest, { signal }),
     parentsOf(repository, digest, signal),
   ]);
   return {
+    isReadable: referrers !== null,
     tags: facts.tags,
     size: facts.imageSize,
     children: facts.references.length,
-    referrers,
+    referrers: referrers ?? [],
     attached: tags.map((tag) => attached(tag.name)?.what ?? tag.name),
     ...needing,
   };
+}
+
+/** Null for whoever may delete, but not pull. */
+async function referrersOf(
+  repository: string,
+  digest: string,
+  signal: AbortSignal,
+): Promise<Descriptor[] | null> {
+  try {
+    return await registry.referrers(repository, digest, { signal });
+  } catch (error) {
+    if (error instanceof ForbiddenError) {
+      return null;
+    }
+    throw error;
+  }
 }
 
 /** The indexes that hold a manifest. A look, and no lock: what is pushed after it is not seen. */

@@ -19,12 +19,13 @@ type Asked = "compare" | "lock-tag" | "lock-image" | "untag" | "delete";
 
 export function ImageActions({ repository, image, may }: Props) {
   const [asked, setAsked] = useState<Asked | null>(null);
+  const noun = nounOf(image);
   const offers: [Asked, string, boolean][] = [
-    ["compare", "Compare…", image.kind.tool === "image" && may.readMetadata],
+    ["compare", "Compare…", image.kind.tool === "image" && may.pull && may.readMetadata],
     ["lock-tag", "Tag locks…", may.lock && image.tag !== null],
-    ["lock-image", "Image locks…", may.lock && image.facts !== null],
+    ["lock-image", `${noun} locks…`, may.lock && image.facts !== null],
     ["untag", "Untag…", may.delete && image.tag !== null],
-    ["delete", "Delete image…", may.delete && image.facts !== null],
+    ["delete", `Delete ${noun.toLowerCase()}…`, may.delete && image.facts !== null],
   ];
   return (
     <>
@@ -47,6 +48,10 @@ export function ImageActions({ repository, image, may }: Props) {
   );
 }
 
+function nounOf(image: Loaded): string {
+  return image.kind.tool === "image" ? "Image" : "Artefact";
+}
+
 interface AskingProps {
   asked: Asked;
   repository: string;
@@ -67,6 +72,7 @@ function Asking({ asked, repository, image, onClose }: AskingProps) {
       <DeleteManifestDialog
         repository={repository}
         digest={digest}
+        noun={nounOf(image).toLowerCase()}
         onClose={onClose}
         onDone={leave}
       />
@@ -98,7 +104,7 @@ function Asking({ asked, repository, image, onClose }: AskingProps) {
     <LockDialog
       repository={repository}
       what={{ kind: "manifest", digest }}
-      name={`the image ${shortDigest(digest)}`}
+      name={`the ${nounOf(image).toLowerCase()} ${shortDigest(digest)}`}
       attributes={facts.changeableAttributes}
       onClose={onClose}
     />

@@ -62,7 +62,7 @@ export function Head({ repository, image, tag }: Props) {
           </Item>
         ) : null}
       </dl>
-      <PullBox repository={repository} image={image} tag={tag} />
+      {image.source === null ? null : <PullBox repository={repository} image={image} tag={tag} />}
     </>
   );
 }

@@ -7,7 +7,8 @@ import { type ImageConfig, type Manifest, parseConfig, parseManifest } from "../
 
 export interface Loaded {
   digest: string;
-  source: string;
+  /** As it was pushed; null for whoever may not pull. */
+  source: string | null;
   manifest: Manifest;
   kind: Kind;
   /** Of an image alone. */
@@ -47,18 +48,41 @@ async function loadConfig(
   return parseConfig(new TextDecoder().decode(bytes));
 }
 
+/** What may be read of a repository. */
+export interface Reading {
+  pull: boolean;
+  readMetadata: boolean;
+}
+
 export async function loadImage(
   repository: string,
   tag: string | null,
   digest: string | null,
-  isDetailed: boolean,
+  may: Reading,
   signal: AbortSignal,
 ): Promise<Loaded> {
   const options = { signal };
+  if (!may.pull) {
+    return await loadFacts(repository, tag, digest ?? "", options);
+  }
   const [found, named] = await Promise.all([
     loadManifest(repository, digest ?? tag ?? "", options),
-    tag !== null && isDetailed ? registry.tag(repository, tag, options) : null,
+    tag !== null && may.readMetadata ? registry.tag(repository, tag, options) : null,
   ]);
-  const facts = isDetailed ? await registry.facts(repository, found.digest, options) : null;
+  const facts = may.readMetadata ? await registry.facts(repository, found.digest, options) : null;
   return { ...found, facts, tag: named };
+}
+
+/** For whoever may read what is told of a manifest, but not the manifest. */
+async function loadFacts(
+  repository: string,
+  name: string | null,
+  digest: string,
+  options: registry.Options,
+): Promise<Loaded> {
+  const tag = name === null ? null : await registry.tag(repository, name, options);
+  const facts = await registry.facts(repository, tag?.digest ?? digest, options);
+  const manifest = parseManifest("", facts.mediaType);
+  const kind = kindOf(facts);
+  return { digest: facts.digest, source: null, manifest, kind, config: null, facts, tag };
 }

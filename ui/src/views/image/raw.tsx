@@ -3,17 +3,22 @@
 import { useState } from "preact/hooks";
 import { pieces } from "../../model/links";
 import { json } from "../../model/loose";
-import type { Descriptor } from "../../model/manifest";
+import type { Descriptor, Manifest } from "../../model/manifest";
 import { visibleLines } from "../../model/text";
 import { SourceBox } from "../../parts/boxes";
 import { CopyButton } from "../../parts/copy";
 import { imageHref } from "../../routes";
 import { BlobDialog } from "./blob";
-import type { Loaded } from "./load";
 
-export function RawManifest({ repository, image }: { repository: string; image: Loaded }) {
+interface Props {
+  repository: string;
+  manifest: Manifest;
+  /** As it was pushed. */
+  source: string;
+}
+
+export function RawManifest({ repository, manifest, source }: Props) {
   const [shown, setShown] = useState<Descriptor | null>(null);
-  const { manifest, source } = image;
   const blobs = new Map(
     [manifest.config, ...manifest.layers]
       .filter((each) => each !== null)

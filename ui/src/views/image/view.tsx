@@ -29,10 +29,12 @@ interface Props {
 
 export function ImageView({ repository, tag, digest }: Props) {
   const may = useMay(repository);
-  const key =
-    may.isKnown && may.pull ? `image ${repository} ${tag} ${digest} ${may.readMetadata}` : "";
+  const isReadable = may.pull || may.readMetadata;
+  const key = isReadable
+    ? `image ${repository} ${tag} ${digest} ${may.pull} ${may.readMetadata}`
+    : "";
   const loaded = useResource<Loaded>(key, (signal) =>
-    loadImage(repository, tag, digest, may.readMetadata, signal),
+    loadImage(repository, tag, digest, may, signal),
   );
   const what = tag === null ? `@${shortDigest(digest ?? "")}` : `:${tag}`;
   const image = loaded.data;
@@ -65,9 +67,9 @@ function Instead({ may, loaded }: { may: May; loaded: Resource<Loaded> }) {
   if (error) {
     return <Failure error={error} onRetry={loaded.reload} />;
   }
-  return may.isKnown && !may.pull ? (
+  return may.isKnown && !may.pull && !may.readMetadata ? (
     <Empty>
-      <p>You may not pull from this repository, or it is not there.</p>
+      <p>You may not read this repository, or it is not there.</p>
     </Empty>
   ) : (
     <Loading what="the manifest" />
@@ -85,6 +87,14 @@ function ImageSections({ repository, image, may, tag }: SectionProps) {
   const { manifest, kind, config } = image;
   const isImage = kind.word === "image";
   const hasAnnotations = Object.keys(manifest.annotations).length > 0;
+  if (image.source === null) {
+    return (
+      <>
+        <Head repository={repository} image={image} tag={tag} />
+        <p class="muted">You may not pull from this repository, so there is no more to see.</p>
+      </>
+    );
+  }
   return (
     <>
       <Head repository={repository} image={image} tag={tag} />
@@ -103,7 +113,7 @@ function ImageSections({ repository, image, may, tag }: SectionProps) {
           <Pairs pairs={manifest.annotations} />
         </section>
       ) : null}
-      <RawManifest repository={repository} image={image} />
+      <RawManifest repository={repository} manifest={manifest} source={image.source} />
     </>
   );
 }
