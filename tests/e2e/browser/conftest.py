@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -13,7 +14,7 @@ from devhost.cert import CertificateDirectory
 from tests.e2e.artefact_clients import Cosign, Helm, Oras
 from tests.e2e.browser.contents import Contents, push_contents
 from tests.e2e.browser.house import House
-from tests.e2e.browser.visit import Visit, Watch
+from tests.e2e.browser.visit import Opening, Visit, Watch
 from tests.e2e.clients import Crane, Skopeo
 from tests.e2e.registry import Registry
 from tests.e2e.tool import Tool
@@ -21,14 +22,6 @@ from tests.entra_issuer import EntraIssuer
 
 WAIT = 10_000
 CLIENT_ID = "0f0e0d0c-0000-4000-8000-00000000c1e4"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--pictures",
-        type=Path,
-        help="keep a picture of each view, in light and dark, in this folder",
-    )
 
 
 @pytest.fixture(scope="session")
@@ -92,40 +85,56 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visits(chromium: Browser, house: House) -> Iterator[Callable[..., Visit]]:
-    """Opens the page in a fresh browser; at the end nothing may have gone wrong in any of them."""
-    watches: list[Watch] = []
+def opened(chromium: Browser, house: House, **options: Any) -> Visit:
+    """A tab of a fresh browser."""
+    context = chromium.new_context(
+        ignore_https_errors=True,  # The issuer's authority is no one that a browser knows.
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+        **options,
+    )
+    context.set_default_timeout(WAIT)
+    watch = Watch(context, house.registry.address)
+    return Visit(context.new_page(), house.registry, watch)
 
-    def open_(**options: object) -> Visit:
-        context = chromium.new_context(
-            ignore_https_errors=True,  # The issuer's authority is no one that a browser knows.
-            reduced_motion="reduce",
-            locale="en-GB",
-            timezone_id="UTC",
-            **options,  # type: ignore[arg-type]
-        )
-        context.set_default_timeout(WAIT)
-        watch = Watch(context, house.registry.address)
-        watches.append(watch)
-        return Visit(context.new_page(), house.registry, watch)
+
+@pytest.fixture
+def visits(chromium: Browser, house: House) -> Iterator[Opening]:
+    """Opens the page in a fresh browser; at the end nothing may have gone wrong in any of them."""
+    made: list[Visit] = []
+
+    def open_(**options: Any) -> Visit:
+        made.append(opened(chromium, house, **options))
+        return made[-1]
 
     yield open_
-    for watch in watches:
-        watch.context.close()
-        assert watch.complaints() == []
-        assert watch.elsewhere <= watch.expected_elsewhere
+    for visit in made:
+        visit.watch.context.close()
+        visit.watch.check()
 
 
 @pytest.fixture
-def visit(visits: Callable[..., Visit]) -> Visit:
+def visit(visits: Opening) -> Visit:
     return visits()
 
 
-@pytest.fixture
-def admin(visit: Visit, house: House) -> Visit:
-    """Signed in as the administrator."""
+@pytest.fixture(scope="module")
+def administrator(chromium: Browser, house: House) -> Iterator[Visit]:
+    """Signed in as the administrator, once for all tests of a module."""
+    visit = opened(chromium, house)
     visit.open("/ui/")
     visit.begin_to_sign_in()
     visit.sign_in(house.registry.username, house.registry.password)
-    return visit
+    yield visit
+    visit.watch.context.close()
+
+
+@pytest.fixture
+def admin(administrator: Visit) -> Iterator[Visit]:
+    """The administrator, at the list of repositories; nothing may go wrong meanwhile."""
+    administrator.watch.requests.clear()
+    administrator.open_within("/ui/")
+    administrator.shows("Repositories")
+    yield administrator
+    administrator.watch.check()

@@ -49,10 +49,11 @@ class Watch:
         if kind in ("error", "warning") and "Failed to load resource" not in text:
             self.problems.append(text)
 
-    def complaints(self) -> list[str]:
-        """What went wrong, less what a test did on purpose."""
+    def check(self) -> None:
+        """Nothing went wrong but what a test did on purpose, and nobody else was asked."""
         expected = self.expected_problem
-        return [each for each in self.problems if not (expected and expected in each)]
+        assert [each for each in self.problems if not (expected and expected in each)] == []
+        assert self.elsewhere <= self.expected_elsewhere
 
 
 class Visit:
