@@ -166,6 +166,7 @@ $(PAGE_TOOLS): ui/package-lock.json
 $(PAGE): $(PAGE_TOOLS)
 	@echo "Building the page into ui/dist"
 	$(call npm,--prefix ui run --silent build)
+	$(call npm,--prefix ui run --silent size)
 	@touch $@
 
 $(INFRA_READY): $(PYTHON_READY)

@@ -19,8 +19,9 @@ from tests.e2e.clients import Crane, Skopeo
 from tests.e2e.registry import Registry
 from tests.e2e.tool import Tool
 from tests.entra_issuer import EntraIssuer
+from tests.patience import PATIENCE
 
-WAIT = 10_000
+WAIT = PATIENCE * 1000
 CLIENT_ID = "0f0e0d0c-0000-4000-8000-00000000c1e4"
 
 
@@ -85,7 +86,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(chromium: Browser, house: House, **options: Any) -> Visit:
+def opened(chromium: Browser, registry: Registry, **options: Any) -> Visit:
     """A tab of a fresh browser."""
     context = chromium.new_context(
         ignore_https_errors=True,  # The issuer's authority is no one that a browser knows.
@@ -95,8 +96,7 @@ def opened(chromium: Browser, house: House, **options: Any) -> Visit:
         **options,
     )
     context.set_default_timeout(WAIT)
-    watch = Watch(context, house.registry.address)
-    return Visit(context.new_page(), house.registry, watch)
+    return Visit(context.new_page(), registry, Watch(context, registry.address))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def visits(chromium: Browser, house: House) -> Iterator[Opening]:
     made: list[Visit] = []
 
     def open_(**options: Any) -> Visit:
-        made.append(opened(chromium, house, **options))
+        made.append(opened(chromium, house.registry, **options))
         return made[-1]
 
     yield open_
@@ -122,7 +122,7 @@ def visit(visits: Opening) -> Visit:
 @pytest.fixture(scope="module")
 def administrator(chromium: Browser, house: House) -> Iterator[Visit]:
     """Signed in as the administrator, once for all tests of a module."""
-    visit = opened(chromium, house)
+    visit = opened(chromium, house.registry)
     visit.open("/ui/")
     visit.begin_to_sign_in()
     visit.sign_in(house.registry.username, house.registry.password)
