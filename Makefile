@@ -22,6 +22,11 @@ PACKAGE_KEY := $(shell { $(ENGINE_PYTHON) -V; cat requirements.txt; } 2>&1 | cks
 PACKAGE_READY := .venv-package/.ready-$(PACKAGE_KEY)
 endif
 
+# The page for browsers: what builds it, and the build, which is made again when a source changes.
+PAGE_TOOLS := ui/node_modules/.ready-$(shell cksum < ui/package-lock.json | cut -d ' ' -f 1)
+PAGE_SOURCES := $(sort $(wildcard ui/*.html ui/*.json ui/*.ts ui/scripts/*) $(shell find ui/src -type f))
+PAGE := ui/dist/.built-$(shell for name in $(PAGE_SOURCES); do echo "$$name"; cat "$$name"; done | cksum | cut -d ' ' -f 1)
+
 # Three processes keep two processors busy while some of them wait; each has storage of its own.
 PARALLEL := --numprocesses=3 --dist=worksteal
 TESTS := $(wildcard tests/unit tests/integration)
@@ -31,38 +36,42 @@ SOURCES := $(wildcard function_app.py functions registry_core slipway_cli devhos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run cert check test test-quick test-all e2e e2e-large soak package release bench completion format lock clean
+.PHONY: help setup run cert check test test-quick test-all e2e e2e-large soak page package release bench completion format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they also do this themselves)
+setup: $(PYTHON_READY) $(NODE_READY) $(PAGE_TOOLS) $(ENGINE_READY) $(INFRA_READY) $(PACKAGE_READY) ## Install what the other targets need (they also do this themselves)
 
-run: $(PYTHON_READY) $(NODE_READY) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
+run: $(PYTHON_READY) $(NODE_READY) $(PAGE) ## Serve the registry on http://localhost:7071 (PORT, DATA_DIR, TLS_CERT, ...)
 	@exec $(BIN)/python -m devhost
 
 cert: $(PYTHON_READY) ## Make a local CA and a certificate for localhost in .certs/ (NAMES=build.example.com adds names)
 	@$(BIN)/python -m devhost.cert
 
-check: $(PYTHON_READY) $(INFRA_READY) ## Check format, lint, types, layering, and the Bicep templates
+check: $(PYTHON_READY) $(INFRA_READY) $(PAGE_TOOLS) ## Check format, lint, types, layering, and the Bicep templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/pytest tests/unit/test_layering.py tests/infra
+	$(call npm,--prefix ui run --silent lint)
+	$(call npm,--prefix ui run --silent check)
 
 test-quick: $(PYTHON_READY) $(NODE_READY) ## Run the unit tests and a few integration tests, in less than a minute
 	$(BIN)/pytest $(PARALLEL) -m "not long" $(QUICK)
 
-test: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests except the long ones, with the engine tests on Python 3.13, in some minutes
+test: $(PYTHON_READY) $(NODE_READY) $(PAGE_TOOLS) $(ENGINE_READY) ## Run all tests except the long ones, with the engine tests on Python 3.13, in some minutes
 	$(BIN)/pytest $(PARALLEL) -m "not long" $(TESTS)
 	$(call test_engine,-m "not long")
+	$(call npm,--prefix ui run --silent test)
 
-test-all: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Run all tests, with more random examples
+test-all: $(PYTHON_READY) $(NODE_READY) $(PAGE_TOOLS) $(ENGINE_READY) ## Run all tests, with more random examples
 	$(BIN)/pytest $(PARALLEL) -m "not alone" --hypothesis-profile=thorough $(TESTS)
 	$(BIN)/pytest -m "alone" $(TESTS)
 	$(call test_engine)
+	$(call npm,--prefix ui run --silent test)
 
-e2e: $(PYTHON_READY) $(NODE_READY) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
+e2e: $(PYTHON_READY) $(NODE_READY) $(PAGE) $(PACKAGE_READY) ## Run the tests with real clients (as root, for their container engine)
 	@if [ -f tests/e2e/setup.sh ]; then PYTHON=$(PYTHON) bash tests/e2e/setup.sh; fi
 	@if [ -d tests/e2e ]; then $(BIN)/pytest tests/e2e -v -s; else echo "tests/e2e does not exist."; fi
 
@@ -83,8 +92,10 @@ define test_engine
 endef
 endif
 
-package: ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
-	@$(PYTHON) infra/package.py
+page: $(PAGE) ## Build the page for browsers into ui/dist, as run, package and e2e do by themselves
+
+package: $(PAGE) ## Write dist/slipway-<version>.zip, which `az functionapp deployment source config-zip` deploys
+	@$(PYTHON) infra/package.py --with-page
 
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
@@ -95,9 +106,10 @@ bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" f
 completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed
 	@$(BIN)/python infra/completions.py
 
-format: $(PYTHON_READY) ## Rewrite the sources in the project's format
+format: $(PYTHON_READY) $(PAGE_TOOLS) ## Rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(call npm,--prefix ui run --silent format)
 
 lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the requirements allow (UPGRADE= changes only what is needed)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
@@ -109,10 +121,12 @@ lock: $(PYTHON_READY) $(NODE_READY) ## Lock the newest versions that the require
 	compile --universal --python-version 3.11 --constraints requirements/dev.txt --output-file requirements/cli.txt requirements/cli.in; \
 	compile --python-version 3.13 --python-platform linux --constraints requirements/dev.txt --output-file requirements.txt requirements/app.in; \
 	compile --universal --python-version 3.13 --output-file requirements/engine.txt requirements/engine.in
-	$(BIN)/python -m devhost.processes.node install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	for folder in . ui; do \
+		$(BIN)/python -m devhost.processes.node --prefix $$folder install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund; \
+	done
 
 clean: ## Remove installed and cached files; .data and .certs stay
-	rm -rf .venv .venv-azure-cli .venv-engine .venv-infra .venv-package node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-azure-cli .venv-engine .venv-infra .venv-package node_modules ui/node_modules ui/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY):
@@ -139,6 +153,25 @@ define install_node
 		$(call install,$(1),node); \
 	fi
 endef
+
+# $(call npm,ARGUMENTS): npm on the machine's Node.js, or else on the one in .venv. So a machine that
+# only packs needs no .venv.
+define npm
+	@python=$(PYTHON); $(PYTHON) -m devhost.processes.node --version > /dev/null 2>&1 || python=$(BIN)/python; \
+	$$python -m devhost.processes.node $(1)
+endef
+
+$(PAGE_TOOLS): ui/package-lock.json
+	@$(PYTHON) -m devhost.processes.node --version > /dev/null 2>&1 || make --no-print-directory $(NODE_READY)
+	@echo "Installing what builds the page into ui/node_modules"
+	$(call npm,--prefix ui ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+	@touch $@
+
+$(PAGE): $(PAGE_TOOLS)
+	@echo "Building the page into ui/dist"
+	$(call npm,--prefix ui run --silent build)
+	$(call npm,--prefix ui run --silent size)
+	@touch $@
 
 $(INFRA_READY): $(PYTHON_READY)
 	@echo "Installing Python packages into .venv-infra"

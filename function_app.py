@@ -62,12 +62,12 @@ async def registry_oauth2(req: Request) -> Response:
         return await edge.handle(registry, surfaces.OAUTH2, req, _path(req))
 
 
-@app.function_name("unknown_path")
+@app.function_name("web_page")
 @app.route(route="{*path}", methods=METHODS)
-async def unknown_path(req: Request) -> Response:
-    """Everything else, which does not exist: the last in the order of the functions' names."""
+async def web_page(req: Request) -> Response:
+    """The page, `/` and `/ui/…`, and all that does not exist: the last in the order of names."""
     with worker_memory.forgetting(req):
-        return await edge.handle(registry, surfaces.NOTHING, req, _path(req))
+        return await edge.handle(registry, surfaces.PAGE, req, _path(req))
 
 
 @app.function_name("rotate_signing_keys")

@@ -66,6 +66,13 @@ param operatorPrincipalType string = 'User'
 // ---------------------------------------------------------------------------------------------
 // How it behaves
 
+@description('Whether the page that shows the registry in a browser is served.')
+@allowed(['on', 'off'])
+param ui string = 'on'
+
+@description('The application (client) id of the app registration by which people sign in to the page with Entra ID. Empty: they sign in there with a user name and a password.')
+param uiClientId string = ''
+
 @description('Answer a blob with a redirect to its signed address in storage (on), or stream it through the app (off).')
 @allowed(['on', 'off'])
 param blobRedirect string = 'on'
@@ -317,6 +324,8 @@ module regional 'modules/region.bicep' = [
       anonymousPull: anonymousPull
       operatorPrincipalId: operatorPrincipalId
       operatorPrincipalType: operatorPrincipalType
+      ui: ui
+      uiClientId: uiClientId
       blobRedirect: blobRedirect
       deleteEnabled: deleteEnabled
       gcGrace: gcGrace

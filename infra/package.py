@@ -21,12 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 FILES = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("functions", "registry_core")
+PAGE = "ui/dist"
+"""What `make page` builds. Its own sources are not deployed."""
+PAGE_FILES = ("index.html", "index.html.gz", "_assets/*")
 VERSION_FILE = "registry_core/__init__.py"
 KINDS = (".py", ".json")
 """Code, and data that it reads."""
 BUILT_IN_TRIGGERS = ("timer_trigger",)
 """Those of the programming model that need no extension, beside `route`."""
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+_ASSET = re.compile(r'"/ui/(_assets/[^"]+)"')
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can tell: a file's own would make every build another."""
 _MODE = 0o100644 << 16
@@ -58,8 +62,30 @@ def contents(root: Path) -> Iterator[str]:
                 for path in (root / folder).rglob("*")
                 if path.suffix in KINDS and path.is_file() and not path.is_symlink()
             ),
+            *page(root),
         ]
     )
+
+
+def page(root: Path) -> list[str]:
+    """The paths of the built page; none if it was not built."""
+    return [
+        path.relative_to(root).as_posix()
+        for pattern in PAGE_FILES
+        for path in (root / PAGE).glob(pattern)
+        if path.is_file() and not path.is_symlink()
+    ]
+
+
+def check_page(root: Path) -> None:
+    """Raises `PackageError` if the page is missing, or a file that it names."""
+    names = set(page(root))
+    index = root / PAGE / "index.html"
+    if not index.is_file():
+        raise PackageError(f"{PAGE}/index.html: missing; `make page` builds it")
+    for asset in _ASSET.findall(index.read_text()):
+        if f"{PAGE}/{asset}" not in names:
+            raise PackageError(f"{PAGE}/{asset}: missing, and {PAGE}/index.html needs it")
 
 
 def check(root: Path) -> None:
@@ -125,8 +151,12 @@ def main() -> int:
     """Builds, and says what was built."""
     parser = argparse.ArgumentParser(description="Writes the package that is deployed.")
     parser.add_argument("--output", type=Path, help="default: dist/slipway-<version>.zip")
-    given: Path | None = parser.parse_args().output
+    parser.add_argument("--with-page", action="store_true", help="refuse to pack without the page")
+    arguments = parser.parse_args()
+    given: Path | None = arguments.output
     try:
+        if arguments.with_page:
+            check_page(ROOT)
         target = given or DIST / f"slipway-{version(ROOT)}.zip"
         count = build(ROOT, target)
         if given is None:

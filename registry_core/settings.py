@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from registry_core.errors import NameInvalid
 from registry_core.model.accounts import account_of
@@ -144,6 +145,16 @@ class BackupSettings:
     """`BackupStorage`: of the account of that container, where no identity is used."""
 
 
+@dataclass(frozen=True)
+class PageSettings:
+    """The page that shows the registry in a browser."""
+
+    client_id: str = ""
+    """`REGISTRY_UI_CLIENT_ID`: the app registration by which people sign in there with Entra ID."""
+    folder: Path = Path(__file__).parents[1] / "ui" / "dist"
+    """Where its files are. No setting of the environment."""
+
+
 class RequestLog(StrEnum):
     """Which requests have a line in the log, of those that leave no audit record."""
 
@@ -248,6 +259,8 @@ class Settings:
     """`REGISTRY_RATE_LIMITS`, and the settings of each; None is off."""
     request_log: RequestLogSettings = RequestLogSettings()
     """`REGISTRY_REQUEST_LOG`, `_SLOW`."""
+    page: PageSettings | None = PageSettings()
+    """`REGISTRY_UI`, `_CLIENT_ID`; None is off."""
     metrics_url: str = ""
     """`REGISTRY_METRICS`: where Azure Monitor takes the registry's metrics; empty is off."""
     body_limit: int = DEFAULT_BODY_LIMIT
@@ -294,6 +307,7 @@ class Settings:
             backup=_backup(env),
             rate_limits=_rate_limits(env),
             request_log=_request_log(env),
+            page=_page(env),
             metrics_url=_metrics_url(env),
             body_limit=_body_limit(env),
             region=region or cls.region,
@@ -514,6 +528,21 @@ def _backup(env: Mapping[str, str]) -> BackupSettings | None:
             "https://account.blob.core.windows.net/container, without a signature"
         )
     return BackupSettings(text, env.get("BackupStorage", "").strip())
+
+
+def _page(env: Mapping[str, str]) -> PageSettings | None:
+    name = "REGISTRY_UI_CLIENT_ID"
+    if not _switch(env, "REGISTRY_UI", True):
+        return None
+    client_id = env.get(name, "").strip().lower()
+    if client_id and not _GUID.fullmatch(client_id):
+        raise SettingsError(
+            f"{name}: it must be the application's (client) id of the page's app registration, "
+            "which is a GUID"
+        )
+    if client_id and not env.get("REGISTRY_ENTRA_TENANT_ID", "").strip():
+        raise SettingsError(f"{name}: it needs REGISTRY_ENTRA_TENANT_ID as well, or remove it")
+    return PageSettings(client_id)
 
 
 def _request_log(env: Mapping[str, str]) -> RequestLogSettings:

@@ -1,19 +1,27 @@
 """An issuer of tokens like Entra ID's, on loopback with TLS: discovery, keys, client credentials.
 
-It can rotate its keys, be down, answer nonsense, and counts what it is asked.
+Also the authorization code flow with PKCE, for pages (RFC 6749, 4.1; RFC 7636). It can rotate its
+keys, be down, answer nonsense, and counts what it is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import html
 import json
+import secrets
 import ssl
 import threading
 import time
 import uuid
+from base64 import urlsafe_b64encode
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import jwt
 from aiohttp import web
@@ -22,6 +30,22 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from devhost.cert import CertificateDirectory
 
 ACR = "https://containerregistry.azure.net"
+
+
+_SIGNED_IN = "signed-in"
+"""The cookie of who has signed in at the issuer before."""
+_FOR_PAGES = {"Access-Control-Allow-Origin": "*"}
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What an authorization code is good for, once."""
+
+    client_id: str
+    redirect_uri: str
+    challenge: str
+    nonce: str
+    scope: str
 
 
 class EntraIssuer:
@@ -36,6 +60,11 @@ class EntraIssuer:
         """What is answered instead of keys."""
         self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
         """Claims of the token that an application's id and secret get."""
+        self.applications: dict[str, str] = {}
+        """Of applications that are pages, by their ids: the one address that each comes back to."""
+        self.person: dict[str, Any] = {}
+        """Claims of whoever signs in at the issuer's own page."""
+        self._codes: dict[str, _Code] = {}
         self._keys: dict[str, rsa.RSAPrivateKey] = {}
         self.kid = ""
         self.rotate()
@@ -117,7 +146,9 @@ class EntraIssuer:
         discovery = f"{base}/v2.0/.well-known/openid-configuration"
         application.router.add_get(discovery, self._discover)
         application.router.add_get(f"{base}/keys", self._publish)
-        application.router.add_post(f"{base}/oauth2/v2.0/token", self._sign_in)
+        application.router.add_post(f"{base}/oauth2/v2.0/token", self._token)
+        application.router.add_get(f"{base}/oauth2/v2.0/authorize", self._authorize)
+        application.router.add_post(f"{base}/oauth2/v2.0/authorize", self._authorize)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "localhost", 0, ssl_context=self._tls)
@@ -137,8 +168,14 @@ class EntraIssuer:
 
     async def _discover(self, _: web.Request) -> web.Response:
         uri = f"{self.url}/{self.tenant}/keys"
-        token = f"{self.url}/{self.tenant}/oauth2/v2.0/token"
-        return web.json_response({"issuer": self.issuer, "jwks_uri": uri, "token_endpoint": token})
+        endpoints = f"{self.url}/{self.tenant}/oauth2/v2.0"
+        document = {
+            "issuer": self.issuer,
+            "jwks_uri": uri,
+            "token_endpoint": f"{endpoints}/token",
+            "authorization_endpoint": f"{endpoints}/authorize",
+        }
+        return web.json_response(document, headers=_FOR_PAGES)
 
     async def _publish(self, _: web.Request) -> web.Response:
         if self.nonsense:
@@ -149,8 +186,67 @@ class EntraIssuer:
             keys.append({**document, "kid": kid, "use": "sig"})
         return web.json_response({"keys": keys})
 
-    async def _sign_in(self, request: web.Request) -> web.Response:
+    async def _authorize(self, request: web.Request) -> web.Response:
+        """The issuer's own page, with a button; or back to the application at once."""
+        asked = request.query
+        address = self.applications.get(asked.get("client_id", ""))
+        if address is None or asked.get("redirect_uri") != address:
+            return web.Response(status=400, text="AADSTS50011: no such application or address")
+        if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
+            return _back(asked, error="invalid_request")
+        if "openid" not in asked.get("scope", "").split():
+            return _back(asked, error="invalid_scope")
+        if request.method == "POST" or _SIGNED_IN in request.cookies:
+            code = secrets.token_urlsafe(32)
+            self._codes[code] = _Code(
+                asked["client_id"],
+                address,
+                asked.get("code_challenge", ""),
+                asked.get("nonce", ""),
+                asked["scope"],
+            )
+            answer = _back(asked, code=code)
+            answer.set_cookie(_SIGNED_IN, "yes", secure=True, httponly=True)
+            return answer
+        if asked.get("prompt") == "none":
+            return _back(asked, error="login_required")
+        name = html.escape(str(self.person.get("preferred_username", "")))
+        page = f"<form method=post><button>Sign in as {name}</button></form>"
+        return web.Response(text=page, content_type="text/html")
+
+    async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem({name: str(value) for name, value in form.items()}, request)
+        return self._sign_in(form)
+
+    def _redeem(self, form: Mapping[str, str], request: web.Request) -> web.Response:
+        """Tokens for a code, for the page that it was given to and that has its verifier."""
+        code = self._codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
+        named = (form.get("client_id"), form.get("redirect_uri"), challenge)
+        # Entra ID gives a page's code to no program that sends no Origin (AADSTS9002327).
+        if (
+            code is None
+            or named != (code.client_id, code.redirect_uri, code.challenge)
+            or "Origin" not in request.headers
+        ):
+            error = {"error": "invalid_grant", "error_description": "AADSTS70008"}
+            return web.json_response(error, status=400, headers=_FOR_PAGES)
+        (scope,) = (each for each in code.scope.split() if each.endswith("/.default"))
+        access = self.claims(aud=scope.removesuffix("/.default"), **self.person)
+        identity = {**access, "aud": code.client_id, "nonce": code.nonce, "sub": access["oid"]}
+        document = {
+            "token_type": "Bearer",
+            "expires_in": 3599,
+            "scope": scope,
+            "access_token": self.sign(access),
+            "id_token": self.sign(identity),
+        }
+        return web.json_response(document, headers=_FOR_PAGES)
+
+    def _sign_in(self, form: Mapping[str, Any]) -> web.Response:
         known = self.secrets.get((str(form.get("client_id")), str(form.get("client_secret"))))
         if known is None or form.get("scope") != f"{ACR}/.default":
             error = {"error": "invalid_client", "error_description": "AADSTS7000215"}
@@ -159,3 +255,10 @@ class EntraIssuer:
         return web.json_response(
             {"token_type": "Bearer", "expires_in": 3599, "access_token": token}
         )
+
+
+def _back(asked: Mapping[str, str], **parameters: str) -> web.Response:
+    """Sends the browser back, with parameters where the application wants them."""
+    told = urlencode({**parameters, "state": asked.get("state", "")})
+    mark = "#" if asked.get("response_mode") == "fragment" else "?"
+    return web.Response(status=302, headers={"Location": f"{asked['redirect_uri']}{mark}{told}"})

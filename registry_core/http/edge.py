@@ -28,7 +28,7 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import addresses, audit, bodies, cors, fields, request_log
+from registry_core.http import addresses, audit, bodies, cors, fields, policy, request_log
 from registry_core.http.answered import GONE, Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
@@ -53,11 +53,7 @@ _WRITES = ("PUT", "PATCH", "DELETE")
 """The methods whose success shows that storage takes writes; a POST may need none."""
 _SHOWN_OF = (RequestKind.SIGN_IN, RequestKind.DELETE)
 """The kinds of requests whose answers show what is left of the rate limit, as ACR's do."""
-_COMMON_HEADERS = (
-    (b"docker-distribution-api-version", b"registry/2.0"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-)
+_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
 
 
 async def handle(registry: Registry, surface: Surface, request: Request, path: str) -> Response:
@@ -71,7 +67,7 @@ async def handle(registry: Registry, surface: Surface, request: Request, path: s
         response = await _answer(passage)
     if passage.shown:
         response.headers.update(passage.shown)
-    _complete(response, correlation_id)
+    policy.apply(response, _VERSION, (_CORRELATION_HEADER, correlation_id.encode()))
     cors.allow(response, request, settings.cors_origins)
     duration_ms = (time.monotonic() - started) * 1000
     answered = Answered(settings, request, response, journal, correlation_id, trace, duration_ms)
@@ -148,11 +144,14 @@ class _Passage:
             settings, scope = self.registry.settings, target.scope
             also = self._mount_source(target)
             raise refusal(settings, self.request, caller, scope, target.name, also)
-        self._count(target.route, caller)
-        services = await self.registry.open()
+        opened = None
+        if target.route.needs_storage:
+            self._count(target.route, caller)
+            opened = await self.registry.open()
         context = Context(
             request=self.request,
-            services=services,
+            settings=self.registry.settings,
+            opened=opened,
             caller=caller,
             query=self._query(),
             params=target.params,
@@ -161,7 +160,7 @@ class _Passage:
             origin=self._origin(),
             journal=self.journal,
         )
-        target.route.check_enabled(services.settings)
+        target.route.check_enabled(self.registry.settings)
         return await target.route.handler(context)
 
     async def _caller(self) -> Caller | None:
@@ -278,13 +277,6 @@ def _error_response(error: RegistryError) -> Response:
     return Response(
         error.body(), error.status, error.headers, media_type="application/json; charset=utf-8"
     )
-
-
-def _complete(response: Response, correlation_id: str) -> None:
-    """Adds the headers that all answers have, unless a handler has said otherwise."""
-    common = (*_COMMON_HEADERS, (_CORRELATION_HEADER, correlation_id.encode()))
-    said = {name for name, _ in response.raw_headers}
-    response.raw_headers += [header for header in common if header[0] not in said]
 
 
 def _correlation_id(request: Request) -> str:

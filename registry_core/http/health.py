@@ -9,6 +9,7 @@ import time
 from starlette.responses import PlainTextResponse, Response
 
 from registry_core.errors import RegistryError
+from registry_core.http import policy
 from registry_core.registry import Registry
 from registry_core.storage.faults import StorageFault, UnexpectedRefusal
 from registry_core.system import SchemaError
@@ -29,6 +30,11 @@ class Health:
 
     async def get(self, registry: Registry) -> Response:
         """200 `ok`, or 503 and why."""
+        response = await self._answer(registry)
+        policy.apply(response)
+        return response
+
+    async def _answer(self, registry: Registry) -> Response:
         async with self._asking:
             if time.monotonic() >= self._until:
                 self._fault = await _fault(registry)

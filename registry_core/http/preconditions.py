@@ -23,9 +23,14 @@ def entity_tag(digest: Digest) -> str:
 
 
 def not_modified(request: Request, digest: Digest) -> bool:
-    """Whether the client says that it has the content of `digest`. The comparison is weak."""
+    """Whether the client says that it has the content of `digest`."""
+    return has_tag(request, entity_tag(digest))
+
+
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether the client says that it has what the entity tag names. The comparison is weak."""
     asked = ",".join(request.headers.getlist("if-none-match")).strip()
-    return asked == "*" or entity_tag(digest) in _ENTITY_TAG.findall(asked)
+    return asked == "*" or tag in _ENTITY_TAG.findall(asked)
 
 
 def unchanged(headers: dict[str, str]) -> Response:

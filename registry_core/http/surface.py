@@ -49,7 +49,7 @@ class Route:
     pattern: str
     """The path below the prefix: ``<name>`` is the repository, ``<other>`` one segment.
 
-    Anything else in it is a regular expression.
+    ``<rest>`` is all that follows. Anything else in it is a regular expression.
     """
     kind: str
     """The name of the family in logs."""
@@ -68,10 +68,14 @@ class Route:
     """Whether it is recorded as a sign-in."""
     counts: tuple[RequestKind, ...] = ()
     """What a request counts as, where its method does not say it."""
+    needs_storage: bool = True
+    """Whether storage is opened first. If not, no rate limit counts it: they share out storage."""
 
     @property
     def counts_as(self) -> tuple[RequestKind, ...]:
         """The kinds of requests whose rate limits it is held to."""
+        if not self.needs_storage:
+            return ()
         return self.counts or _COUNTS_AS[self.method]
 
     @property
@@ -153,6 +157,7 @@ def _grouped(routes: tuple[Route, ...], name: str) -> Iterator[_Family]:
     for pattern in dict.fromkeys(route.pattern for route in routes):
         family = {route.method: route for route in routes if route.pattern == pattern}
         expression = pattern.replace("<name>", f"(?P<name>{name})")
+        expression = expression.replace("<rest>", "(?P<rest>.*)")
         expression = re.sub(r"(?<!\?P)<(\w+)>", r"(?P<\1>[^/]+)", expression)
         # A dot is any character: a name with a line break is an invalid name, not an unknown route.
         word = re.match("/<name>(/[a-z]+)/", pattern)

@@ -41,6 +41,14 @@ MIB = 1024 * 1024
 MAVEN_REPOSITORY = Path.home() / ".m2" / "repository"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pictures",
+        type=Path,
+        help="keep a picture of each view, in light and dark, in this folder",
+    )
+
+
 def _folder(workspace: Path, name: str) -> Path:
     folder = workspace / name
     folder.mkdir()

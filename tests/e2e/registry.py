@@ -339,10 +339,14 @@ class Registry:
 
     def audit_since(self, position: int, operation: str) -> list[dict[str, Any]]:
         """Return the audit records of an operation, of all that was answered since `position`."""
+        lines = self.lines_since(position)
+        return [line for line in lines if line.get("OperationName") == operation]
+
+    def lines_since(self, position: int) -> list[dict[str, Any]]:
+        """Return each line that was logged of a request, of all that was answered since then."""
         self._catch_up()
         found = map(LOG_LINE.search, self._daemon.lines(position))
-        records = [json.loads(line[0]) for line in found if line]
-        return [record for record in records if record.get("OperationName") == operation]
+        return [json.loads(line[0]) for line in found if line]
 
     def _catch_up(self) -> None:
         """Wait until the log has all that was answered before this call.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -109,6 +110,33 @@ def test_it_serves_a_push_and_a_pull(served: EngineHost) -> None:
             assert httpx.get(found.headers["location"]).content == blob
         assert client.get("/healthz").text == "ok\n"
     assert served.failures == []
+
+
+def test_it_serves_the_page_with_every_file_that_it_names(served: EngineHost) -> None:
+    with httpx.Client(base_url=served.base_url, timeout=60) as client:
+        page = client.get("/")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert page.headers["content-encoding"] == "gzip"
+        assert client.get("/ui/team/app?tag=v1").content == page.content
+        assets = re.findall(r'"(/ui/_assets/[^"]+)"', page.text)
+        assert {Path(asset).suffix for asset in assets} == {".css", ".js", ".svg"}
+        for asset in assets:
+            answer = client.get(asset)
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+        assert client.get("/ui/_settings.json").json()["entra"] is None
+    assert served.failures == []
+
+
+def test_of_the_page_it_holds_what_was_built_and_no_source(unpacked: Path) -> None:
+    files = {path.relative_to(unpacked / "ui").parts[:2] for path in (unpacked / "ui").rglob("*")}
+    assert files == {
+        ("dist",),
+        ("dist", "index.html"),
+        ("dist", "index.html.gz"),
+        ("dist", "_assets"),
+    }
+    assert not list(unpacked.rglob("*.map"))
 
 
 def digest(content: bytes) -> str:

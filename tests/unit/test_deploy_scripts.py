@@ -66,6 +66,7 @@ class Az:
             "AZ_DIR": str(self.directory),
             "SIGNED_OUT": str(int(signed_out)),
             "DEPLOY_WAITS": "0 0 0 0",
+            "MAKEFLAGS": "PAGE=",  # It is built already.
         }
         return subprocess.run(
             ["sh", script, *arguments],
@@ -74,6 +75,15 @@ class Az:
             capture_output=True,
             text=True,
         )
+
+
+@pytest.fixture
+def copy(copy: Path) -> Path:
+    """With a page that stands for the built one, which takes packages of npm."""
+    page = copy / "ui/dist/index.html"
+    page.parent.mkdir()
+    page.write_text("<title>Slipway</title>")
+    return copy
 
 
 @pytest.fixture

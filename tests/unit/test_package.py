@@ -16,7 +16,6 @@ import pytest
 from infra import package
 from registry_core import __version__
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = f"dist/slipway-{__version__}.zip"
 MARK = "planted-where-it-must-not-be-packed"
 
@@ -52,8 +51,41 @@ def test_the_app_and_nothing_else_is_packed(copy: Path, tmp_path: Path) -> None:
         assert all(MARK.encode() not in opened.read(name) for name in packed)
 
 
+PAGE = "ui/dist"
+"""What a build of the page leaves, and beside it what is not deployed."""
+BUILT = ("index.html", "index.html.gz", "_assets/index-1a2b3c4d.js", "_assets/index-1a2b3c4d.js.gz")
+BESIDE = (".built-123", "other.txt", "_assets/folder/x.js")
+
+
+def build_page(root: Path) -> None:
+    for name in (*BUILT, *BESIDE):
+        path = root / PAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('<script type="module" src="/ui/_assets/index-1a2b3c4d.js"></script>')
+
+
+def test_of_the_page_what_was_built_is_packed_and_no_source(copy: Path, tmp_path: Path) -> None:
+    build_page(copy)
+    package.check_page(copy)
+    package.build(copy, tmp_path / "app.zip")
+    packed = {name for name in names(tmp_path / "app.zip") if name.startswith("ui/")}
+    assert packed == {f"{PAGE}/{name}" for name in BUILT}
+
+
+@pytest.mark.parametrize("name", ["index.html", "_assets/index-1a2b3c4d.js"])
+def test_a_page_that_is_not_whole_is_told(copy: Path, name: str) -> None:
+    build_page(copy)
+    (copy / PAGE / name).unlink()
+    command = [sys.executable, str(copy / "infra/package.py"), "--with-page"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{PAGE}/{name}: missing")
+    assert not (copy / "dist").exists()
+
+
 def test_the_same_sources_make_the_same_bytes(copy: Path, tmp_path: Path) -> None:
-    package.build(ROOT, tmp_path / "first.zip")
+    build_page(copy)
+    package.build(copy, tmp_path / "first.zip")
     for path in copy.rglob("*"):
         path.touch()
     (copy / "function_app.py").chmod(0o600)
@@ -65,6 +97,11 @@ def test_func_and_azd_pack_the_same_by_funcignore(copy: Path) -> None:
     # A virtual environment as `azd restore` makes it, named after the folder.
     (copy / "copy_env/lib").mkdir(parents=True)
     (copy / "copy_env/lib/planted.py").write_text(MARK)
+    build_page(copy)
+    for name in BESIDE[1:]:  # Which no build leaves.
+        (copy / PAGE / name).unlink()
+    (copy / "ui/node_modules/x").mkdir(parents=True)
+    (copy / "ui/node_modules/x/package.json").write_text("{}")
     ignored = pathspec.GitIgnoreSpec.from_lines((copy / ".funcignore").read_text().splitlines())
     left = {
         path.relative_to(copy).as_posix()

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.responses import Response, StreamingResponse
 
 from registry_core.blobs.rows import Link
-from registry_core.http import addresses
+from registry_core.http import addresses, fields
 from registry_core.http.context import Context
 from registry_core.http.preconditions import IMMUTABLE, entity_tag, not_modified, unchanged
 from registry_core.model.actions import Action
@@ -15,6 +15,11 @@ from registry_core.model.digest import Digest
 from registry_core.model.ranges import ByteRange, parse_read_range
 
 _CONTENT_TYPE = "application/octet-stream"
+_INLINE, _INLINE_BYTES = b"slipway-inline", 4 * 1024 * 1024
+"""By this header the page asks for a blob of so many bytes at most without a redirect.
+
+Storage is another origin, and the page may reach none but the registry's.
+"""
 
 
 async def head(context: Context) -> Response:
@@ -32,7 +37,8 @@ async def head(context: Context) -> Response:
 async def get(context: Context) -> Response:
     """The blob's bytes: a 307 to storage for a few minutes, or streamed through here.
 
-    The last bytes (`Range: bytes=-5`) are streamed always: Blob Storage knows no such range.
+    A small one is streamed to whoever asks for that (`Slipway-Inline: 1`). The last bytes
+    (`Range: bytes=-5`) are streamed always: Blob Storage knows no such range.
     """
     digest = Digest.parse(context.params["digest"])
     services = context.services
@@ -42,7 +48,8 @@ async def get(context: Context) -> Response:
         return unchanged(_headers(digest))
     # 416 from here, whoever would send the bytes.
     asked = parse_read_range(context.request.headers.get("range"), link.size)
-    if services.settings.blob_redirect and not (asked and asked.is_suffix):
+    is_streamed = (asked and asked.is_suffix) or _is_inline(context, link)
+    if services.settings.blob_redirect and not is_streamed:
         called = addresses.called(context.request, services.settings.login_servers)
         headers = {
             "Location": await services.signer.url(link.location, called),
@@ -56,7 +63,8 @@ async def get(context: Context) -> Response:
 async def _stream(
     context: Context, digest: Digest, link: Link, asked: ByteRange | None
 ) -> Response:
-    headers = _headers(digest)
+    # A blob may be a page or a picture with a script in it: browsers keep it, and never show it.
+    headers = {**_headers(digest), "Content-Disposition": "attachment"}
     start, length, status = 0, link.size, 200
     if asked is not None:
         start, length, status = asked.start, asked.length, 206
@@ -65,6 +73,11 @@ async def _stream(
     # Storage that does not answer is told by the status, not by a body that breaks off.
     body = await context.services.content.open(link.location, start, length)
     return StreamingResponse(body, status, headers, media_type=_CONTENT_TYPE)
+
+
+def _is_inline(context: Context, link: Link) -> bool:
+    """Whether the client asks for the bytes themselves, and they are few."""
+    return link.size <= _INLINE_BYTES and fields.first(context.request, _INLINE) == "1"
 
 
 async def delete(context: Context) -> Response:

@@ -41,7 +41,7 @@ def push(client: httpx.Client, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("path", ["/", "/foo", "/v1/_ping", "/acr/v2/x", "/favicon.ico", "/v2x"])
+@pytest.mark.parametrize("path", ["/foo", "/v1/_ping", "/acr/v2/x", "/favicon.ico", "/v2x"])
 def test_whatever_does_not_exist_is_404_with_the_errors_body_and_the_headers_of_all_answers(
     client: httpx.Client, method: str, path: str
 ) -> None:

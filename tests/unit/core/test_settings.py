@@ -2,6 +2,7 @@ import base64
 import hashlib
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from registry_core.settings import (
     AdminSettings,
     BackupSettings,
     KeepWarmSettings,
+    PageSettings,
     RateLimits,
     RequestLog,
     RequestLogSettings,
@@ -508,6 +510,9 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
         ("REGISTRY_CORS_ORIGINS", "pages.example.com"),
         ("REGISTRY_CORS_ORIGINS", "https://pages.example.com/ui"),
         ("REGISTRY_CORS_ORIGINS", "ftp://pages.example.com"),
+        ("REGISTRY_UI", "perhaps"),
+        ("REGISTRY_UI_CLIENT_ID", "slipway"),
+        ("REGISTRY_UI_CLIENT_ID", TENANT),  # Without Entra ID nobody could sign in by it.
         ("REGISTRY_METRICS", "on"),
         ("REGISTRY_METRICS", "http://westeurope.monitoring.azure.com/subscriptions/S/metrics"),
         ("REGISTRY_METRICS", "http://localhost.example.com/metrics"),
@@ -516,6 +521,18 @@ def test_what_anybody_may_pull_is_nothing_all_or_patterns(text: str, patterns: l
 )
 def test_a_setting_of_sign_in_that_is_wrong_is_named(name: str, value: str) -> None:
     assert refusal(**{name: value}).startswith(f"{name}: ")
+
+
+def test_the_page_is_there_unless_it_is_switched_off_and_may_have_an_application() -> None:
+    assert read().page == PageSettings("")
+    for off in (read(REGISTRY_UI="off"), read(REGISTRY_UI="off", REGISTRY_UI_CLIENT_ID=TENANT)):
+        assert off.page is None
+    named = read(REGISTRY_ENTRA_TENANT_ID=TENANT, REGISTRY_UI_CLIENT_ID=f" {TENANT.upper()} ")
+    assert named.page == PageSettings(TENANT)
+
+
+def test_the_page_is_looked_for_beside_the_app() -> None:
+    assert PageSettings().folder == Path(__file__).parents[3] / "ui" / "dist"
 
 
 def test_an_authority_without_tls_is_refused() -> None:

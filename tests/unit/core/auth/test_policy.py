@@ -59,7 +59,9 @@ def test_anybody_may_do_what_anybody_is_granted_but_has_not_signed_in() -> None:
         ("repository:team/app:*", ["repository:team/app:pull"]),
         ("repository:team/app:push", []),
         ("repository:other:pull", []),
-        ("repository:*:pull", []),
+        ("repository:*:pull", ["repository:team/*:pull"]),
+        ("repository:*:*", ["repository:team/*:pull"]),
+        ("repository:*:push", []),
         ("repository:team/*:pull", []),
         ("repository:TEAM:pull", []),
         ("repository:team/app:fly,pull", ["repository:team/app:pull"]),
@@ -81,6 +83,29 @@ def test_all_that_is_asked_for_is_given_to_whom_all_is_allowed() -> None:
         "repository:*:delete,deleted_read,deleted_restore,metadata_read,metadata_write,pull,push",
         "repository:a/b:pull,push",
     ]
+
+
+def test_who_asks_for_all_repositories_is_told_which_are_theirs_and_for_what() -> None:
+    owned = Grants.of(
+        [
+            (RepositoryPattern("*"), [Action.PULL]),
+            (RepositoryPattern("team/*"), [Action.PULL, Action.PUSH]),
+            (RepositoryPattern("docs"), [Action.PULL]),
+            (RepositoryPattern("app"), [Action.DELETE, Action.METADATA_READ]),
+        ]
+    )
+    asked = parse_scopes(["repository:*:pull,push,delete"])
+    assert [str(scope) for scope in granted(owned, asked)] == [
+        "repository:*:pull",
+        "repository:app:delete",
+        "repository:team/*:pull,push",
+    ]
+
+
+def test_no_more_repositories_are_told_than_a_header_holds() -> None:
+    owned = Grants.of([(RepositoryPattern(f"a/{n:03}"), [Action.PULL]) for n in range(500)])
+    given = granted(owned, parse_scopes(["repository:*:pull"]))
+    assert [scope.name for scope in given] == [f"a/{n:03}" for n in range(100)]
 
 
 def test_the_deleted_repositories_are_listed_by_whoever_may_list_what_was_deleted_everywhere() -> (
@@ -111,6 +136,22 @@ def test_a_token_never_allows_more_than_its_owner_may(
     given = {action for scope in scopes for action in scope.actions}
     assert given == asked & owned.on(name)
     assert given <= {str(action) for action in owned.on(name)}
+
+
+@pytest.mark.rule("S12")
+@given(st.lists(st.tuples(patterns, some_actions), max_size=4), names, some_actions)
+def test_a_token_for_all_repositories_allows_on_each_what_its_owner_may(
+    pairs: list[tuple[RepositoryPattern, frozenset[Action]]],
+    name: RepositoryName,
+    asked: frozenset[Action],
+) -> None:
+    owned = Grants.of(pairs)
+    scopes = granted(owned, [Scope("repository", "*", tuple(asked) or ("x",))])
+    given = Grants.of(
+        (RepositoryPattern.parse(scope.name), [Action(each) for each in scope.actions])
+        for scope in scopes
+    )
+    assert given.on(name) == asked & owned.on(name)
 
 
 @pytest.mark.rule("S1")

@@ -23,13 +23,18 @@ def context(name: RepositoryName | None) -> Context:
     caller = Caller(identity, grants, could=could)
     origin, scope = Origin("somebody", "request-1"), (Action.PULL,)
     query, journal = Query(""), Journal()
-    return Context(nothing, nothing, caller, query, {}, name, scope, origin, journal)
+    return Context(nothing, nothing, nothing, caller, query, {}, name, scope, origin, journal)
 
 
 def test_a_route_without_a_name_has_no_repository() -> None:
     assert context(NAME).repository == NAME
     with pytest.raises(LookupError):
         _ = context(None).repository
+
+
+def test_a_route_that_needs_no_storage_has_no_services() -> None:
+    with pytest.raises(LookupError):
+        _ = context(None).services
 
 
 @pytest.mark.parametrize("action", Action)

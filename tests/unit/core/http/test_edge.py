@@ -138,7 +138,7 @@ _WORDS_OF_PROXIES = (
 
 
 @pytest.mark.parametrize("header", _WORDS_OF_PROXIES)
-@pytest.mark.parametrize("surface", [surfaces.V2, surfaces.ACR, surfaces.OAUTH2, surfaces.NOTHING])
+@pytest.mark.parametrize("surface", [surfaces.V2, surfaces.ACR, surfaces.OAUTH2, surfaces.PAGE])
 @pytest.mark.parametrize(
     "value",
     [
@@ -237,8 +237,9 @@ async def test_an_unexpected_failure_can_be_found_in_the_log_by_its_id(
 @pytest.mark.parametrize(
     ("surface", "path", "method", "status", "code"),
     [
-        (surfaces.NOTHING, "/", "GET", 404, "NOT_FOUND"),
-        (surfaces.NOTHING, "/v2/", "PUT", 404, "NOT_FOUND"),
+        (surfaces.PAGE, "/nowhere", "GET", 404, "NOT_FOUND"),
+        (surfaces.PAGE, "/", "POST", 405, "UNSUPPORTED"),
+        (surfaces.PAGE, "/v2/", "PUT", 404, "NOT_FOUND"),
         (surfaces.OAUTH2, "/nowhere", "GET", 404, "NOT_FOUND"),
         (surfaces.OAUTH2, "/exchange", "GET", 405, "UNSUPPORTED"),
     ],

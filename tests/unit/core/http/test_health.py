@@ -46,6 +46,8 @@ class Storage:
 async def test_an_instance_that_reaches_its_storage_is_healthy() -> None:
     response = await health.Health().get(Storage(True).registry())
     assert (response.status_code, bytes(response.body)) == (200, b"ok\n")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_storage_without_room_is_told_until_a_write_goes_through() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry_core import errors
+from registry_core.http import surfaces
 from registry_core.http.surface import Surface
 from registry_core.http.surfaces import ACR, OAUTH2, SURFACES, V2
 
@@ -32,6 +33,14 @@ def test_every_endpoint_is_documented_with_its_action_and_no_other(
 def test_every_way_to_get_a_token_is_documented_and_no_other() -> None:
     documented = {OAUTH2.find(path).route(method) for method, path in TOKEN_ROW.findall(PAGE)}
     assert documented == set(OAUTH2.routes)
+
+
+def test_every_path_of_the_page_is_documented_and_no_other() -> None:
+    rows = re.findall(r"^\| `GET (/(?:ui/[^`]*)?)` \|", PAGE, re.MULTILINE)
+    documented = {surfaces.PAGE.find(path).route("GET") for path in rows}
+    assert documented == {route for route in surfaces.PAGE.routes if route.method == "GET"} - {
+        surfaces.PAGE.find("/ui").route("GET")
+    }
 
 
 def _all_errors(base: type[errors.RegistryError]) -> set[type[errors.RegistryError]]:

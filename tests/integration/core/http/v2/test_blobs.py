@@ -128,6 +128,58 @@ async def test_a_streamed_blob_larger_than_a_read_block_comes_back_whole(
     assert digest_of(answer.content) == digest
 
 
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("size", "header", "status"),
+    [
+        (1, "1", 200),
+        (4 * MIB, "1", 200),
+        (4 * MIB + 1, "1", 307),
+        (1, "0", 307),
+        (1, "", 307),
+        (1, "true", 307),
+    ],
+)
+async def test_a_small_blob_is_streamed_to_whoever_asks_for_that_and_a_larger_one_never(
+    client: Client, repository: str, size: int, header: str, status: int
+) -> None:
+    content = secrets.token_bytes(size)
+    digest = await client.push_blob(repository, content)
+    url, headers = f"/v2/{repository}/blobs/{digest}", {"Slipway-Inline": header}
+    answer = await client.send("GET", url, headers=headers)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.content == content
+        assert "location" not in answer.headers
+        part = await client.send("GET", url, headers={**headers, "Range": "bytes=0-0"})
+        assert (part.status_code, part.content) == (206, content[:1])
+        known = {**headers, "If-None-Match": answer.headers["etag"]}
+        assert (await client.send("GET", url, headers=known)).status_code == 304
+
+
+@pytest.mark.parametrize("content", [b"<script>alert(1)</script>", b"<svg onload='alert(1)'/>"])
+@pytest.mark.parametrize(
+    ("redirect", "headers"),
+    [(True, {"Slipway-Inline": "1"}), (True, {"Range": "bytes=-9"}), (False, {})],
+)
+async def test_what_is_streamed_is_nothing_that_a_browser_shows(
+    settings: Settings, repository: str, content: bytes, redirect: bool, headers: dict[str, str]
+) -> None:
+    async with connect(replace(settings, blob_redirect=redirect)) as client:
+        digest = await client.push_blob(repository, content)
+        answer = await client.send("GET", f"/v2/{repository}/blobs/{digest}", headers=headers)
+    assert answer.status_code in (200, 206)
+    expected = {
+        "content-type": "application/octet-stream",
+        "content-disposition": "attachment",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+        "x-content-type-options": "nosniff",
+    }
+    assert expected.items() <= answer.headers.items()
+
+
 @pytest.mark.parametrize("digest", ["sha256:abc", "md5:" + "0" * 32, "sha256:" + "A" * 64])
 async def test_a_digest_that_is_none_is_refused(
     client: Client, repository: str, digest: str
