@@ -77,8 +77,10 @@ _REQUESTS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "PUT": frozenset({f"{_BLOBS}/write"}),
     },
     "registry_core/storage/queues.py": {
+        "GET": frozenset({f"{_QUEUES}/read"}),
         "POST": frozenset({f"{_QUEUES}/messages/write"}),
         "PUT": frozenset({f"{_QUEUES}/write"}),
+        "DELETE": frozenset({f"{_QUEUES}/messages/delete"}),
     },
     "registry_core/storage/tables.py": {
         "GET": frozenset({f"{_TABLES}/entities/read"}),
