@@ -51,14 +51,14 @@ def test_an_image_goes_with_its_tags_which_are_named_first_and_comes_back(
     for text in ("2 tags", "v1", "latest", image.digest):
         expect(question).to_contain_text(text)
     assert has(house, repository, "v1")
-    admin.confirm("Delete", "Deleted")
+    admin.confirm("Delete", f"of {repository}")
     assert not has(house, repository, image.digest)
     admin.open_within("/ui/_deleted")
     admin.link(repository).click()
     admin.row(image.digest.removeprefix("sha256:")[:12]).get_by_role(
         "button", name="Restore…"
     ).click()
-    admin.confirm("Restore", "Restored")
+    admin.confirm("Restore", f"in {repository}")
     for reference in (image.digest, "v1", "latest"):
         assert has(house, repository, reference)
 
@@ -108,7 +108,7 @@ def test_what_is_locked_cannot_be_deleted_until_it_is_unlocked(
     admin.page.get_by_role("dialog").get_by_role("button", name="Unlock all").click()
     admin.confirm("Set", "Unlocked")
     admin.button("Delete image…").click()
-    admin.confirm("Delete", "Deleted")
+    admin.confirm("Delete", f"of {repository}")
     assert not has(house, repository, image.digest)
 
 

@@ -113,7 +113,10 @@ class Visit:
         expect(self.heading(name)).to_be_visible()
 
     def confirm(self, button: str, told: str) -> None:
-        """Press the button of the open question, and see what the page says has happened."""
+        """Press the button of the open question, and see what the page says has happened.
+
+        It goes on saying so for a while, so `told` is what nothing before has told.
+        """
         self.page.get_by_role("dialog").get_by_role("button", name=button).click()
         expect(self.page.get_by_role("status").filter(has_text=told)).to_be_visible()
 
