@@ -1,0 +1,80 @@
+"""Where a run leaves what it has measured."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.machine import memory_bytes, processor_name, processors
+from bench.results.store import Figures, Key, Result, Results, ResultsError
+
+_ROOT = Path(__file__).resolve().parents[2]
+_MEASURED = ("function_app.py", "functions", "registry_core", "devhost", "bench", "requirements")
+"""What makes a difference to what is measured; the file of results itself does not."""
+
+
+class Recorder:
+    """Adds results to a file, and says what it has already."""
+
+    def __init__(self, path: Path, *, quick: bool, resume: bool) -> None:
+        """Raises `ResultsError` if the file is of another machine."""
+        self._path, self._quick, self._resume = path, quick, resume
+        self._commit = commit()
+        self.results = Results.read(path) if path.exists() else Results(this_machine(), {})
+        if self.results.machine != this_machine():
+            raise ResultsError(
+                f"{path} was measured on another machine. Name another file with --results"
+            )
+
+    def has(self, part: str, key: Key) -> bool:
+        """Whether a run that was stopped has left this one, and it need not be measured again."""
+        found = self.results.result(part, key)
+        return (
+            self._resume
+            and found is not None
+            and (found.commit, found.quick) == (self._commit, self._quick)
+        )
+
+    def put(self, part: str, key: Key, figures: Figures) -> None:
+        """Keeps a result."""
+        today = datetime.now(UTC).date().isoformat()
+        self.results.put(Result(part, key, figures, self._commit, today, self._quick))
+        self.results.write(self._path)
+
+    def name_versions(self, versions: Mapping[str, str]) -> None:
+        """Notes of which releases the results are."""
+        self.results.versions |= versions
+
+
+def commit() -> str:
+    """Of the sources, with a `+` where what is measured was changed; empty outside of git."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--", *_MEASURED) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments],  # noqa: S607
+        cwd=_ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def this_machine() -> dict[str, Any]:
+    """What counts of it for times."""
+    return {
+        "processor": processor_name(),
+        "processors": processors(),
+        "memory_gib": round(memory_bytes() / 1024**3),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
