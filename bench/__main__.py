@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import cold_start, collection, relay, report
 from bench.client import UnexpectedAnswerError
+from bench.compare import command
 from bench.cpu import report as cpu_report
 from bench.cpu.measure import measure as measure_cpu
 from bench.cpu.operations import OPERATIONS
@@ -33,6 +34,16 @@ def main() -> int:
         epilog="Of times, only ratios within one run mean anything.",
     )
     nouns = parser.add_subparsers(required=True, metavar="WHAT")
+    compare = nouns.add_parser(
+        "compare",
+        help="beside CNCF distribution: times, calls, processor time, growth (the default)",
+        description="Measure Slipway, under the development host and under the production engine, "
+        "and CNCF distribution, on one Azurite, with the same tokens, in turn. It takes half an "
+        "hour.",
+        epilog="What was measured is kept, also if it is stopped: see --resume.",
+    )
+    command.add_options(compare)
+    compare.set_defaults(run=lambda arguments: command.run(arguments, _say))
     _upload_options(
         nouns.add_parser(
             "upload",
@@ -82,13 +93,23 @@ def main() -> int:
             description="Push layers through the relay and directly, in turns.",
         )
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(_with_default(sys.argv[1:]))
     try:
-        sys.stdout.write(arguments.run(arguments) + "\n")
+        told = arguments.run(arguments)
     except (DevhostError, UnexpectedAnswerError) as error:
         _say(str(error))
         return 1
+    if isinstance(told, int):
+        return told
+    sys.stdout.write(told + "\n")
     return 0
+
+
+def _with_default(words: list[str]) -> list[str]:
+    """The command line with the word that may be left out."""
+    if words and not words[0].startswith("-"):
+        return words
+    return words if {"-h", "--help"} & set(words) else ["compare", *words]
 
 
 def _upload_options(upload: argparse.ArgumentParser) -> None:

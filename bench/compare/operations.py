@@ -13,6 +13,7 @@ from bench.compare.wire import Client
 from bench.contenders.contender import Contender, Family
 from bench.contenders.field import Field, Tokens
 from bench.cpu.images import Image, digest_of, new_blob
+from devhost.processes.azurite import Azurite
 
 LAYERS = 8
 PAGE = 100
@@ -80,11 +81,13 @@ class Shared:
 class Stand:
     """One registry that is measured, and what it is asked about."""
 
+    azurite: Azurite
     contender: Contender
     client: Client
     tokens: Tokens
     shared: Shared
     _known: tuple[Repository, Image] | None = None
+    _layers: list[bytes] = field(default_factory=list)
     _cold: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -104,6 +107,15 @@ class Stand:
             await repository.push(image, "latest")
             self._known = repository, image
         return self._known
+
+    async def layers(self, count: int) -> tuple[bytes, ...]:
+        """So many layers that the known repository has."""
+        repository, image = await self.known()
+        self._layers = self._layers or list(image.layers)
+        new = [new_blob() for _ in range(count - len(self._layers))]
+        await repository.push_blobs(new)
+        self._layers += new
+        return tuple(self._layers[:count])
 
     async def unseen(self, key: str, count: int) -> list[tuple[str, Image]]:
         """So many images that this registry has not seen."""
@@ -154,9 +166,11 @@ async def _read(stand: Stand, count: int, *, method: str, by_tag: bool) -> Seque
     return [partial(repository.read, method, reference)] * count
 
 
-async def _put(stand: Stand, count: int, *, layers: int) -> Sequence[Script]:
-    repository, image = await stand.known()
-    images = [Image(image.layers[:layers]) for _ in range(count)]
+async def put_manifest(stand: Stand, count: int, *, layers: int) -> Sequence[Script]:
+    """Pushes of manifests whose layers are there; each has a config of its own."""
+    repository, _ = await stand.known()
+    own = await stand.layers(layers)
+    images = [Image(own) for _ in range(count)]
     for each in images:
         await repository.push_blob(each.config)
     return [partial(repository.put, new_tag(), each.manifest) for each in images]
@@ -217,8 +231,8 @@ OPERATIONS = (
     Operation(
         "by-digest", "`GET` manifest by digest, warm", partial(_read, method="GET", by_tag=False)
     ),
-    Operation("put-1", "`PUT` manifest, 1 layer", partial(_put, layers=1)),
-    Operation("put-8", f"`PUT` manifest, {LAYERS} layers", partial(_put, layers=LAYERS)),
+    Operation("put-1", "`PUT` manifest, 1 layer", partial(put_manifest, layers=1)),
+    Operation("put-8", f"`PUT` manifest, {LAYERS} layers", partial(put_manifest, layers=LAYERS)),
     Operation("mount", "mount", _mount),
     Operation("delete", "`DELETE` manifest, 1 tag", _delete),
     Operation("small-blob", "small blob, `POST` + `PUT`", _small_blob),

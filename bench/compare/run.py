@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from bench import machine
 from bench.compare.figures import Latencies
 from bench.compare.loops import Script, closed, open_loop
-from bench.compare.operations import Operation, Shared, Stand
+from bench.compare.operations import OPERATIONS, Operation, Shared, Stand
 from bench.compare.plan import AT_ONCE, COUNTING_DELAY, Mode, Plan
 from bench.compare.progress import Progress
 from bench.compare.wire import Client
@@ -24,6 +24,8 @@ CALLS, TIMES, MEMORY = "calls", "times", "memory"
 """The parts of the results."""
 _COUNTED = 3
 _TRIED = 2
+_FIRST = next(each for each in OPERATIONS if each.name == "pull-warm")
+"""What a registry has served that counts as at rest."""
 
 
 @dataclass
@@ -43,7 +45,10 @@ async def stands(field: Field) -> AsyncIterator[Sequence[Stand]]:
     """The registries of a field, each with a client."""
     tokens = Tokens(Client(field.aside[Family.SLIPWAY].base_url), field.basic)
     shared = Shared(field, tokens)
-    found = [Stand(each, Client(each.base_url), tokens, shared) for each in field.contenders]
+    found = [
+        Stand(field.azurite, each, Client(each.base_url), tokens, shared)
+        for each in field.contenders
+    ]
     try:
         yield found
     finally:
@@ -63,13 +68,21 @@ class OperationsRun:
 
     async def measure(self, operations: Sequence[Operation], progress: Progress) -> None:
         """All of them, but those that a run before has left."""
+        for stand in self._stands:
+            await self._warm_up(_FIRST, stand)
+        self._memory("start")
         for operation in operations:
-            await self._counts(operation, progress)
+            async with self._recorder.attempt(f"{operation.name}: calls"):
+                await self._counts(operation, progress)
             for delay in self._plan.delays:
-                await self._times(operation, delay, progress)
+                async with self._recorder.attempt(f"{operation.name}: {delay} ms a call"):
+                    await self._times(operation, delay, progress)
+        self._memory("operations")
+
+    def _memory(self, after: str) -> None:
         for stand in self._stands:
             memory = machine.ResidentMemory(stand.contender.pid)
-            key = {"registry": stand.contender.kind.value, "after": "operations"}
+            key = {"registry": stand.contender.kind.value, "after": after}
             self._recorder.put(MEMORY, key, {"resident": memory.now(), "peak": memory.peak()})
 
     @staticmethod

@@ -46,7 +46,8 @@ class StreamsRun:
             mib = streams.size // MIB
             progress.step(f"streams: {streams.at_once} x {mib} MiB, {streams.delay} ms", weight)
             for stand, key in zip(self._stands, keys, strict=True):
-                self._recorder.put(STREAMS, key, await self._one(stand, streams))
+                async with self._recorder.attempt(f"streams of {mib} MiB"):
+                    self._recorder.put(STREAMS, key, await self._one(stand, streams))
 
     @staticmethod
     def weight(plan: Plan) -> float:

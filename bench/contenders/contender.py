@@ -52,6 +52,8 @@ class Contender:
     """Of the process whose time and memory count."""
     proxy: Proxy
     stop: Callable[[], None]
+    start_seconds: float
+    """From the start of the process until it served."""
 
 
 def free_of_settings(environment: dict[str, str]) -> dict[str, str]:

@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 import socket
+import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ def distribution(
     # JSON is YAML as well.
     (place / "config.yml").write_text(json.dumps(configuration))
     command = [str(program), "serve", str(place / "config.yml")]
+    began = time.perf_counter()
     try:
         with (place / "output.log").open("wb") as output:
             environment = free_of_settings(dict(os.environ)) | {"OTEL_TRACES_EXPORTER": "none"}
@@ -64,11 +67,13 @@ def distribution(
         proxy.close()
         raise
 
+    took = time.perf_counter() - began
+
     def stop() -> None:
         process.stop()
         proxy.close()
 
-    return Contender(Kind.DISTRIBUTION, base_url, process.pid, proxy, stop)
+    return Contender(Kind.DISTRIBUTION, base_url, process.pid, proxy, stop, took)
 
 
 def _configuration(storage: str, port: int) -> dict[str, Any]:
@@ -122,3 +127,39 @@ def _wait_until_up(base_url: str, process: Child, log: Path) -> None:
     said = log.read_text(errors="replace")[-2000:]
     process.stop()
     raise DevhostError(f"distribution does not serve:\n{said}")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a run of its garbage collector took."""
+
+    seconds: float
+    processor_seconds: float
+    calls: int
+
+
+def collect(azurite: Azurite, folder: Path) -> Collected:
+    """Runs its garbage collector once. Raises `DevhostError`, `GoError`."""
+    program = go_tools.registry()
+    with Proxy.of(azurite) as proxy:
+        url = proxy.through(f"http://127.0.0.1:{azurite.blob_port}/{ACCOUNT_NAME}")
+        configuration = folder / "collect.yml"
+        configuration.write_text(json.dumps(_configuration(url, _free_port())))
+        before, began = _children_seconds(), time.perf_counter()
+        done = subprocess.run(
+            [str(program), "garbage-collect", str(configuration)],
+            env=free_of_settings(dict(os.environ)),
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        took = time.perf_counter() - began
+        if done.returncode:
+            raise DevhostError(f"distribution does not collect:\n{done.stderr[-2000:]}")
+        return Collected(took, _children_seconds() - before, proxy.take().calls)
+
+
+def _children_seconds() -> float:
+    """Processor time of the children of this process that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system

@@ -12,7 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.machine import processor_seconds
 from tests.engine.host import EngineHost
 from tests.engine.process import ROOT
 
@@ -27,7 +26,7 @@ def main() -> None:
             ready = {
                 "base_url": host.base_url,
                 "pid": host.engine.pid,
-                "seconds": {"wall": took, "processor": processor_seconds((host.engine.pid,))},
+                "seconds": took,
             }
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()

@@ -23,7 +23,7 @@ from registry_core.settings import StorageSettings
 from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 
-_ACTIONS = "pull,push,delete"
+_ACTIONS = "pull,push,delete,metadata_read"
 CATALOG = "registry:catalog:*"
 
 

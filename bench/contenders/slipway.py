@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,17 +36,20 @@ def settings(storage: str, password: str) -> dict[str, str]:
 def devhost(azurite: Azurite, password: str) -> Contender:
     """One under the development host. Raises `DevhostError`."""
     proxy = Proxy.of(azurite)
+    began = time.perf_counter()
     try:
         host = HostProcess(ROOT, settings(proxy.through(azurite.connection_string), password))
     except BaseException:
         proxy.close()
         raise
 
+    took = time.perf_counter() - began
+
     def stop() -> None:
         host.stop()
         proxy.close()
 
-    return Contender(Kind.DEVHOST, host.base_url, host.pid, proxy, stop)
+    return Contender(Kind.DEVHOST, host.base_url, host.pid, proxy, stop, took)
 
 
 def has_engine() -> bool:
@@ -66,7 +70,7 @@ def engine(azurite: Azurite, password: str, folder: Path) -> Contender:
         host.stop()
         proxy.close()
 
-    return Contender(Kind.ENGINE, host.base_url, host.pid, proxy, stop)
+    return Contender(Kind.ENGINE, host.base_url, host.pid, proxy, stop, host.start_seconds)
 
 
 class EngineChild:
@@ -76,7 +80,13 @@ class EngineChild:
         """Returns once it serves. Raises `DevhostError`."""
         command = [str(ENGINE_PYTHON), "-m", "bench.contenders.engine_host", str(folder)]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Ctrl-C in a terminal reaches all of a group, and this is to end last.
+            start_new_session=True,
         )
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("Popen was asked for both pipes and has not made them")
@@ -91,8 +101,8 @@ class EngineChild:
         self.base_url: str = ready["base_url"]
         self.pid: int = ready["pid"]
         """Of the engine."""
-        self.seconds: Mapping[str, float] = ready["seconds"]
-        """What its start took: from its beginning, and of its processor time."""
+        self.start_seconds: float = ready["seconds"]
+        """From the start of the engine until it served."""
 
     def stop(self) -> None:
         """Ends both. Safe to call again."""

@@ -25,7 +25,13 @@ class Proxy:
     def __init__(self, *ports: int) -> None:
         command = [sys.executable, "-m", "bench.proxy.relay", *map(str, ports)]
         self._process = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Ctrl-C in a terminal reaches all of a group, and this is to end last.
+            start_new_session=True,
         )
         self._lock = threading.Lock()
         self.ports: Mapping[int, int] = dict(zip(ports, self._read(), strict=True))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.client import UnexpectedAnswerError
 from bench.machine import memory_bytes, processor_name, processors
 from bench.results.store import Figures, Key, Result, Results, ResultsError
 
@@ -20,9 +23,14 @@ _MEASURED = ("function_app.py", "functions", "registry_core", "devhost", "bench"
 class Recorder:
     """Adds results to a file, and says what it has already."""
 
-    def __init__(self, path: Path, *, quick: bool, resume: bool) -> None:
+    def __init__(
+        self, path: Path, say: Callable[[str], None], *, quick: bool, resume: bool
+    ) -> None:
         """Raises `ResultsError` if the file is of another machine."""
         self._path, self._quick, self._resume = path, quick, resume
+        self._say = say
+        self.failures: list[str] = []
+        """What could not be measured, and why."""
         self._commit = commit()
         self.results = Results.read(path) if path.exists() else Results(this_machine(), {})
         if self.results.machine != this_machine():
@@ -45,9 +53,29 @@ class Recorder:
         self.results.put(Result(part, key, figures, self._commit, today, self._quick))
         self.results.write(self._path)
 
+    @contextlib.asynccontextmanager
+    async def attempt(self, what: str) -> AsyncIterator[None]:
+        """What a server refuses is noted, and the run goes on."""
+        try:
+            yield
+        except* (UnexpectedAnswerError, asyncio.IncompleteReadError, OSError) as group:
+            self.fail(f"{what}: {_first(group)}")
+
+    def fail(self, text: str) -> None:
+        """Notes that something could not be measured."""
+        self.failures.append(text)
+        self._say(text)
+
     def name_versions(self, versions: Mapping[str, str]) -> None:
         """Notes of which releases the results are."""
         self.results.versions |= versions
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong, of several things at once the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def commit() -> str:
