@@ -15,6 +15,7 @@ from bench.cpu.measure import measure as measure_cpu
 from bench.cpu.operations import OPERATIONS
 from bench.layers import MIB
 from bench.listings import measure as listings
+from bench.page import command as page_command
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
 from devhost.errors import DevhostError
@@ -44,6 +45,12 @@ def main() -> int:
     )
     command.add_options(compare)
     compare.set_defaults(run=lambda arguments: command.run(arguments, _say))
+    page = nouns.add_parser(
+        "page",
+        help="make docs/performance.md and its pictures from docs/performance.json",
+    )
+    page_command.add_options(page)
+    page.set_defaults(run=lambda arguments: page_command.run(arguments, _say))
     _upload_options(
         nouns.add_parser(
             "upload",

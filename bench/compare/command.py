@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench.compare import plan, relay_cost, starts, streams, zb
+from bench.compare import plan, relay_cost, starts, streams
 from bench.compare.operations import OPERATIONS, Operation
 from bench.compare.plan import Plan
 from bench.compare.progress import Progress
@@ -19,7 +19,6 @@ from bench.compare.run import OperationsRun, stands
 from bench.compare.starts import StartsRun
 from bench.compare.streams import StreamsRun
 from bench.compare.versions import versions
-from bench.compare.zb import ZbRun
 from bench.contenders.contender import Kind
 from bench.contenders.field import Field, fielded
 from bench.growth.run import CURVES, Depth, GrowthRun
@@ -30,7 +29,7 @@ from bench.results.store import ResultsError
 RESULTS = Path("dist/bench/performance.json")
 INTERRUPTED = 130
 _OPERATIONS, _GROWTH = "operations", "growth"
-_PARTS = (relay_cost.RELAY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS, zb.ZB)
+_PARTS = (relay_cost.RELAY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS)
 _NAMES = tuple(
     dict.fromkeys((*_PARTS, *(each.name for each in OPERATIONS), *(each.name for each in CURVES)))
 )
@@ -87,7 +86,6 @@ class _Choice:
     operations: Sequence[Operation]
     curves: Collection[str]
     starts: int
-    load: zb.Load
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> _Choice:
@@ -106,7 +104,6 @@ class _Choice:
             operations,
             curves,
             1 if quick else 5,
-            zb.QUICK if quick else zb.FULL,
         )
 
 
@@ -163,7 +160,6 @@ def _weight(choice: _Choice, field: Field, growth: GrowthRun) -> float:
         streams.STREAMS: StreamsRun.weight(choice.plan),
         _GROWTH: growth.weight(field.families),
         starts.STARTS: 0.4 * (len(field.contenders) * choice.starts + 1),
-        zb.ZB: 5.0 * len(field.contenders),
     }
     return sum(weight for part, weight in weights.items() if part in choice.parts)
 
@@ -180,8 +176,6 @@ async def _first(field: Field, choice: _Choice, recorder: Recorder, progress: Pr
             await StartsRun(field, choice.starts, recorder).measure(progress)
         if streams.STREAMS in choice.parts:
             await StreamsRun(field, found, choice.plan, recorder).measure(progress)
-        if zb.ZB in choice.parts:
-            await ZbRun(field, choice.load, recorder).measure(progress)
 
 
 def say(text: str) -> None:

@@ -40,10 +40,17 @@ def repository_files(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     digits = hex_of(0)
     link = f"sha256:{digits}".encode()
     for name in names:
+        yield from layer_files(name)
         folder = f"{_ROOT}/repositories/{name}"
-        yield f"{folder}/_layers/sha256/{digits}/link", link
         yield f"{folder}/_manifests/revisions/sha256/{digits}/link", link
         yield from tag_files(name, ["latest"], digits)
+
+
+def layer_files(name: str) -> Iterator[tuple[str, bytes]]:
+    """A repository with a layer, and without a manifest."""
+    digits = hex_of(0)
+    link = f"sha256:{digits}".encode()
+    yield f"{_ROOT}/repositories/{name}/_layers/sha256/{digits}/link", link
 
 
 def blob_files(count: int, content: bytes) -> Iterator[tuple[str, bytes]]:

@@ -38,7 +38,7 @@ async def theirs(blobs: int) -> dict[str, float]:
         folder = Path(name)
         with Azurite(folder / "storage") as azurite:
             distribution.prepare(azurite)
-            await bulk.write(azurite, bulk.repository_files(["crowd/app"]))
+            await bulk.write(azurite, bulk.layer_files("crowd/app"))
             await bulk.write(azurite, bulk.blob_files(blobs, secrets.token_bytes(_BLOB)))
             done = distribution.collect(azurite, folder)
     return _figures(done.seconds, done.processor_seconds, done.calls)

@@ -72,6 +72,8 @@ class GrowthRun:
     async def listings(self, field: Field, progress: Progress) -> None:
         """Pages; storage is filled more and more."""
         async with stands(field) as found:
+            for stand in found:
+                await stand.known()  # Which makes the tables.
             sizes = {
                 size
                 for listing in self._listings

@@ -14,8 +14,18 @@ from typing import Any
 from bench.client import UnexpectedAnswerError
 from bench.machine import memory_bytes, processor_name, processors
 from bench.results.store import Figures, Key, Result, Results, ResultsError
+from devhost.errors import DevhostError
+from registry_core.storage.faults import StorageFault
 
 _ROOT = Path(__file__).resolve().parents[2]
+_REFUSALS = (
+    UnexpectedAnswerError,
+    DevhostError,
+    StorageFault,
+    asyncio.IncompleteReadError,
+    OSError,
+)
+"""By what a server refuses what it is asked, or is not there to be asked."""
 _MEASURED = ("function_app.py", "functions", "registry_core", "devhost", "bench", "requirements")
 """What makes a difference to what is measured; the file of results itself does not."""
 
@@ -58,7 +68,7 @@ class Recorder:
         """What a server refuses is noted, and the run goes on."""
         try:
             yield
-        except* (UnexpectedAnswerError, asyncio.IncompleteReadError, OSError) as group:
+        except* _REFUSALS as group:
             self.fail(f"{what}: {_first(group)}")
 
     def fail(self, text: str) -> None:
