@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.charts.frame import Line, LogScale, Picture, short
 
 _PANEL, _HEIGHT = 280, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 84, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 28, 88, 42
 
 Points = Sequence[tuple[float, float]]
 """Sizes with what was measured, by size."""

@@ -23,6 +23,10 @@ _DARK = """
 """
 
 
+_HAIR = 1e-9
+"""By how much a logarithm may miss the whole number that it means."""
+
+
 @dataclass(frozen=True)
 class Ink:
     """A colour on light and on dark."""
@@ -112,8 +116,8 @@ class LogScale:
     @classmethod
     def over(cls, values: Sequence[float], begin: float, end: float) -> LogScale:
         """One on which all of these have a place; it begins and ends at a power of ten."""
-        least = 10 ** math.floor(math.log10(min(values)))
-        most = 10 ** math.ceil(math.log10(max(values)) + 1e-12)
+        least = 10.0 ** math.floor(math.log10(min(values)) + _HAIR)
+        most = 10.0 ** math.ceil(math.log10(max(values)) - _HAIR)
         return cls(least, max(most, least * 10), begin, end)
 
     def place(self, value: float) -> float:
@@ -124,8 +128,9 @@ class LogScale:
 
     def marks(self) -> list[float]:
         """The powers of ten on it."""
-        first, last = math.ceil(math.log10(self.least) - 1e-9), math.log10(self.most) + 1e-9
-        return [10.0**power for power in range(first, math.floor(last) + 1)]
+        first = math.ceil(math.log10(self.least) - _HAIR)
+        last = math.floor(math.log10(self.most) + _HAIR)
+        return [10.0**power for power in range(first, last + 1)]
 
 
 def short(value: float) -> str:

@@ -26,7 +26,7 @@ from bench.proxy.relay import exact_loop
 from bench.results.recorder import Recorder
 from bench.results.store import ResultsError
 
-RESULTS = Path("dist/bench/performance.json")
+RESULTS, QUICK_RESULTS = Path("dist/bench/performance.json"), Path("dist/bench/quick.json")
 INTERRUPTED = 130
 _OPERATIONS, _GROWTH = "operations", "growth"
 _PARTS = (relay_cost.RELAY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS)
@@ -41,7 +41,7 @@ Say = Callable[[str], None]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--quick", action="store_true", help="a look at the most, in three minutes")
+    how.add_argument("--quick", action="store_true", help="a look at each, in three minutes")
     how.add_argument(
         "--deep",
         action="store_true",
@@ -64,9 +64,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         type=Path,
-        default=RESULTS,
         metavar="FILE",
-        help=f"the file of results, which are added to those that it has ({RESULTS})",
+        help=f"the file of results, which are added to those that it has ({RESULTS}, or "
+        f"{QUICK_RESULTS})",
     )
     parser.add_argument(
         "--resume",
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
     """What is to be measured."""
 
     plan: Plan
@@ -88,7 +88,8 @@ class _Choice:
     starts: int
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace) -> _Choice:
+    def of(cls, arguments: argparse.Namespace) -> Choice:
+        """What the options ask for."""
         names = set(arguments.only or _PARTS)
         operations = [each for each in OPERATIONS if {each.name, _OPERATIONS} & names]
         curves = {each.name for each in CURVES if {each.name, _GROWTH} & names}
@@ -113,19 +114,20 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     Raises `DevhostError`.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    path = arguments.results or (QUICK_RESULTS if arguments.quick else RESULTS)
     try:
-        recorder = Recorder(arguments.results, say, quick=arguments.quick, resume=arguments.resume)
+        recorder = Recorder(path, say, quick=arguments.quick, resume=arguments.resume)
     except ResultsError as error:
         say(str(error))
         return 1
     try:
-        _measure(_Choice.of(arguments), recorder, say)
+        _measure(Choice.of(arguments), recorder, say)
     except KeyboardInterrupt:
-        say(f"stopped. {arguments.results} has what was measured; --resume goes on with it")
+        say(f"stopped. {path} has what was measured; --resume goes on with it")
         return INTERRUPTED
     for failure in recorder.failures:
         say(f"not measured: {failure}")
-    say(f"{len(recorder.results)} results are in {arguments.results}")
+    say(f"{len(recorder.results)} results are in {path}")
     return 1 if recorder.failures else 0
 
 
@@ -133,7 +135,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _measure(choice: _Choice, recorder: Recorder, say: Say) -> None:
+def _measure(choice: Choice, recorder: Recorder, say: Say) -> None:
     growth = GrowthRun(choice.depth, recorder, choice.curves)
     with asyncio.Runner(loop_factory=exact_loop) as runner:
         with fielded(choice.kinds, say) as field:
@@ -153,7 +155,7 @@ def _measure(choice: _Choice, recorder: Recorder, say: Say) -> None:
         runner.run(growth.collection(progress, families))
 
 
-def _weight(choice: _Choice, field: Field, growth: GrowthRun) -> float:
+def _weight(choice: Choice, field: Field, growth: GrowthRun) -> float:
     operations = OperationsRun.weight(choice.plan, choice.operations)
     weights = {
         _OPERATIONS: operations,
@@ -164,7 +166,7 @@ def _weight(choice: _Choice, field: Field, growth: GrowthRun) -> float:
     return sum(weight for part, weight in weights.items() if part in choice.parts)
 
 
-async def _first(field: Field, choice: _Choice, recorder: Recorder, progress: Progress) -> None:
+async def _first(field: Field, choice: Choice, recorder: Recorder, progress: Progress) -> None:
     """All parts that need all registries."""
     if relay_cost.RELAY in choice.parts:
         relay_cost.measure(field, _RELAY_DELAYS, recorder)

@@ -36,7 +36,7 @@ class Recorder:
     def __init__(
         self, path: Path, say: Callable[[str], None], *, quick: bool, resume: bool
     ) -> None:
-        """Raises `ResultsError` if the file is of another machine."""
+        """Raises `ResultsError` if the file is of another machine, or too good for a quick run."""
         self._path, self._quick, self._resume = path, quick, resume
         self._say = say
         self.failures: list[str] = []
@@ -46,6 +46,13 @@ class Recorder:
         if self.results.machine != this_machine():
             raise ResultsError(
                 f"{path} was measured on another machine. Name another file with --results"
+            )
+        if not quick:
+            self.results.drop_quick()
+        elif any(not each.quick for each in self.results):
+            raise ResultsError(
+                f"{path} is of a whole run, which a quick one would spoil. "
+                "Name another file with --results"
             )
 
     def has(self, part: str, key: Key) -> bool:

@@ -97,6 +97,10 @@ class Results:
         """Adds it, in the place of what was measured before under its key."""
         self._results[_name(result.part, result.key)] = result
 
+    def drop_quick(self) -> None:
+        """Forgets what was measured in quick runs: its sizes and repeats are others."""
+        self._results = {name: each for name, each in self._results.items() if not each.quick}
+
     def find(self, part: str, **key: str | float) -> Figures | None:
         """The figures of a key; None if it was not measured."""
         found = self._results.get(_name(part, key))
