@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from bench.layers import GIB, MIB
@@ -44,6 +44,8 @@ class Plan:
     most: int
     """Repeats of one of them."""
     least: int
+    least_open: int
+    """At a constant rate, where the slow ones take longest."""
     turns: int
     """In how many parts each is measured, those of the other registries between."""
     modes: tuple[Mode, ...]
@@ -59,6 +61,15 @@ class Plan:
             return self.modes
         return tuple(mode for mode in self.modes if mode is not Mode.OPEN)
 
+    def of_a_turn(self, least: int) -> Plan:
+        """The plan of one turn, which has its part of the time and of the repeats."""
+        return replace(
+            self,
+            seconds=self.seconds / self.turns,
+            least=-(-least // self.turns),
+            most=self.most // self.turns,
+        )
+
     def repeats(self, each: float, preparing: float) -> int:
         """How many of what takes so many seconds, each prepared in so many others."""
         fits = self.seconds / max(each, preparing, 1e-6)
@@ -67,9 +78,10 @@ class Plan:
 
 FULL = Plan(
     delays=(0, 5, 20),
-    seconds=1.6,
+    seconds=1.4,
     most=1000,
     least=8,
+    least_open=4,
     turns=2,
     modes=tuple(Mode),
     open_delay=5,
@@ -87,6 +99,7 @@ QUICK = Plan(
     seconds=0.3,
     most=100,
     least=3,
+    least_open=3,
     turns=1,
     modes=(Mode.ONE,),
     open_delay=5,

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from bench import machine
 from bench.compare.figures import Latencies
@@ -145,12 +145,10 @@ class OperationsRun:
 
     def _count(self, mode: Mode, rate: float, each: float, preparing: float) -> int:
         """How many repeats fit into one turn."""
-        plan = replace(self._plan, seconds=self._plan.seconds / self._plan.turns)
-        plan = replace(plan, least=-(-plan.least // plan.turns), most=plan.most // plan.turns)
         if mode is Mode.OPEN:
             # As many at each registry: what comes at a constant rate takes as long at any.
-            return plan.repeats(1 / rate, 0)
-        return plan.repeats(each, preparing)
+            return self._plan.of_a_turn(self._plan.least_open).repeats(1 / rate, 0)
+        return self._plan.of_a_turn(self._plan.least).repeats(each, preparing)
 
     async def _warm_up(self, operation: Operation, stand: Stand) -> None:
         for script in await operation.prepare(stand, 1):

@@ -54,6 +54,13 @@ class Contender:
     stop: Callable[[], None]
     start_seconds: float
     """From the start of the process until it served."""
+    front: int | None = None
+    """The process that stands in for the Functions host, where that is another."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """All processes that work for it."""
+        return (self.pid, self.proxy.pid, *(() if self.front is None else (self.front,)))
 
 
 def free_of_settings(environment: dict[str, str]) -> dict[str, str]:

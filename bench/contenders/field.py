@@ -76,7 +76,7 @@ class Field:
     def pids(self) -> tuple[int, ...]:
         """All processes that work for what is measured, but this one."""
         running = (*self.contenders, *self.aside.values())
-        own = (pid for each in running for pid in (each.pid, each.proxy.pid))
+        own = (pid for each in running for pid in each.pids)
         return (self.azurite.pid, *own)
 
 

@@ -70,7 +70,9 @@ def engine(azurite: Azurite, password: str, folder: Path) -> Contender:
         host.stop()
         proxy.close()
 
-    return Contender(Kind.ENGINE, host.base_url, host.pid, proxy, stop, host.start_seconds)
+    return Contender(
+        Kind.ENGINE, host.base_url, host.pid, proxy, stop, host.start_seconds, host.front
+    )
 
 
 class EngineChild:
@@ -101,6 +103,8 @@ class EngineChild:
         self.base_url: str = ready["base_url"]
         self.pid: int = ready["pid"]
         """Of the engine."""
+        self.front = self._process.pid
+        """The process that stands in for the Functions host."""
         self.start_seconds: float = ready["seconds"]
         """From the start of the engine until it served."""
 

@@ -12,7 +12,7 @@ from bench.compare.plan import AT_ONCE, Mode
 from bench.compare.run import MEMORY
 from bench.compare.streams import STREAMS
 from bench.contenders.contender import Kind
-from bench.page import curves, starts, view
+from bench.page import curves, floor, starts, view
 from bench.page.pictures import IMPORTED, RATIOS, STREAMED, TIMES, pictures
 from bench.page.text import NOTHING, count, counts, number, table
 from bench.results.store import Results
@@ -56,6 +56,7 @@ def page(results: Results, drawn: Collection[str]) -> str:
         "ratios": picture(RATIOS, "Times as fast as distribution, by operation and delay"),
         "bars": _table_of_bars(results),
         "losses": _losses(results),
+        "floor": floor.part(results),
         "picture": picture(TIMES, "Median times of the registries at 5 ms a storage call"),
         "times": "\n\n".join(_times(results)),
         "processor": _processor(results),
@@ -129,11 +130,11 @@ def _losses(results: Results) -> str:
     for each in OPERATIONS:
         for delay in view.delays(results):
             found = ratio(results, each.name, delay)
-            if found is not None and found < 1:
+            if found is not None and found < 1 and delay not in BARS[each.name]:
                 lines.setdefault(each.name, []).append(f"{found:.2f} at {delay} ms")
     for verdict in verdicts(results):
-        if not verdict.is_met:
-            text = f"{verdict.ratio:.2f} at {verdict.what}, where the bar is {verdict.at_least:g}"
+        if verdict.ratio < 1 or not verdict.is_met:
+            text = f"{verdict.ratio:.2f} at {verdict.what} (the bar is {verdict.at_least:g})"
             lines.setdefault(verdict.row, []).append(text)
     told = [
         f"- **{_TITLES[row]}**: {'; '.join(found)}. {REASONS[row]}" for row, found in lines.items()

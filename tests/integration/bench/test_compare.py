@@ -26,6 +26,7 @@ PLAN = Plan(
     seconds=0.02,
     most=4,
     least=2,
+    least_open=2,
     turns=2,
     modes=tuple(Mode),
     open_delay=5,
