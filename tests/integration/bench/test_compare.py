@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +111,20 @@ def test_a_point_of_a_curve_has_the_calls_of_each_request(field: Field) -> None:
         found = runner.run(run())
     assert (found["count"], found["calls"], found["rounds"]) == (3, 2, 2)
     assert found["ms"] >= 2 * 5
+
+
+def test_without_go_slipway_is_measured_alone_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = shutil.which
+
+    def which(name: str, **more: Any) -> str | None:
+        return None if name == "go" else found(name, **more)
+
+    monkeypatch.setattr(shutil, "which", which)
+    said: list[str] = []
+    with fielded([Kind.DISTRIBUTION], said.append) as field:
+        assert (field.contenders, field.families) == ([], (Family.SLIPWAY,))
+    (word,) = said
+    assert "there is no Go" in word
