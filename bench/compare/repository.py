@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.client import UnexpectedAnswerError
 from bench.compare.wire import Client
 from bench.cpu.images import INDEX, MANIFEST, Image, digest_of
 
@@ -13,6 +14,7 @@ PULLED_AT_ONCE = 3
 """Layers, by docker and containerd."""
 PUSHED_AT_ONCE = 5
 """Layers, by docker."""
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Repository:
         await self.client.ask(200, "GET", url, self.access)
 
     async def delete(self, reference: str) -> None:
-        """Deletes a manifest."""
+        """Deletes a manifest. Of many tags, it may take several requests, each of which goes on."""
         url = f"/v2/{self.name}/manifests/{reference}"
-        await self.client.ask(202, "DELETE", url, self.access)
+        for _ in range(_TRIES):
+            answer = await self.client.ask((202, 503), "DELETE", url, self.access)
+            if answer.status == 202:
+                return
+        raise UnexpectedAnswerError(f"DELETE {url}: 503 for {_TRIES} times")

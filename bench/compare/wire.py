@@ -6,7 +6,7 @@ What it takes itself is in every time that is measured, of every registry alike.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -89,13 +89,13 @@ class Client:
 
     async def ask(
         self,
-        status: int,
+        status: int | Collection[int],
         method: str,
         path: str,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """The answer, which must have this status. Raises `UnexpectedAnswerError`."""
+        """The answer, which must have such a status. Raises `UnexpectedAnswerError`."""
         fields = {"Host": HOST, "User-Agent": "slipway-bench", **(headers or {})}
         if method in _WITH_BODY:
             fields["Content-Length"] = str(len(body))
@@ -112,7 +112,7 @@ class Client:
             connection.close()
         else:
             self._free.append(connection)
-        if answer.status != status:
+        if answer.status not in ((status,) if isinstance(status, int) else status):
             text = answer.body.decode(errors="replace")
             raise UnexpectedAnswerError(
                 f"{method} {path[:200]} at {self.address}: "
