@@ -22,11 +22,16 @@ from bench.compare.versions import versions
 from bench.contenders.contender import Kind
 from bench.contenders.field import Field, fielded
 from bench.growth.run import CURVES, Depth, GrowthRun
+from bench.page.command import KEPT
+from bench.page.performance import write
 from bench.proxy.relay import exact_loop
 from bench.results.recorder import Recorder
 from bench.results.store import ResultsError
 
-RESULTS, QUICK_RESULTS = Path("dist/bench/performance.json"), Path("dist/bench/quick.json")
+RESULTS, QUICK_RESULTS = (
+    Path("dist/bench/performance.json"),
+    Path("dist/bench/quick/performance.json"),
+)
 INTERRUPTED = 130
 _OPERATIONS, _GROWTH = "operations", "growth"
 _PARTS = (relay_cost.RELAY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS)
@@ -125,6 +130,10 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     except KeyboardInterrupt:
         say(f"stopped. {path} has what was measured; --resume goes on with it")
         return INTERRUPTED
+    finally:
+        if path.name == KEPT.name:
+            page, *_ = write(recorder.results, path.parent)
+            say(f"{page} shows it")
     for failure in recorder.failures:
         say(f"not measured: {failure}")
     say(f"{len(recorder.results)} results are in {path}")

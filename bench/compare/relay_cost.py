@@ -17,31 +17,32 @@ _WARM = 20
 
 
 def measure(field: Field, delays: tuple[int, ...], recorder: Recorder) -> None:
-    """Asks storage for the same, past the relay and through it."""
+    """Asks storage for the same, past the relay and through it, in turn."""
     with Proxy.of(field.azurite) as proxy:
         port = field.azurite.blob_port
-        direct = _median_ms(port)
         for delay in delays:
             proxy.delay(delay)
             proxy.take(0)
-            through = _median_ms(proxy.ports[port])
+            past, through = _medians_ms(port, proxy.ports[port])
             held = proxy.take(0).held * 1000
             figures = {
-                "direct_ms": round(direct, 4),
+                "direct_ms": round(past, 4),
                 "through_ms": round(through, 4),
                 "held_ms": round(held, 4),
             }
             recorder.put(RELAY, {"delay": delay}, figures)
 
 
-def _median_ms(port: int) -> float:
-    """Of a call that storage refuses at once, on a connection that is kept."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    taken = []
+def _medians_ms(*ports: int) -> list[float]:
+    """Of a call that storage refuses at once, at each port, on connections that are kept."""
+    connections = [http.client.HTTPConnection("127.0.0.1", port) for port in ports]
+    taken: list[list[float]] = [[] for _ in ports]
     for _ in range(_CALLS):
-        began = time.perf_counter()
-        connection.request("GET", "/devstoreaccount1/none/none")
-        connection.getresponse().read()
-        taken.append(time.perf_counter() - began)
-    connection.close()
-    return statistics.median(taken[_WARM:]) * 1000
+        for connection, seconds in zip(connections, taken, strict=True):
+            began = time.perf_counter()
+            connection.request("GET", "/devstoreaccount1/none/none")
+            connection.getresponse().read()
+            seconds.append(time.perf_counter() - began)
+    for connection in connections:
+        connection.close()
+    return [statistics.median(seconds[_WARM:]) * 1000 for seconds in taken]

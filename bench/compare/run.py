@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import statistics
 import time
@@ -203,6 +204,12 @@ class OperationsRun:
 
 
 async def _run(scripts: Sequence[Script], mode: Mode, rate: float) -> list[float]:
-    if mode is Mode.OPEN:
-        return await open_loop(scripts, rate)
-    return await closed(scripts, 1 if mode is Mode.ONE else AT_ONCE)
+    # What this process has to clear away would be in some of the times.
+    gc.collect()
+    gc.disable()
+    try:
+        if mode is Mode.OPEN:
+            return await open_loop(scripts, rate)
+        return await closed(scripts, 1 if mode is Mode.ONE else AT_ONCE)
+    finally:
+        gc.enable()

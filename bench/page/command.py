@@ -11,7 +11,7 @@ from bench.results.store import Results, ResultsError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT = DOCS / "performance.json"
-"""The results that the repository keeps."""
+"""The results that the repository keeps. A run writes the page beside a file of this name."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -60,4 +60,4 @@ def _slope(curve: dict[float, float]) -> str:
     points = [(size, value) for size, value in curve.items() if value > 0]
     if len({size for size, _ in points}) < 2:
         return NOTHING
-    return number(slope(points) + 0.0)
+    return number(round(slope(points), 2) + 0.0)  # Not -0.00.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from bench.compare.bars import BARS, REASONS, Verdict, ratio, verdicts
@@ -210,26 +210,22 @@ def _processor(results: Results) -> str:
 
 
 def _memory(results: Results) -> str:
-    rows = [
-        (
-            Kind(str(start.key["registry"])).title,
-            number(start.figures["resident"] / _MEGABYTE),
-            *_after(results, str(start.key["registry"])),
-        )
-        for start in results.of(MEMORY, after="start")
-    ]
-    if not rows:
-        return ""
-    head = ("resident memory, MB", "after the first pull", "after all operations", "its peak")
-    return table(head, rows)
+    rows = []
+    for kind in view.kinds(results):
+        found = [
+            results.find(MEMORY, registry=kind.value, after=after) or {}
+            for after in ("start", "operations")
+        ]
+        if any(found):
+            start, after = found
+            figures = (start.get("resident"), after.get("resident"), after.get("peak"))
+            rows.append((kind.title, *map(_megabytes, figures)))
+    head = ("", "after the first pull", "after all operations", "its peak")
+    return table(head, rows) if rows else ""
 
 
-def _after(results: Results, registry: str) -> tuple[str, str]:
-    found = results.find(MEMORY, registry=registry, after="operations") or {}
-    figure: Callable[[str], str] = lambda name: (  # noqa: E731
-        number(found[name] / _MEGABYTE) if name in found else NOTHING
-    )
-    return figure("resident"), figure("peak")
+def _megabytes(value: float | None) -> str:
+    return number(None if value is None else value / _MEGABYTE)
 
 
 def _streams(results: Results) -> str:
@@ -249,7 +245,7 @@ def _streams(results: Results) -> str:
                 f"{at_once} x {mib:,} MiB, {delay} ms",
                 *(number(each.get("mib_per_second")) for each in found),
                 *(number(each.get("cpu_ms_per_mib")) for each in found),
-                *(number(each["growth"] / _MEGABYTE) if each else NOTHING for each in found),
+                *(_megabytes(each.get("growth")) for each in found),
                 " / ".join(count(each.get("calls")) for each in found),
             )
         )
