@@ -26,8 +26,9 @@ from registry_core.storage.calls import CallHook
 from registry_core.storage.connection import Connection
 
 REPEATS = 15
-_MANIFESTS_OF = 5
-"""Of the largest repository, a fifth as many manifests as tags: each has a size of its own."""
+_AS_MANY, _MANIFESTS_OF = 1_000, 5
+"""Up to so many tags there are as many manifests; of more, so many tags have one: it takes minutes
+to write them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Filled:
         self.tags = [f"v{number:06}" for number in range(size)]
         self.crowd: Crowd
 
+    @property
+    def _manifests(self) -> int:
+        return self._size if self._size <= _AS_MANY else self._size // _MANIFESTS_OF
+
+    def entries(self, listing: Listing) -> int:
+        """How many a listing has in all."""
+        return self._manifests if listing.of == "manifests" else self._size
+
     def _name(self) -> str:
         return f"crowds/with-{self._size}"
 
@@ -80,9 +89,8 @@ class Filled:
         Raises `StorageFault`.
         """
         connection = Connection(StorageSettings(self._field.azurite.connection_string), CallHook())
-        manifests = self._size if self._size <= 1_000 else self._size // _MANIFESTS_OF
         try:
-            self.crowd = await crowd.fill(connection, self._name(), manifests, self._size)
+            self.crowd = await crowd.fill(connection, self._name(), self._manifests, self._size)
             await crowd.enter(connection, map(RepositoryName, self.repositories))
         finally:
             await connection.close()

@@ -103,7 +103,8 @@ class GrowthRun:
                     await scripts[0]()
                     return await measured(stand, scripts[1:])
 
-                await self._point(listing.name, size, stand.contender.kind, progress, one)
+                entries = filled.entries(listing)
+                await self._point(listing.name, entries, stand.contender.kind, progress, one)
 
     async def collection(self, progress: Progress, families: Collection[Family]) -> None:
         """Garbage."""
