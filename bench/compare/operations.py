@@ -185,12 +185,19 @@ async def _mount(stand: Stand, count: int) -> Sequence[Script]:
     return [partial(repository.mount, digest_of(blob), source.name) for blob in blobs]
 
 
+async def beside_another(stand: Stand) -> tuple[Repository, Image]:
+    """A new repository with an image that stays, and one whose blobs are there and that is not."""
+    repository, image = await stand.repository(), Image.of(1)
+    for blob in image.blobs:
+        await repository.push_blob(blob)
+    await repository.put("stays", Image(image.layers, image.config, {"stays": "yes"}).manifest)
+    return repository, image
+
+
 async def _delete(stand: Stand, count: int) -> Sequence[Script]:
     scripts: list[Script] = []
     for _ in range(count):  # In one repository, the tags of the others would count.
-        repository, image = await stand.repository(), Image.of(1)
-        for blob in image.blobs:
-            await repository.push_blob(blob)
+        repository, image = await beside_another(stand)
         await repository.put("latest", image.manifest)
         scripts.append(partial(repository.delete, image.digest))
     return scripts

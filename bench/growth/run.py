@@ -20,6 +20,7 @@ from bench.results.recorder import Recorder
 _REPEATS = 5
 _MANY = 1_000
 """From this size on, once is enough: it takes seconds."""
+_LARGE = 5_000
 
 
 class Depth(Enum):
@@ -45,7 +46,7 @@ class GrowthRun:
         """The steps that it makes."""
         chosen = [each for each in CURVES if each.name in self._names]
         sizes = [each.sizes.get(family) for each in chosen for family in families]
-        return float(sum(len(self._depth.of(each)) for each in sizes if each))
+        return float(sum(_weight(size) for each in sizes if each for size in self._depth.of(each)))
 
     async def requests(self, field: Field, progress: Progress) -> None:
         """What grows with one request."""
@@ -127,9 +128,9 @@ class GrowthRun:
     ) -> None:
         key = {"series": name, "registry": kind.value, "size": size}
         if self._recorder.has(GROWTH, key):
-            progress.skip(1)
+            progress.skip(_weight(size))
             return
-        progress.step(f"{name} of {size:,}: {kind.value}")
+        progress.step(f"{name} of {size:,}: {kind.value}", _weight(size))
         async with self._recorder.attempt(f"{name} of {size:,} at {kind.value}"):
             self._recorder.put(GROWTH, key, await measure())
 
@@ -143,6 +144,11 @@ _COLLECTION = Listing(
 )
 CURVES: tuple[Series | Listing, ...] = (*SERIES, *_LISTINGS, _COLLECTION)
 """All that are measured."""
+
+
+def _weight(size: int) -> float:
+    """As how many steps a size counts: what is large is long in the making."""
+    return 1.0 if size < _LARGE else 5.0
 
 
 def _sizes(listing: Listing, stand: Stand) -> Sizes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.compare.loops import Script
-from bench.compare.operations import Prepare, Stand, new_name, new_tag, put_manifest
+from bench.compare.operations import Prepare, Stand, beside_another, new_tag, put_manifest
 from bench.compare.repository import Repository
 from bench.contenders.contender import Family
 from bench.cpu.images import INDEX, Image, index_of
@@ -59,9 +59,7 @@ async def _put(stand: Stand, count: int, *, size: int) -> Sequence[Script]:
 async def _delete(stand: Stand, count: int, *, size: int) -> Sequence[Script]:
     scripts: list[Script] = []
     for _ in range(count):
-        repository, image = await stand.repository(new_name()), Image.of(1)
-        for blob in image.blobs:
-            await repository.push_blob(blob)
+        repository, image = await beside_another(stand)
         await _tag(stand, repository, image, [f"v{number}" for number in range(size)])
         scripts.append(partial(repository.delete, image.digest))
     return scripts
