@@ -78,7 +78,7 @@ class Plan:
 
 FULL = Plan(
     delays=(0, 5, 20),
-    seconds=1.4,
+    seconds=2.0,
     most=1000,
     least=8,
     least_open=4,
