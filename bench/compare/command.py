@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +154,14 @@ def _measure(choice: Choice, recorder: Recorder, say: Say) -> None:
         if not choice.curves:
             return
         kinds = [kind for kind in choice.kinds if kind in _GROWTH_KINDS]
+        families = field.families
         # Each on storage of its own: what the one has written must not slow down the other.
-        with fielded(kinds, say) as field:
-            runner.run(growth.requests(field, progress))
-        with fielded(kinds, say) as field:
-            runner.run(growth.listings(field, progress))
-            families = field.families
+        if growth.has_requests:
+            with fielded(kinds, say) as field:
+                runner.run(growth.requests(field, progress))
+        if growth.has_listings:
+            with fielded(kinds, say) as field:
+                runner.run(growth.listings(field, progress))
         runner.run(growth.collection(progress, families))
 
 
@@ -187,9 +188,3 @@ async def _first(field: Field, choice: Choice, recorder: Recorder, progress: Pro
             await StartsRun(field, choice.starts, recorder).measure(progress)
         if streams.STREAMS in choice.parts:
             await StreamsRun(field, found, choice.plan, recorder).measure(progress)
-
-
-def say(text: str) -> None:
-    """To people, beside the results."""
-    sys.stderr.write(f"bench: {text}\n")
-    sys.stderr.flush()

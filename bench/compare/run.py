@@ -86,6 +86,8 @@ class OperationsRun:
         for stand in self._stands:
             memory = machine.ResidentMemory(stand.contender.pid)
             key = {"registry": stand.contender.kind.value, "after": after}
+            if self._recorder.has(MEMORY, key):
+                continue
             self._recorder.put(MEMORY, key, {"resident": memory.now(), "peak": memory.peak()})
 
     @staticmethod

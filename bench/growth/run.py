@@ -48,6 +48,16 @@ class GrowthRun:
         sizes = [each.sizes.get(family) for each in chosen for family in families]
         return float(sum(_weight(size) for each in sizes if each for size in self._depth.of(each)))
 
+    @property
+    def has_requests(self) -> bool:
+        """Whether anything of `requests` was chosen."""
+        return any(each.name in self._names for each in SERIES)
+
+    @property
+    def has_listings(self) -> bool:
+        """Whether anything of `listings` was chosen."""
+        return bool(self._listings)
+
     async def requests(self, field: Field, progress: Progress) -> None:
         """What grows with one request."""
         async with stands(field) as found:
