@@ -8,9 +8,9 @@ answers lines of JSON on its standard input, and ends with it:
                        for so many seconds
 
 A call begins with the first bytes from the client on a new connection, or after bytes from the
-server. Only these are held back, and what follows them waits in the client's socket: no byte is
-copied to be kept. So it takes no request for two, unless a server answers before it has all of it;
-neither Azurite nor Azure does that to a request that they accept.
+server. Only these are held back, and what follows them waits in the client's socket. It takes no
+request for two, unless a server answers before it has all of it; neither Azurite nor Azure does so
+with a request that they accept.
 """
 
 from __future__ import annotations
