@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from bench.compare import plan, relay_cost, starts, streams
+from bench.compare import plan, proxy_cost, starts, streams
 from bench.compare.operations import OPERATIONS, Operation
 from bench.compare.plan import Plan
 from bench.compare.progress import Progress
@@ -23,7 +23,7 @@ from bench.contenders.field import Field, fielded
 from bench.growth.run import CURVES, Depth, GrowthRun
 from bench.page.command import KEPT
 from bench.page.performance import write
-from bench.proxy.relay import exact_loop
+from bench.proxy.server import exact_loop
 from bench.results.recorder import Recorder
 from bench.results.store import ResultsError
 
@@ -33,11 +33,11 @@ RESULTS, QUICK_RESULTS = (
 )
 INTERRUPTED = 130
 _OPERATIONS, _GROWTH = "operations", "growth"
-_PARTS = (relay_cost.RELAY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS)
+_PARTS = (proxy_cost.PROXY, _OPERATIONS, streams.STREAMS, _GROWTH, starts.STARTS)
 _NAMES = tuple(
     dict.fromkeys((*_PARTS, *(each.name for each in OPERATIONS), *(each.name for each in CURVES)))
 )
-_RELAY_DELAYS = (0, 5, 20)
+_PROXY_DELAYS = (0, 5, 20)
 _GROWTH_KINDS = (Kind.DEVHOST, Kind.DISTRIBUTION)
 Say = Callable[[str], None]
 
@@ -178,8 +178,8 @@ def _weight(choice: Choice, field: Field, growth: GrowthRun) -> float:
 
 async def _first(field: Field, choice: Choice, recorder: Recorder, progress: Progress) -> None:
     """All parts that need all registries."""
-    if relay_cost.RELAY in choice.parts:
-        relay_cost.measure(field, _RELAY_DELAYS, recorder)
+    if proxy_cost.PROXY in choice.parts:
+        proxy_cost.measure(field, _PROXY_DELAYS, recorder)
     async with stands(field) as found:
         if choice.operations:
             run = OperationsRun(field, found, choice.plan, recorder)

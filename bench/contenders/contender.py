@@ -44,7 +44,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Contender:
-    """A running registry. Everything it asks of storage passes its relay."""
+    """A running registry. Everything it asks of storage passes its proxy."""
 
     kind: Kind
     base_url: str

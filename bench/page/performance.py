@@ -66,7 +66,7 @@ def page(results: Results, drawn: Collection[str]) -> str:
         "growth": curves.part(results, picture),
         "starts": starts.part(results),
         "imports": starts.imports(results, picture(IMPORTED, "Time to import each package")),
-        "relay": starts.relay(results),
+        "proxy": starts.proxy(results),
     }
     template = _TEMPLATE.read_text(encoding="utf-8")
     return _SLOT.sub(lambda found: slots.pop(found[1]) or _MISSING, template)

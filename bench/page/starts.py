@@ -1,9 +1,9 @@
-"""The parts of the page on cold starts, and on the relay."""
+"""The parts of the page on cold starts, and on the proxy."""
 
 from __future__ import annotations
 
 from bench.compare import starts
-from bench.compare.relay_cost import RELAY
+from bench.compare.proxy_cost import PROXY
 from bench.page import view
 from bench.page.text import NOTHING, number, table
 from bench.results.store import Figures, Results
@@ -37,8 +37,8 @@ def imports(results: Results, picture: str) -> str:
     )
 
 
-def relay(results: Results) -> str:
-    """What the relay costs, and how exact it is."""
+def proxy(results: Results) -> str:
+    """What the proxy costs, and how exact it is."""
     rows = [
         (
             f"{each.key['delay']} ms",
@@ -47,7 +47,7 @@ def relay(results: Results) -> str:
             number(each.figures["through_ms"]),
             number(each.figures["through_ms"] - each.figures["direct_ms"]),
         )
-        for each in results.of(RELAY)
+        for each in results.of(PROXY)
     ]
     head = ("delay", "held back", "past it", "through it", "difference")
     return table(head, rows) if rows else ""

@@ -1,4 +1,4 @@
-"""The relay as a child process."""
+"""The proxy as a child process."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SETTLED = 0.03
 
 
 class Proxy:
-    """Relays to ports of this machine, in a process of its own; it ends with this one."""
+    """Passes on to ports of this machine, in a process of its own; it ends with this one."""
 
     def __init__(self, *ports: int) -> None:
-        command = [sys.executable, "-m", "bench.proxy.relay", *map(str, ports)]
+        command = [sys.executable, "-m", "bench.proxy.server", *map(str, ports)]
         self._process = subprocess.Popen(
             command,
             cwd=_ROOT,
@@ -35,7 +35,7 @@ class Proxy:
         )
         self._lock = threading.Lock()
         self.ports: Mapping[int, int] = dict(zip(ports, self._read(), strict=True))
-        """Where it listens, by the port that it relays to."""
+        """Where it listens, by the port that it stands before."""
 
     @classmethod
     def of(cls, azurite: Azurite) -> Proxy:
@@ -48,7 +48,7 @@ class Proxy:
         return self._process.pid
 
     def through(self, address: str) -> str:
-        """The address, or addresses, with its ports in the place of those that it relays to."""
+        """The address, or addresses, with its ports in the place of those that it stands before."""
         for port, own in self.ports.items():
             address = address.replace(f":{port}/", f":{own}/")
         return address
@@ -64,7 +64,7 @@ class Proxy:
     def _order(self, order: Mapping[str, float]) -> Any:
         with self._lock:
             if self._process.stdin is None:
-                raise RuntimeError("the relay has no standard input")
+                raise RuntimeError("the proxy has no standard input")
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             return self._read()
@@ -72,7 +72,7 @@ class Proxy:
     def _read(self) -> Any:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
-            raise RuntimeError(f"the relay has ended with status {self._process.wait()}")
+            raise RuntimeError(f"the proxy has ended with status {self._process.wait()}")
         return json.loads(line)
 
     def close(self) -> None:

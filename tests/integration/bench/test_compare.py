@@ -1,4 +1,4 @@
-"""Two operations are measured for real: a registry, its relay and an emulator, a few requests."""
+"""Two operations are measured for real: a registry, its proxy and an emulator, a few requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.contenders.contender import Family, Kind
 from bench.contenders.field import Field, fielded
 from bench.growth.measure import measured
 from bench.layers import MIB
-from bench.proxy.relay import exact_loop
+from bench.proxy.server import exact_loop
 from bench.results.recorder import Recorder
 from bench.results.store import Results
 
@@ -70,7 +70,7 @@ def test_operations_are_measured_once_and_kept(field: Field, tmp_path: Path) -> 
         counted = results.find("calls", operation=name, registry="devhost")
         assert counted is not None
         assert (counted["calls"], counted["rounds"]) == (calls, rounds)
-        # A relay never lets a call through too early.
+        # A proxy never lets a call through too early.
         assert counted["held_ms"] >= (5 if calls else 0)
         told = {
             (each.key["delay"], each.key["mode"]) for each in results.of("times", operation=name)

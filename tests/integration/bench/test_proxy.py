@@ -1,4 +1,4 @@
-"""The relay's time is added to each call, once, whatever the call's size."""
+"""The proxy's time is added to each call, once, whatever the call's size."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_body_of_many_parts_is_delayed_once(proxy: Proxy) -> None:
     tally = proxy.take()
     assert (tally.calls, tally.rounds) == (1, 1)
     assert DELAY / 1000 <= tally.held <= took
-    # If each part, or each read of the relay's, were delayed, it would be twenty seconds, or three.
+    # If each part, or each read of the proxy's, were delayed, it would be twenty seconds, or three.
     assert took < DELAY / 1000 * PARTS / 10
 
 

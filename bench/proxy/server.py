@@ -1,4 +1,4 @@
-"""The relay's own process: `python -m bench.proxy.relay PORT...`.
+"""The proxy's own process: `python -m bench.proxy.server PORT...`.
 
 It listens on a port of its own for each port named, and prints them as a line of JSON. Then it
 answers lines of JSON on its standard input, and ends with it:
@@ -194,7 +194,7 @@ def _checked(transport: asyncio.BaseTransport) -> asyncio.Transport:
 
 
 async def serve(ports: Sequence[int]) -> None:
-    """Relays until standard input ends."""
+    """Serves until standard input ends."""
     loop = asyncio.get_running_loop()
     journal = Journal()
     servers = [

@@ -1,4 +1,4 @@
-"""What the relay in front of storage costs by itself, and how exactly it holds calls back."""
+"""What the proxy in front of storage costs by itself, and how exactly it holds calls back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bench.contenders.field import Field
 from bench.proxy.process import Proxy
 from bench.results.recorder import Recorder
 
-RELAY = "relay"
+PROXY = "proxy"
 """The part of the results."""
 _CALLS = 300
 _WARM = 20
 
 
 def measure(field: Field, delays: tuple[int, ...], recorder: Recorder) -> None:
-    """Asks storage for the same, past the relay and through it, in turn."""
+    """Asks storage for the same, past the proxy and through it, in turn."""
     with Proxy.of(field.azurite) as proxy:
         port = field.azurite.blob_port
         for delay in delays:
@@ -30,7 +30,7 @@ def measure(field: Field, delays: tuple[int, ...], recorder: Recorder) -> None:
                 "through_ms": round(through, 4),
                 "held_ms": round(held, 4),
             }
-            recorder.put(RELAY, {"delay": delay}, figures)
+            recorder.put(PROXY, {"delay": delay}, figures)
 
 
 def _medians_ms(*ports: int) -> list[float]:
