@@ -100,8 +100,8 @@ package: $(PAGE) ## Write dist/slipway-<version>.zip, which `az functionapp depl
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
-bench: $(PYTHON_READY) $(NODE_READY) ## Measure uploads (BENCH="upload --full" for 2 GiB layers), or BENCH=cpu, coldstart, listings, collection or relay
-	@$(BIN)/python -m bench $(or $(BENCH),upload)
+bench: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Measure beside CNCF distribution, in half an hour (BENCH=--quick: minutes), or BENCH=cpu, upload, coldstart, listings, collection, relay
+	@$(BIN)/python -m bench $(BENCH)
 
 completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed
 	@$(BIN)/python infra/completions.py

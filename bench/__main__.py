@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bench import cold_start, collection, relay, report
 from bench.client import UnexpectedAnswerError
+from bench.compare import command
 from bench.cpu import report as cpu_report
 from bench.cpu.measure import measure as measure_cpu
 from bench.cpu.operations import OPERATIONS
 from bench.layers import MIB
 from bench.listings import measure as listings
+from bench.page import command as page_command
 from bench.stage import staged
 from bench.upload import FULL, QUICK, measure
 from devhost.errors import DevhostError
@@ -33,6 +35,22 @@ def main() -> int:
         epilog="Of times, only ratios within one run mean anything.",
     )
     nouns = parser.add_subparsers(required=True, metavar="WHAT")
+    compare = nouns.add_parser(
+        "compare",
+        help="beside CNCF distribution: times, calls, processor time, growth (the default)",
+        description="Measure Slipway, under the development host and under the production engine, "
+        "and CNCF distribution, on one Azurite, with the same tokens, in turn. It takes half an "
+        "hour.",
+        epilog="What was measured is kept, also if it is stopped: see --resume.",
+    )
+    command.add_options(compare)
+    compare.set_defaults(run=lambda arguments: command.run(arguments, _say))
+    page = nouns.add_parser(
+        "page",
+        help="make docs/performance.md and its pictures from docs/performance.json",
+    )
+    page_command.add_options(page)
+    page.set_defaults(run=lambda arguments: page_command.run(arguments, _say))
     _upload_options(
         nouns.add_parser(
             "upload",
@@ -82,13 +100,23 @@ def main() -> int:
             description="Push layers through the relay and directly, in turns.",
         )
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(_with_default(sys.argv[1:]))
     try:
-        sys.stdout.write(arguments.run(arguments) + "\n")
+        told = arguments.run(arguments)
     except (DevhostError, UnexpectedAnswerError) as error:
         _say(str(error))
         return 1
+    if isinstance(told, int):
+        return told
+    sys.stdout.write(told + "\n")
     return 0
+
+
+def _with_default(words: list[str]) -> list[str]:
+    """The command line with the word that may be left out."""
+    if words and not words[0].startswith("-"):
+        return words
+    return words if {"-h", "--help"} & set(words) else ["compare", *words]
 
 
 def _upload_options(upload: argparse.ArgumentParser) -> None:

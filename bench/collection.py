@@ -49,7 +49,7 @@ _NO_AGE = Ages(
 """Everything is old enough: this measures how long the work takes, not when it is due."""
 _AT_ONCE = 32
 """As many as `pacing.together` has under way."""
-_STAGES = 2
+STAGES = 2
 """A blob goes in two visits: its rows, and when nobody can be reading it any more its object."""
 
 
@@ -88,7 +88,7 @@ _Made = Sequence[tuple[Request, int]]
 
 
 @dataclass(frozen=True)
-class _Timed:
+class Timed:
     """How long something took, and how many processors others kept busy meanwhile."""
 
     seconds: float
@@ -102,13 +102,13 @@ class _Watch:
         self._load = OtherLoad((os.getpid(), azurite.pid))
         self._began = time.perf_counter()
 
-    def stop(self) -> _Timed:
+    def stop(self) -> Timed:
         """The time since it was made."""
-        return _Timed(time.perf_counter() - self._began, self._load.processors())
+        return Timed(time.perf_counter() - self._began, self._load.processors())
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
     """What a walk did."""
 
     opening: _Made
@@ -116,7 +116,7 @@ class _Work:
     made: _Made
     collected: int
     """How many objects went."""
-    timed: _Timed
+    timed: Timed
 
 
 class _Recorder(CallHook):
@@ -148,13 +148,13 @@ def measure(plan: Plan, say: Callable[[str], None]) -> list[Pair]:
 async def _pair(place: Path, plan: Plan) -> Pair:
     storage = place / "garbage"
     with Azurite(storage) as azurite:
-        await _litter(azurite, plan)
-    works, raws = list[_Work](), list[_Timed]()
-    for stage in range(_STAGES):
+        await litter(azurite, plan)
+    works, raws = list[Work](), list[Timed]()
+    for stage in range(STAGES):
         copy = place / f"raw-{stage}"
         shutil.copytree(storage, copy)
         with Azurite(storage) as azurite:
-            works.append(await _collect(azurite))
+            works.append(await collect(azurite))
         with Azurite(copy) as azurite:
             raws.append(await _replay(azurite, works[-1]))
     collected = sum(work.collected for work in works)
@@ -170,7 +170,7 @@ async def _pair(place: Path, plan: Plan) -> Pair:
     )
 
 
-async def _litter(azurite: Azurite, plan: Plan) -> None:
+async def litter(azurite: Azurite, plan: Plan) -> None:
     """Blobs as the deletion of their manifest leaves them."""
     settings = Settings(StorageSettings(azurite.connection_string))
     registry = Registry(settings)
@@ -192,7 +192,7 @@ async def _litter(azurite: Azurite, plan: Plan) -> None:
     await registry.close()
 
 
-async def _collect(azurite: Azurite) -> _Work:
+async def collect(azurite: Azurite) -> Work:
     """One walk over all there is."""
     recorder = _Recorder()
     async with _connected(azurite, recorder) as connection:
@@ -206,7 +206,7 @@ async def _collect(azurite: Azurite) -> _Work:
         timed = watch.stop()
     if walk.report.failed or walk.left:
         raise UnexpectedAnswerError("the walk was not completed")
-    return _Work(opening, recorder.made, walk.report.gone[Kind.OBJECT], timed)
+    return Work(opening, recorder.made, walk.report.gone[Kind.OBJECT], timed)
 
 
 @contextlib.asynccontextmanager
@@ -218,7 +218,7 @@ async def _connected(azurite: Azurite, hook: CallHook) -> AsyncIterator[Connecti
         await connection.close()
 
 
-async def _replay(azurite: Azurite, work: _Work) -> _Timed:
+async def _replay(azurite: Azurite, work: Work) -> Timed:
     """Sends the same requests. They must be answered as the collector's were."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:

@@ -1,6 +1,7 @@
 """What Linux tells of memory and processor time. Of other systems nothing is known."""
 
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -75,3 +76,23 @@ def processor_seconds(pids: Iterable[int]) -> float:
 def _ticks(text: str, first: int) -> list[int]:
     """The numbers of a line, from field `first`, counted from 0."""
     return [int(field) for field in text.partition("\n")[0].split()[first:]]
+
+
+def processor_name() -> str:
+    """The model of the processor, as the system calls it."""
+    info = _PROC / "cpuinfo"
+    for line in info.read_text().splitlines() if info.exists() else ():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if AVAILABLE else os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """All of the machine's."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -52,8 +52,9 @@ class Workload:
     """How many requests an instance serves at once (`perInstanceConcurrency`)."""
     always_ready: int = 0
     """Instances kept ready in each region."""
-    request_seconds: float = 0.05
-    """How long a request that moves no bytes takes."""
+    request_seconds: float = 0.02
+    """How long a request that moves no bytes takes: measured (docs/performance.md), and some three
+    times as long again for what the platform adds, which is not."""
     upload_mb_second: float = 30
     """How fast bytes of an upload arrive, in MB/s."""
     overlap: float = 1

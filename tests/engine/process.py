@@ -161,6 +161,11 @@ class EngineProcess:
         """The end of what the process has printed, on both streams."""
         return self._log.read_text(errors="replace")[-5000:]
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def memory(self, figure: str = "VmRSS") -> int:
         """Resident memory in bytes, now (`VmRSS`) or at its peak (`VmHWM`); see proc(5)."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")

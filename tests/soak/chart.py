@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from bench.charts.frame import BLUE, GREEN, Line, Picture
 
 _WIDTH, _HEIGHT = 800, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 24, 64, 44
 _LINES = 5
 _UNITS = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"), (1, "B"))
-_STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
-  .title { font-weight: 600; font-size: 15px }
-  .back { fill: #ffffff }
-  .grid { stroke: #d0d7de }
-  .stored { stroke: #0a58ca; fill: none; stroke-width: 2 }
-  .live { stroke: #1a7f37; fill: none; stroke-width: 2; stroke-dasharray: 6 3 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 }
-    .back { fill: #0d1117 }
-    .grid { stroke: #30363d }
-    .stored { stroke: #6cb0ff }
-    .live { stroke: #56d364 }
-  }
-"""
+_STORED = Line("stored", "stored: all objects", BLUE)
+_LIVE = Line("live", "live: what manifests need, each once", GREEN, is_dashed=True)
 
 
 @dataclass(frozen=True)
@@ -47,45 +35,21 @@ def draw(samples: Sequence[Sample], title: str) -> str:
     size, unit = next(each for each in _UNITS if most >= each[0])
     end = samples[-1].seconds or 1.0
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-
-    def place(seconds: float, amount: float) -> str:
-        return f"{_LEFT + width * seconds / end:.1f},{_TOP + height * (1 - amount / most):.1f}"
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>",
-        f'<rect class="back" width="{_WIDTH}" height="{_HEIGHT}"/>',
-        f'<text class="title" x="{_LEFT}" y="24">{escape(title)}</text>',
-        *_legend(),
-    ]
+    picture = Picture(_WIDTH, _HEIGHT, title, (_STORED, _LIVE))
+    picture.legend(_LEFT, 44, (_STORED, _LIVE))
     for number in range(_LINES):
-        amount = most * number / (_LINES - 1)
-        y = _TOP + height * (1 - number / (_LINES - 1))
-        parts += [
-            f'<path class="grid" d="M{_LEFT},{y:.1f}H{_WIDTH - _RIGHT}"/>',
+        share = number / (_LINES - 1)
+        x, y = _LEFT + width * share, _TOP + height * (1 - share)
+        picture.rule(_LEFT, y, _WIDTH - _RIGHT, y)
+        picture.text(_LEFT - 8, y + 4, f"{most * share / size:.1f} {unit}", anchor="end")
+        picture.text(x, _HEIGHT - 16, f"{end * share:.0f} s", anchor="middle")
+    for line in (_LIVE, _STORED):
+        points = [
             (
-                f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">'
-                f"{amount / size:.1f} {unit}</text>"
-            ),
+                _LEFT + width * each.seconds / end,
+                _TOP + height * (1 - getattr(each, line.name) / most),
+            )
+            for each in samples
         ]
-        seconds = end * number / (_LINES - 1)
-        x = _LEFT + width * number / (_LINES - 1)
-        parts.append(
-            f'<text x="{x:.1f}" y="{_HEIGHT - 16}" text-anchor="middle">{seconds:.0f} s</text>'
-        )
-    for name in ("live", "stored"):
-        points = " ".join(place(each.seconds, getattr(each, name)) for each in samples)
-        parts.append(f'<polyline class="{name}" points="{points}"/>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _legend() -> list[str]:
-    found = []
-    texts = (("stored", "stored: all objects"), ("live", "live: what manifests need, each once"))
-    for number, (name, text) in enumerate(texts):
-        x = _LEFT + 190 * number
-        found += [
-            f'<path class="{name}" d="M{x},44h28"/>',
-            f'<text x="{x + 36}" y="48">{text}</text>',
-        ]
-    return found
+        picture.polyline(line, points)
+    return picture.finished()

@@ -104,7 +104,7 @@ def test_a_pull_costs_at_least_the_second_that_is_billed() -> None:
 
 def test_an_instance_serves_no_more_requests_at_once_than_its_concurrency() -> None:
     """Nine requests of 50 ms each are 0.45 s of one request at a time."""
-    one = Workload(pulls=1_000_000, overlap=10, concurrency=1)
+    one = Workload(pulls=1_000_000, overlap=10, concurrency=1, request_seconds=0.05)
     assert line(one, "execution time").quantity == pytest.approx(2 * 450_000, rel=0.01)
     two = replace(one, concurrency=2)
     assert line(two, "execution time").quantity == pytest.approx(450_000, rel=0.01)

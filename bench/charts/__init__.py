@@ -1,0 +1,1 @@
+"""Pictures as SVG, legible on light and on dark; what draws them needs no library."""

@@ -1,0 +1,1 @@
+"""Slipway beside CNCF distribution: the same requests, storage and token, in turn."""

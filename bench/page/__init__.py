@@ -1,0 +1,1 @@
+"""`docs/performance.md` and its pictures, made from the file of results and nothing else."""

@@ -1,0 +1,1 @@
+"""What was measured, kept as one file of JSON."""
