@@ -92,6 +92,7 @@ def test_a_compressed_layer_is_held_against_the_config(parts: int) -> None:
         (gzip.compress(ONE)[:-1], "ends too early"),
         (gzip.compress(ONE)[:20] + b"x" * 50, "cannot decompress"),
     ],
+    ids=["another", "another-compressed", "cut", "damaged"],
 )
 def test_a_layer_that_is_another_or_damaged_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(ArchiveError, match=said):
