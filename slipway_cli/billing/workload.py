@@ -53,8 +53,9 @@ class Workload:
     always_ready: int = 0
     """Instances kept ready in each region."""
     request_seconds: float = 0.02
-    """How long a request that moves no bytes takes: measured (docs/performance.md), and some three
-    times as long again for what the platform adds, which is not."""
+    """How long a request that moves no bytes takes. Those of a pull take some milliseconds on the
+    production engine (docs/performance.md); the rest is for what the platform adds, which was not
+    measured."""
     upload_mb_second: float = 30
     """How fast bytes of an upload arrive, in MB/s."""
     overlap: float = 1
