@@ -107,8 +107,8 @@ async def _relayed(relay: Relay, engine: Engine, image: str, place: Reference) -
     """The image gets a name at the relay's address for as long as it takes."""
     async with relay.listening() as address:
         name = f"{address}/{place.repository}:{place.tag}"
-        await engine.tag(image, name)
-        try:
+        try:  # Who is interrupted while it is being named may have named it.
+            await engine.tag(image, name)
             await engine.push(name, Registry(address, USERNAME, relay.door.password))
         finally:
             with suppress(EngineFailed):
