@@ -115,6 +115,9 @@ class Near(asyncio.Protocol):
         self._journal, self._port = journal, port
         self._loop = asyncio.get_running_loop()
         self._far: _Far | None = None
+        self._early = b""
+        """What the client has sent before the server is there: until Python 3.11.3, a transport
+        that is told not to read when its connection is made does so nevertheless."""
         self._call: _Mark | None = None
         """The last one; None before the first."""
         self.is_holding = True
@@ -135,6 +138,8 @@ class Near(asyncio.Protocol):
             self.transport.close()
         else:
             self._go_on()
+            if self._early:
+                self.data_received(self._early)
 
     def _go_on(self) -> None:
         self.is_holding = False
@@ -143,6 +148,9 @@ class Near(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Sends it on; at once, unless a call begins with it."""
+        if self._far is None:
+            self._early += data
+            return
         if self._call is not None and self._call.ended is None:
             self._send(data)
             return
