@@ -360,6 +360,11 @@ def scenario(*rules: str, **options: Any) -> Callable[[Prepare], None]:
 # Pushes and deletions of manifests.
 
 
+_NOT_LOST = (Kind.DEATH,)
+"""A push whose answer was lost may take effect before a deletion and after it (F5): what it pushed
+the first time was then deleted, as in no order of the two."""
+
+
 @scenario("P3", "P4", "D1", is_long=True)
 async def a_tag_is_pushed_and_its_manifest_deleted(s: Setup) -> Sequence[Series]:
     await s.blobs(ONE)
@@ -1079,7 +1084,7 @@ async def a_blob_is_deleted_by_two(s: Setup) -> Sequence[Series]:
 # relies on it is refused, or finds where the blob lies now.
 
 
-@scenario("R6", "P2", "D3", remembers=True, mishaps=When.LONG, dies_in_parts=True)
+@scenario("R6", "P2", "D3", remembers=True, mishaps=When.LONG, kinds=_NOT_LOST, dies_in_parts=True)
 async def a_blob_is_committed_and_needed_and_deleted(s: Setup) -> Sequence[Series]:
     await s.session(s.own)
     needs = s.own_artifact(s.own)
@@ -1420,9 +1425,6 @@ async def a_message_is_done_by_two_and_its_blob_committed_again(s: Setup) -> Seq
 
 # Soft delete. The other scenarios of deletions are for good.
 
-_NOT_LOST = (Kind.DEATH,)
-"""A push whose answer was lost may take effect before a deletion and after it (F5): what it pushed
-the first time is then among what was deleted, as in no order of the two."""
 _NOT_DEAD = (Kind.LOST_ANSWER,)
 """The restoration of an index and a purge are several transactions each: where one of them dies,
 both may have done a part, as in no order in which only one request is cut into parts."""
