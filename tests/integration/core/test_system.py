@@ -24,7 +24,7 @@ ROUTES = [
     (surface, route)
     for surface in SURFACES
     for route in surface.routes
-    if route.kind != "page"  # It is served without storage.
+    if route.needs_storage  # The page is served without.
 ]
 
 
