@@ -10,7 +10,6 @@ from registry_core.storage.client.choice import connections
 _LOGGER = logging.getLogger("slipway")
 _TIMEOUT_SECONDS = 30.0
 """An instance that starts from nothing was reported to take as long."""
-
 _MOST_BYTES = 64 * 1024
 
 

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from registry_core import __version__
 from registry_core.errors import Unavailable
@@ -18,11 +18,8 @@ from registry_core.storage.budget import current
 from registry_core.storage.calls import Answer, CallHook, Request
 from registry_core.storage.client.choice import connections
 from registry_core.storage.client.connection import PIECE
+from registry_core.storage.client.connections import Connections
 from registry_core.storage.faults import Ambiguous, refusal
-
-if TYPE_CHECKING:
-    from registry_core.storage.client.pool import Pool
-    from registry_core.storage.client.proxied import ProxiedPool
 
 READ_BACK_OFF_SECONDS = 1.0
 """How long a read waits before it is tried again, on average, the first time; then twice that."""
@@ -39,7 +36,7 @@ class Wire:
 
     def __init__(self, hook: CallHook) -> None:
         self.hook = hook
-        self._connections: Pool | ProxiedPool | None = None
+        self._connections: Connections | None = None
 
     async def exchange(self, request: Request) -> Answer:
         """Sends a signed request once. Raises `Ambiguous` where no answer came."""

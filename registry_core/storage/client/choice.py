@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from registry_core.storage.client.connections import Connections
 from registry_core.storage.client.pool import Pool
-
-if TYPE_CHECKING:
-    from registry_core.storage.client.proxied import ProxiedPool
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def connections() -> Pool | ProxiedPool:
+def connections() -> Connections:
     """Connections of the kind that this process needs; closed by the caller."""
     if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
         # A library that nobody loads who needs no proxy.

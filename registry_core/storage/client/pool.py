@@ -9,14 +9,15 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Self
 
 from registry_core.storage.client.connection import HttpConnection, Reply
+from registry_core.storage.client.connections import (
+    CONNECT_SECONDS,
+    MOST_CONNECTIONS,
+    Connections,
+)
 from registry_core.storage.client.heads import Origin, origin, request_head
 
-_CONNECT_SECONDS = 5
-_CONNECTIONS = 100
-"""The most connections to one origin at once."""
 _KEPT_SECONDS = 15.0
 """For how long a connection is kept that nobody uses."""
 _MARGIN_SECONDS = 1.0
@@ -40,21 +41,15 @@ class _Place:
 
     kept: list[HttpConnection] = field(default_factory=list)
     """Those in nobody's hands; the one that was used last is last."""
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONNECTIONS))
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS))
 
 
-class Pool:
-    """Connections to any number of origins. Used on one event loop; `close` when done."""
+class Pool(Connections):
+    """Connections that lead there directly, and are kept for the next request."""
 
     def __init__(self) -> None:
         self._places: dict[Origin, _Place] = {}
         self._used: set[HttpConnection] = set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     async def exchange(
         self,
@@ -65,13 +60,7 @@ class Pool:
         moved: Callable[[], None] | None = None,
         most: int | None = None,
     ) -> Reply:
-        """Sends a request once, and answers the response whole: of at most `most` bytes.
-
-        `moved` is called whenever bytes have gone out or come in.
-
-        Raises `OSError` if there is no connection or it breaks: then nobody knows what was done.
-        `TooLarge` is one. `ValueError` if the request cannot be sent as it is.
-        """
+        """As `Connections` says."""
         where, host, target = origin(url)
         head = request_head(method, host, target, headers, len(body))
         place = self._places.setdefault(where, _Place())
@@ -118,7 +107,7 @@ class Pool:
         # Who is cancelled while addresses are raced leaves a socket to the garbage collector
         # (asyncio.staggered), so there is no race where there is one address.
         delay = None if _ADDRESS.fullmatch(where.host) else _RACE_SECONDS
-        async with asyncio.timeout(_CONNECT_SECONDS):
+        async with asyncio.timeout(CONNECT_SECONDS):
             transport, connection = await asyncio.get_running_loop().create_connection(
                 HttpConnection, where.host, where.port, ssl=context, happy_eyeballs_delay=delay
             )

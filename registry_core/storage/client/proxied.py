@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Self
 
 import aiohttp
 from yarl import URL
 
 from registry_core.storage.client.body import Body
 from registry_core.storage.client.connection import PIECE, Reply
+from registry_core.storage.client.connections import (
+    CONNECT_SECONDS,
+    MOST_CONNECTIONS,
+    Connections,
+)
 from registry_core.storage.client.heads import Headers
 
-_CONNECT_SECONDS = 5
-_CONNECTIONS = 100
 
-
-class ProxiedPool:
-    """As `Pool`, over aiohttp, which looks in the environment for a proxy at each request."""
+class ProxiedPool(Connections):
+    """Connections of aiohttp's, which looks in the environment for a proxy at each request."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     async def exchange(
         self,
@@ -37,10 +32,7 @@ class ProxiedPool:
         moved: Callable[[], None] | None = None,
         most: int | None = None,
     ) -> Reply:
-        """Sends a request once, and answers the response whole: of at most `most` bytes.
-
-        Raises `OSError` if there is no connection or it breaks; `TooLarge` is one.
-        """
+        """As `Connections` says."""
         lengths = {"Content-Length": str(len(body))} if len(body) > PIECE else {}
         try:
             async with self._open().request(
@@ -63,10 +55,10 @@ class ProxiedPool:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS),
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # What a whole call may take is `calls.in_time`'s.
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 trust_env=True,
                 auto_decompress=False,
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
