@@ -13,10 +13,16 @@ from slipway_cli.registry.client import Refused
 from slipway_cli.registry.server import Answer, Server
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
-_NOT_HANDED_ON = frozenset(
+OF_ONE_CONNECTION = frozenset(
     {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
-        *("trailer", "transfer-encoding", "upgrade"),
+        *("connection", "keep-alive", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
+    }
+)
+"""Headers that are never handed on, in either direction (RFC 9110, 7.6.1)."""
+_NOT_HANDED_ON = OF_ONE_CONNECTION | frozenset(
+    {
+        "proxy-authenticate",
         # Clients sign in to the relay, and the relay to the registry.
         "www-authenticate",
         # The relay takes bodies of any length.
@@ -34,13 +40,10 @@ def of_error(error: RegistryError) -> web.Response:
 def of_failure(error: CommandError, server: Server) -> web.Response:
     """What a client is told whose request failed between the relay and the registry."""
     if isinstance(error, Refused):
-        answer = error.answer
-        headers = headers_of(answer.headers, server)
-        headers.pop("content-length", None)
-        if answer.status == 401:
+        if error.answer.status == 401:
             # The client knows the relay's password; it is the relay that may not.
             return of_error(Denied(str(error)))
-        return web.Response(body=answer.body, status=answer.status, headers=headers)
+        return whole(error.answer, server)
     if isinstance(error, NotSignedIn):
         return of_error(Denied(str(error)))
     return of_error(Unavailable(str(error)))

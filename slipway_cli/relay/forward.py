@@ -18,12 +18,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """The largest body that is handed on: manifests have at most 4 MiB."""
 _REPEATABLE = ("GET", "HEAD", "PUT", "DELETE", "PATCH")
 """What may be sent again without harm."""
-_NOT_HANDED_ON = frozenset(
-    {
-        *("connection", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding"),
-        *("upgrade", "host", "content-length", "expect", "authorization"),
-    }
-)
+_NOT_HANDED_ON = answers.OF_ONE_CONNECTION | {"host", "content-length", "expect", "authorization"}
 _PIECE = 256 * 1024
 
 
