@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -133,17 +134,23 @@ class Inventory:
 def workspace() -> Iterator[Path]:
     """Make the one folder that all of a run is kept in, and remove it at the end.
 
+    Podman and buildah name an image that they read from a layout after its path, and one of
+    `tempfile`'s names is in some runs no part of such a name: it may end with an underscore.
     pytest's own folders are kept after a run, which for gigabytes of images is no favour, and have
     names too long for a socket.
     """
-    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:
-        yield Path(folder)
+    folder = Path(tempfile.gettempdir(), f"e2e-{secrets.token_hex(6)}")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
 def scratch(workspace: Path) -> Path:
     """Give the test a folder of its own."""
-    return Path(tempfile.mkdtemp(dir=workspace))
+    return _folder(workspace, f"test-{secrets.token_hex(6)}")
 
 
 @pytest.fixture(scope="session")

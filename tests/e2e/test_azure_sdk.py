@@ -47,9 +47,15 @@ def owner(world: World) -> Somebody:
     return Somebody(world.issuer, world.assign("Owner", "*"))
 
 
-@pytest.fixture
+# The SDK gives up answers before their end. When Python collects their connections is chance,
+# perhaps within the test. What is left is collected after the test, so that no other one meets it.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed (<ssl|<socket|transport|connection):ResourceWarning"
+)
+
+
+@pytest.fixture(autouse=True)
 def _leftovers() -> Iterator[None]:
-    """Clears away the connections of answers that the SDK gives up before their end."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -58,7 +64,7 @@ def _leftovers() -> Iterator[None]:
 
 @pytest.fixture
 async def sdk(
-    request: pytest.FixtureRequest, flavour: str, world: World, owner: Somebody, _leftovers: None
+    request: pytest.FixtureRequest, flavour: str, world: World, owner: Somebody
 ) -> AsyncIterator[Sdk]:
     """The owner's client; what the test is marked to call, it has to have called at its end."""
     async with _sdk(world, flavour, owner) as client:
@@ -289,7 +295,6 @@ async def test_an_older_version_of_the_api_is_the_same(
         assert (await client.get_tag_properties(repository, "v0")).digest == images[0].digest
 
 
-@pytest.mark.usefixtures("_leftovers")
 async def test_those_who_may_only_pull_push_or_nothing_are_held_to_it(
     world: World, flavour: str, repository: str, images: list[Image]
 ) -> None:
