@@ -100,7 +100,7 @@ package: $(PAGE) ## Write dist/slipway-<version>.zip, which `az functionapp depl
 release: ## Commit and tag a version (VERSION=0.1.0), then begin the next; it publishes nothing
 	@$(PYTHON) infra/release.py $(VERSION)
 
-bench: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Measure beside CNCF distribution, in half an hour (BENCH=--quick: minutes), or BENCH=cpu, upload, coldstart, listings, collection, relay
+bench: $(PYTHON_READY) $(NODE_READY) $(ENGINE_READY) ## Measure beside CNCF distribution, in half an hour (BENCH=--quick: minutes), or BENCH=cpu, upload, coldstart, listings, collection, verify, relay
 	@$(BIN)/python -m bench $(BENCH)
 
 completion: $(PYTHON_READY) ## Make the files by which shells complete the command line, after its commands have changed

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bench import cold_start, collection, relay, report
+from bench import cold_start, collection, relay, report, verify
 from bench.client import UnexpectedAnswerError
 from bench.compare import command
 from bench.cpu import report as cpu_report
@@ -93,6 +93,13 @@ def main() -> int:
             "the very same requests raw on another.",
         )
     )
+    _verify_options(
+        nouns.add_parser(
+            "verify",
+            help="how fast `slipway fsck --verify-content` reads, beside the same reads made raw",
+            description="Check blobs with their content, and read the same bytes raw, in turn.",
+        )
+    )
     _relay_options(
         nouns.add_parser(
             "relay",
@@ -156,6 +163,18 @@ def _collection_options(options: argparse.ArgumentParser) -> None:
     options.set_defaults(run=_collection)
 
 
+def _verify_options(options: argparse.ArgumentParser) -> None:
+    plan = verify.PLAN
+    options.add_argument("--pairs", type=_count, default=plan.pairs, help=f"({plan.pairs})")
+    options.add_argument("--blobs", type=_count, default=plan.blobs, help=f"({plan.blobs})")
+    size = plan.size // MIB
+    options.add_argument(
+        "--size", type=_count, default=size, metavar="MIB", help=f"of each blob ({size})"
+    )
+    options.add_argument("--output", choices=("table", "json"), default="table")
+    options.set_defaults(run=_verify)
+
+
 def _relay_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--pairs", type=_count, default=8, help="(8)")
     options.add_argument("--size", type=_count, default=256, metavar="MIB", help="(256)")
@@ -189,6 +208,12 @@ def _relay(arguments: argparse.Namespace) -> str:
     with staged() as stage:
         pairs = relay.measure(stage, arguments.pairs, arguments.size * MIB, _say)
     return relay.as_json(pairs) if arguments.output == "json" else relay.as_table(pairs)
+
+
+def _verify(arguments: argparse.Namespace) -> str:
+    plan = verify.Plan(arguments.pairs, arguments.blobs, arguments.size * MIB)
+    pairs = verify.measure(plan, _say)
+    return verify.as_json(pairs) if arguments.output == "json" else verify.as_table(pairs)
 
 
 def _listings(_: argparse.Namespace) -> str:

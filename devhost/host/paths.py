@@ -4,7 +4,10 @@ Kestrel decodes the path once, except for `%2F`, and then removes dot segments. 
 the result: `%3A` arrives as `:`, while `%2F` (and `%252F`) arrive as the three characters `%2F`.
 """
 
+import re
 from urllib.parse import quote
+
+_ESCAPES = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
 
 class BadPathError(ValueError):
@@ -23,17 +26,8 @@ def decode_path(raw: bytes) -> str:
         text = raw.decode("ascii")
     except UnicodeDecodeError:
         raise BadPathError("the request path has octets outside ASCII") from None
-    decoded: list[str] = []
-    position = 0
-    while position < len(text):
-        octets, end = _escapes(text, position)
-        if octets:
-            decoded.append(_text(octets))
-            position = end
-        else:
-            decoded.append(text[position])
-            position += 1
-    return remove_dot_segments("".join(decoded))
+    decoded = _ESCAPES.sub(lambda run: _text(bytes.fromhex(run[0].replace("%", ""))), text)
+    return remove_dot_segments(decoded)
 
 
 def remove_dot_segments(path: str) -> str:
@@ -54,18 +48,6 @@ def remove_dot_segments(path: str) -> str:
 def encode_path(path: str) -> bytes:
     """Encode a decoded path for the way to the worker, where `%` itself is escaped."""
     return quote(path, safe="/!$&'()*+,;=:@-._~").encode("ascii")
-
-
-def _escapes(text: str, position: int) -> tuple[bytes, int]:
-    """Return the octets of the run of escapes at `position`, and where the run ends."""
-    octets = bytearray()
-    while text[position : position + 1] == "%":
-        digits = text[position + 1 : position + 3]
-        if len(digits) < 2 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-            break
-        octets.append(int(digits, 16))
-        position += 3
-    return bytes(octets), position
 
 
 def _text(octets: bytes) -> str:

@@ -44,6 +44,16 @@ class Answered:
         """How much the line that tells of the request matters."""
         return logging.WARNING if self.status >= 500 else logging.INFO
 
+    def header(self, name: bytes) -> str:
+        """The first value of a header of the answer, named in lower case; empty if it has none.
+
+        `Response.headers` would decode all of them for each.
+        """
+        for known, value in self.response.raw_headers:
+            if known == name:
+                return value.decode("latin-1")
+        return ""
+
     def outcome(self, *, has_failed: bool) -> dict[str, object]:
         """The columns that every line has: who asked, and how it ended."""
         request, settings = self.request, self.settings

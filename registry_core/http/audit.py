@@ -95,12 +95,11 @@ def _about(answered: Answered, event: Event) -> dict[str, object]:
     """
     digest, media_type, size = event.digest, event.media_type, ""
     if event.operation is Operation.PULL:
-        headers = answered.response.headers
-        digest = headers.get("docker-content-digest", digest)
+        digest = answered.header(b"docker-content-digest") or digest
         if not (event.is_blob or answered.has_failed):
-            media_type = headers.get("content-type", "")
+            media_type = answered.header(b"content-type")
         if answered.status < 300:
-            size = headers.get("content-length", "")
+            size = answered.header(b"content-length")
     elif event is answered.journal.asked and event.operation is Operation.PUSH:
         media_type = answered.request.headers.get("content-type", "")
     return {

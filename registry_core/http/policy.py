@@ -20,9 +20,12 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
+_NAMES = frozenset([name for name, _ in HEADERS])
 
 
 def apply(response: Response, *more: tuple[bytes, bytes]) -> None:
-    """Adds these headers and `more`, unless the answer says otherwise."""
-    said = {name for name, _ in response.raw_headers}
-    response.raw_headers += [header for header in (*HEADERS, *more) if header[0] not in said]
+    """Adds these headers, unless the answer says otherwise, and `more`."""
+    headers = response.raw_headers
+    said = [name for name, _ in headers if name in _NAMES]
+    headers += [header for header in HEADERS if header[0] not in said] if said else HEADERS
+    headers += more
