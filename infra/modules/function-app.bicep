@@ -52,11 +52,11 @@ param allowedIpRanges string[]
 param corsOrigins string[]
 param subnetId string
 
-resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource registryStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: registryStorageName
 }
 
-resource hostStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource hostStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostStorageName
 }
 

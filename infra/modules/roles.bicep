@@ -15,7 +15,7 @@ var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var queueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource registryStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: registryStorageName
 
   resource blobs 'blobServices' existing = {
@@ -39,7 +39,7 @@ resource registryStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing
   }
 }
 
-resource hostStorage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource hostStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostStorageName
 }
 
