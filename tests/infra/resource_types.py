@@ -23,6 +23,7 @@ _NOT_YET_KNOWN = {"siteScopedCertificatesEnabled", "siteUpdateStrategy"}
 NEWER = {
     "Microsoft.KeyVault": "2025-05-01",
     "Microsoft.Network": "2025-07-01",
+    "Microsoft.Storage": "2025-06-01",
     "Microsoft.Web": "2025-03-01",
 }
 """What the templates use of these where the source has only an older version. What they set was
