@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -40,8 +38,9 @@ def unpack_package(root: Path, revision: str, folder: Path) -> Path:
     archive = subprocess.run(
         ["git", "archive", "--format=tar", revision], cwd=root, capture_output=True, check=True
     ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        opened.extractall(sources, filter="data")
+    # Python's own way to extract safely came with 3.11.4.
+    sources.mkdir(parents=True)
+    subprocess.run(["tar", "-x", "-C", str(sources)], input=archive, check=True)
     package = folder / "package.zip"
     command = [sys.executable, str(sources / "infra/package.py"), "--output", str(package)]
     subprocess.run(command, check=True, capture_output=True)
