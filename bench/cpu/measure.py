@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import machine
 from bench.cpu.connection import Client, Connection
 from bench.cpu.images import Image, Repository
-from bench.cpu.operations import Operation, Script, Stand
+from bench.cpu.operations import OF_SHORT_ONES, Operation, Script, Stand
 from bench.cpu.request_log import RequestLog
 from bench.cpu.shapes import LAYERS, Cost, repeats
 from bench.layers import MIB
@@ -129,7 +129,7 @@ class _Run:
 
     def empty(self) -> float:
         """Seconds of a request to the empty function."""
-        count = max(_FEWEST_EMPTY, self._requests // TURNS)
+        count = max(_FEWEST_EMPTY, self._requests * OF_SHORT_ONES // TURNS)
         seconds = self._empty.seconds([self._ask_empty] * count, self._ask_empty)
         self.empties.append(seconds)
         return seconds

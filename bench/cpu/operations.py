@@ -16,7 +16,7 @@ CHILDREN = 500
 TAGS = 100
 PAGE = 1000
 _TAGS_A_PUSH = 15
-_OF_SHORT_ONES = 10
+OF_SHORT_ONES = 10
 """So many more repeats of what takes less than a millisecond: the first ones of a turn, which find
 others' data in the processor's caches, would weigh too much in a few."""
 
@@ -181,20 +181,20 @@ def _page(stand: Stand, count: int) -> Sequence[Script]:
 
 
 OPERATIONS = (
-    Operation("v2", "GET /v2/", _base, share=_OF_SHORT_ONES),
-    Operation("token", "the same token again, for a password", _token, share=_OF_SHORT_ONES),
+    Operation("v2", "GET /v2/", _base, share=OF_SHORT_ONES),
+    Operation("token", "the same token again, for a password", _token, share=OF_SHORT_ONES),
     Operation(
         "by-digest",
         "GET manifest by digest, warm",
         partial(_read, method="GET", by_tag=False),
-        share=_OF_SHORT_ONES,
+        share=OF_SHORT_ONES,
     ),
-    Operation("redirect", "GET blob -> 307, warm", _redirect, share=_OF_SHORT_ONES),
+    Operation("redirect", "GET blob -> 307, warm", _redirect, share=OF_SHORT_ONES),
     Operation(
         "head-tag",
         "HEAD manifest by tag, warm",
         partial(_read, method="HEAD", by_tag=True),
-        share=_OF_SHORT_ONES,
+        share=OF_SHORT_ONES,
     ),
     Operation("put-1", "PUT manifest, 1 layer", partial(_put, layers=1)),
     Operation("put-8", f"PUT manifest, {LAYERS} layers", partial(_put, layers=LAYERS)),
