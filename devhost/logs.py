@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from devhost.errors import DevhostError
@@ -52,7 +53,7 @@ class ForPrograms(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         message = record.getMessage()
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        time = f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03}+00:00"
         if message.startswith('{"') and message.endswith("}") and not record.exc_info:
             return f'{message[:-1]}, "time": "{time}", "level": "{record.levelname}"}}'
         facts = {
@@ -94,6 +95,11 @@ class ForPeople(logging.Formatter):
 
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._colours else text
+
+
+@lru_cache(maxsize=1)  # A second has many lines.
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _chosen(

@@ -21,8 +21,9 @@ from registry_core.settings import Settings
 
 _CALLER = "slipway.caller"
 """Where in its scope a request keeps the address that was found: several ask for it."""
-_OF_THE_FRONT_END = ("CLIENT-IP", "X-Client-IP")
-"""Where Azure's front end tells the client's address besides."""
+_OF_THE_FRONT_END = (("CLIENT-IP", b"client-ip"), ("X-Client-IP", b"x-client-ip"))
+"""Where Azure's front end tells the client's address besides; each name as it is sent, and as ASGI
+has it."""
 _LONGEST = 64
 """More characters than an address has, with its zone and port."""
 _BY_NAME = (b"host", b"x-forwarded-host")
@@ -90,13 +91,14 @@ def caller(request: Request, settings: Settings) -> Caller:
 
 def _found(request: Request, settings: Settings) -> Caller:
     chosen = settings.client_address_header
-    if chosen and (told := _parse(_told(request, chosen))):
+    if chosen and (told := _parse(_told(request, chosen.lower().encode()))):
         return Caller(str(told), chosen)
-    peer = request.client.host[:_LONGEST] if request.client else ""
+    client = request.scope.get("client")
+    peer = client[0][:_LONGEST] if client else ""
     if not settings.trusted_proxies:
         return _behind(peer, None, ())
     entry = _forwarded(request, settings.trusted_proxies)
-    by_front_end = tuple([(header, _told(request, header)) for header in _OF_THE_FRONT_END])
+    by_front_end = tuple([(shown, _told(request, name)) for shown, name in _OF_THE_FRONT_END])
     names_worker = _names_worker(request, settings.login_servers)
     return _behind(peer, entry, by_front_end, names_worker=names_worker)
 
@@ -142,9 +144,9 @@ def _names_worker(request: Request, login_servers: Sequence[str]) -> bool:
     return host == f"{address}:{port}" and host not in login_servers
 
 
-def _told(request: Request, header: str) -> str:
+def _told(request: Request, name: bytes) -> str:
     """What a header says that may hold an address."""
-    return _short(fields.only(request, header.lower().encode()))
+    return _short(fields.only(request, name))
 
 
 def _short(text: str) -> str:

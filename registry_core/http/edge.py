@@ -28,7 +28,16 @@ from registry_core.errors import (
     Unauthorized,
     Unavailable,
 )
-from registry_core.http import addresses, audit, bodies, cors, fields, policy, request_log
+from registry_core.http import (
+    addresses,
+    audit,
+    bodies,
+    cors,
+    fields,
+    policy,
+    query,
+    request_log,
+)
 from registry_core.http.answered import GONE, Answered
 from registry_core.http.authentication import authenticate, challenge_of, refusal
 from registry_core.http.context import Context
@@ -218,7 +227,8 @@ class _Passage:
 
     def _query(self) -> Query:
         """As it was sent: an address put together again would have the client's `Host` in it."""
-        return self.surface.query(self.request.scope["query_string"].decode("latin-1"))
+        raw = self.request.scope["query_string"].decode("latin-1")
+        return query.read(self.surface.query, raw)
 
     def _mount_source(self, target: _Target) -> RepositoryName | None:
         """The repository that a mount is to be from, which its sender has to be allowed as well.
@@ -284,7 +294,7 @@ def _correlation_id(request: Request) -> str:
     given = fields.first(request, _CORRELATION_HEADER)
     if given and _CORRELATION_ID.fullmatch(given):
         return given
-    digits = f"{random.getrandbits(128):032x}"
+    digits = random.randbytes(16).hex()
     # A UUID of version 4 (RFC 9562, 5.4).
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 

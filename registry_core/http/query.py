@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from registry_core.errors import RequestInvalid
 
 _MAX_FIELDS = 2000
+_REMEMBERED = 512
+"""Up to so many characters of a query are remembered with what it says."""
 
 
 class Query:
@@ -39,3 +42,17 @@ class Query:
     def all(self, name: str) -> Sequence[str]:
         """Every value of a parameter, in order."""
         return [value for key, value in self._pairs if key == name]
+
+
+Reading = Callable[[str], Query]
+"""How a query is read: `Query`, or `Query.of_form`."""
+
+
+def read(reading: Reading, raw: str) -> Query:
+    """A query, of an address and not of a body: what those hold is not to be kept in memory."""
+    return _known(reading, raw) if len(raw) <= _REMEMBERED else reading(raw)
+
+
+@lru_cache(maxsize=256)  # A client asks for the same again and again.
+def _known(reading: Reading, raw: str) -> Query:
+    return reading(raw)

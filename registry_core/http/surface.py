@@ -16,7 +16,7 @@ from starlette.responses import Response
 from registry_core.errors import UnknownRoute, Unsupported
 from registry_core.http import cors
 from registry_core.http.context import Context
-from registry_core.http.query import Query
+from registry_core.http.query import Query, Reading
 from registry_core.model.actions import Action
 from registry_core.model.change import Operation
 from registry_core.model.names import RepositoryName
@@ -126,7 +126,7 @@ class Surface:
     """
     kind: str = "unknown"
     """The kind in logs of a path that no route has."""
-    query: Callable[[str], Query] = Query
+    query: Reading = Query
     """How its clients write queries."""
     for_pages: str = cors.READING
     """The methods that pages of other origins may use."""
