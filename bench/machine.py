@@ -1,10 +1,11 @@
 """What Linux tells of memory and processor time. Of other systems nothing is known."""
 
+import contextlib
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 AVAILABLE = sys.platform == "linux"
@@ -91,6 +92,34 @@ def processor_name() -> str:
 def processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if AVAILABLE else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def apart(pid: int, others: Iterable[int]) -> Iterator[None]:
+    """Gives a process half of the processors, and the others the rest, until the end of the block.
+
+    Raises `LookupError` where there is only one, or the system cannot do it.
+    """
+    if processors() < 2 or not AVAILABLE:
+        raise LookupError("two processors are needed, on Linux")
+    all_ = sorted(os.sched_getaffinity(0))
+    middle = len(all_) // 2
+    others = tuple(others)
+    try:
+        _bind([pid], all_[:middle])
+        _bind(others, all_[middle:])
+        yield
+    finally:
+        _bind([pid, *others], all_)
+
+
+def _bind(pids: Iterable[int], to: Iterable[int]) -> None:
+    """Of every thread: what it starts later is bound as it is."""
+    for pid in pids:
+        for thread in (_PROC / str(pid) / "task").iterdir():
+            # One that ends meanwhile needs nothing.
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), to)
 
 
 def memory_bytes() -> int:

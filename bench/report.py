@@ -2,30 +2,33 @@
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from bench.layers import GIB, KIB, MIB
-from bench.upload import Results, median_ratio
+from bench.upload import Pair, Results, median_ratio
 
+_THROUGHPUT = (
+    "throughput                raw MiB/s  streamed MiB/s  ratio: median (least, most)  other load"
+)
 _UNITS = ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"))
 
 
 def as_json(results: Results) -> str:
     """Everything measured: rates in bytes a second, sizes in bytes."""
-    document = {"median_ratio": median_ratio(results.pairs), **asdict(results)}
+    medians = {"median_ratio": median_ratio(results.pairs)}
+    if results.apart:
+        medians["median_ratio_apart"] = median_ratio(results.apart)
+    document = {**medians, **asdict(results)}
     return json.dumps(document, indent=2)
 
 
 def as_table(results: Results) -> str:
     """What there is to know, in lines for a terminal."""
-    ratios = [pair.ratio for pair in results.pairs]
-    raw = statistics.median(pair.raw_rate for pair in results.pairs) / MIB
-    streamed = statistics.median(pair.streamed_rate for pair in results.pairs) / MIB
-    load = statistics.median(pair.other_load for pair in results.pairs)
-    spread = f"{median_ratio(results.pairs):.3f} ({min(ratios):.3f}, {max(ratios):.3f})"
     lines = [
-        "throughput      raw MiB/s  streamed MiB/s  ratio: median (least, most)  other load",
-        f"{len(ratios):>3} pairs       {raw:9.1f}  {streamed:14.1f}  {spread}  {load:13.2f}",
+        _THROUGHPUT,
+        _throughput("shared processors", results.pairs),
+        *([_throughput("storage apart", results.apart)] if results.apart else []),
         "",
         "memory          growth",
         *(
@@ -42,6 +45,15 @@ def as_table(results: Results) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _throughput(how: str, pairs: Sequence[Pair]) -> str:
+    ratios = [pair.ratio for pair in pairs]
+    raw = statistics.median(pair.raw_rate for pair in pairs) / MIB
+    streamed = statistics.median(pair.streamed_rate for pair in pairs) / MIB
+    load = statistics.median(pair.other_load for pair in pairs)
+    spread = f"{median_ratio(pairs):.3f} ({min(ratios):.3f}, {max(ratios):.3f})"
+    return f"{len(pairs):>3} x {how:<18} {raw:10.1f}  {streamed:14.1f}  {spread}  {load:15.2f}"
 
 
 def size(count: int) -> str:

@@ -1,5 +1,6 @@
 """What is measured of uploads: throughput, memory, and the time of a commit."""
 
+import contextlib
 import os
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ class Plan:
     """How much is sent."""
 
     pairs: int
-    """How often raw appends and a streamed upload are compared."""
+    """How often raw appends and a streamed upload are compared, in each of both ways."""
     pair_size: int
     """How many bytes each side of a pair sends."""
     loads: tuple[tuple[int, ...], ...]
@@ -61,6 +62,10 @@ class Results:
     """All of one run."""
 
     pairs: tuple[Pair, ...]
+    """All processes share the processors."""
+    apart: tuple[Pair, ...]
+    """Storage's emulator has half of the processors for itself, as storage has machines of its own.
+    Empty where the system cannot do that, or has only one processor."""
     growths: tuple[Growth, ...]
     """Empty where the system does not tell."""
     commits: tuple[Commit, ...]
@@ -69,12 +74,23 @@ class Results:
 
 def compare(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
     """Sends `size` bytes, whole blocks, both ways; also answers the upload, to be committed."""
-    load = machine.OtherLoad((os.getpid(), stage.azurite.pid, stage.receiving.pid))
+    load = machine.OtherLoad((stage.azurite.pid, *_not_storage(stage)))
     if raw_first:
         raw_seconds, upload = stage.raw.append(size), stage.receiver.send(Layer(size))
     else:
         upload, raw_seconds = stage.receiver.send(Layer(size)), stage.raw.append(size)
     return Pair(size / raw_seconds, upload.rate, load.processors()), upload
+
+
+def compare_apart(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
+    """As `compare`, with processors of its own for storage's emulator. Raises `LookupError`."""
+    with machine.apart(stage.azurite.pid, _not_storage(stage)):
+        return compare(stage, size, raw_first=raw_first)
+
+
+def _not_storage(stage: Stage) -> tuple[int, int]:
+    """The client, and the registry that it sends to."""
+    return os.getpid(), stage.receiving.pid
 
 
 def grow(stage: Stage, sizes: Sequence[int]) -> tuple[Growth, list[Upload]]:
@@ -89,12 +105,16 @@ def grow(stage: Stage, sizes: Sequence[int]) -> tuple[Growth, list[Upload]]:
 
 def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
     """Measures all of `plan`, and says how far it is."""
-    pairs, growths, uploads = [], [], []
+    pairs, apart, growths, uploads = [], [], [], []
     for number in range(plan.pairs):
         say(f"throughput {number + 1}/{plan.pairs}")
         pair, upload = compare(stage, plan.pair_size, raw_first=number % 2 == 0)
         pairs.append(pair)
         stage.commit(upload)
+        with contextlib.suppress(LookupError):
+            pair, upload = compare_apart(stage, plan.pair_size, raw_first=number % 2 == 0)
+            apart.append(pair)
+            stage.commit(upload)
     if machine.AVAILABLE:
         for sizes in plan.loads:
             say(f"memory: {len(sizes)} x {sizes[0] // MIB} MiB")
@@ -104,7 +124,7 @@ def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
     say("commits")
     uploads += [stage.receiver.send(Layer(size)) for size in _COMMIT_SIZES]
     commits = sorted((stage.commit(upload) for upload in uploads), key=lambda commit: commit.size)
-    return Results(tuple(pairs), tuple(growths), tuple(commits))
+    return Results(tuple(pairs), tuple(apart), tuple(growths), tuple(commits))
 
 
 def median_ratio(pairs: Sequence[Pair]) -> float:

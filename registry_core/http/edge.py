@@ -294,7 +294,7 @@ def _correlation_id(request: Request) -> str:
     given = fields.first(request, _CORRELATION_HEADER)
     if given and _CORRELATION_ID.fullmatch(given):
         return given
-    digits = random.randbytes(16).hex()
+    digits = random.randbytes(16).hex()  # noqa: S311 - no secret
     # A UUID of version 4 (RFC 9562, 5.4).
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 

@@ -9,16 +9,16 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.client import Upload, answered
 from bench.layers import GIB, KIB, MIB, Layer
-from bench.machine import AVAILABLE
+from bench.machine import AVAILABLE, processors
 from bench.stage import Commit, Stage, staged
-from bench.upload import Growth, compare, grow
+from bench.upload import Growth, Pair, compare, compare_apart, grow
 from registry_core.storage.objects import APPEND_BLOCK
 from tests.patience import PATIENCE
 
@@ -110,13 +110,25 @@ def test_a_streamed_upload_is_not_below_nine_tenths_as_fast_as_raw_appends(stage
     sign test); an upload that is slower than that by the spread of the pairs is found out. The
     first pair is for warming up.
     """
+    _assert_reached(0.9, stage, compare)
+
+
+@pytest.mark.skipif(processors() < 2, reason="storage cannot have a processor of its own")
+def test_beside_storage_of_its_own_an_upload_is_as_fast_as_raw_appends_but_a_twentieth(
+    stage: Stage,
+) -> None:
+    """Of twenty pairs, not all are slower; the median is near one."""
+    _assert_reached(0.95, stage, compare_apart)
+
+
+def _assert_reached(bar: float, stage: Stage, compared: Callable[..., tuple[Pair, Upload]]) -> None:
     ratios: list[float] = []
     for number in range(1 + ATTEMPTS):
-        pair, upload = compare(stage, 128 * MIB, raw_first=number % 2 == 0)
+        pair, upload = compared(stage, 128 * MIB, raw_first=number % 2 == 0)
         stage.commit(upload)
         if number:
             ratios.append(pair.ratio)
-        if max(ratios, default=0) >= 0.9:
+        if max(ratios, default=0) >= bar:
             return
     raise AssertionError(sorted(ratios))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_core.errors import RequestInvalid
-from registry_core.http.query import Query
+from registry_core.http.query import Query, read
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,17 @@ def test_a_thousand_parameters_are_all_there() -> None:
 def test_a_query_of_endless_parameters_is_the_clients_fault(raw: str) -> None:
     with pytest.raises(RequestInvalid):
         Query(raw)
+
+
+def test_a_query_that_is_remembered_says_the_same_read_either_way() -> None:
+    raw = "tag=a+b"
+    for _ in range(2):
+        assert read(Query, raw).get("tag") == "a+b"
+        assert read(Query.of_form, raw).get("tag") == "a b"
+
+
+def test_of_queries_only_short_ones_are_remembered() -> None:
+    short, long = "tag=" + "a" * 100, "tag=" + "a" * 1000
+    assert read(Query, short) is read(Query, short)
+    assert read(Query, long) is not read(Query, long)
+    assert read(Query, long).get("tag") == "a" * 1000
