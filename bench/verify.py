@@ -72,7 +72,15 @@ def measure(plan: Plan, say: Callable[[str], None]) -> list[Pair]:
 
 async def _measure(azurite: Azurite, plan: Plan, say: Callable[[str], None]) -> list[Pair]:
     registry = Registry(Settings(StorageSettings(azurite.connection_string)))
-    services = await registry.open()
+    try:
+        return await _pairs(await registry.open(), azurite, plan, say)
+    finally:
+        await registry.close()
+
+
+async def _pairs(
+    services: Services, azurite: Azurite, plan: Plan, say: Callable[[str], None]
+) -> list[Pair]:
     say(f"{plan.blobs} blobs of {plan.size // MIB} MiB")
     locations = [await _push(services, plan.size) for _ in range(plan.blobs)]
     found = []
@@ -90,7 +98,6 @@ async def _measure(azurite: Azurite, plan: Plan, say: Callable[[str], None]) -> 
         load = OtherLoad((os.getpid(), azurite.pid))
         raw, own = await _timed(read), await _timed(check)
         found.append(Pair(*own, *raw, load.processors()))
-    await registry.close()
     return found[1:]
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _DIGITS = 12
 """Of a digest, at a terminal: as docker cuts it."""
+_LONGEST = 3_600_000
+"""In seconds: of more it is not told how long it takes."""
 _NAMES = 20
 """How many names are told in a sentence."""
 
@@ -151,6 +153,27 @@ def size_text(size: int) -> str:
             break
         value /= 1000
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def duration_text(seconds: float) -> str:
+    """A time span for people: `4.2 s`, `59 s`, `3:05 min`, `2:10 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+def left_text(rate: float, octets: int) -> str:
+    """How long so many bytes take at a rate, in columns of fixed width: `3:05 min left`.
+
+    Nothing where there is no telling, or it would be a thousand hours.
+    """
+    seconds = max(octets, 0) / rate if rate > 0 else _LONGEST
+    return f"{duration_text(seconds):>8} left" if seconds < _LONGEST else " " * 13
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from slipway_cli.output.cells import count, size_text
+from slipway_cli.output.cells import count, duration_text, left_text, size_text
 from slipway_cli.output.lines import Lines
 from slipway_cli.output.text import clean
 
@@ -31,6 +31,7 @@ class Transfer:
     _begun: float
     position: int = 0
     _first: int | None = field(default=None)
+    """Where it began: one that goes on where another had ended has not sent all of it."""
 
     def at(self, position: int) -> None:
         """So many bytes have gone out; it may be less than before, after a fault."""
@@ -60,17 +61,20 @@ class Transfer:
         """How long it has been going on."""
         return self._owner.now() - self._begun
 
+    @property
+    def rate(self) -> float:
+        """How many bytes of its own have gone out in a second, on average."""
+        sent = max(self.position - (self._first or 0), 0)
+        return sent / self.seconds if self.seconds > 0 else 0.0
+
     def line(self) -> str:
         """How far it is: columns of fixed width, so that nothing jumps."""
         done = f"{size_text(self.position):>9}"
         of = "" if self.size is None else f" of {size_text(self.size):>9}"
         part = "" if not self.size else f"  {min(self.position * 100 // self.size, 100):3} %"
-        rate = self.position / self.seconds if self.seconds > 0 else 0.0
-        speed = f"  {size_text(int(rate)):>9}/s" if self.position else ""
-        left = ""
-        if self.size and rate:
-            left = f"  {_duration((self.size - self.position) / rate):>8} left"
-        return f"{self.column} {done}{of}{part}{speed}{left}"
+        speed = f"  {size_text(int(self.rate)):>9}/s" if self.position else ""
+        left = f"  {left_text(self.rate, self.size - self.position)}" if self.size else ""
+        return f"{self.column} {done}{of}{part}{speed}{left}".rstrip()
 
     @property
     def column(self) -> str:
@@ -127,9 +131,9 @@ class Transfers:
         self._active.remove(transfer)
         took = ""
         if how == SENT:
-            took = f" in {_duration(transfer.seconds)}"
+            took = f" in {duration_text(transfer.seconds)}"
             if transfer.seconds >= 1:
-                took += f", {size_text(int(transfer.position / transfer.seconds))}/s"
+                took += f", {size_text(int(transfer.rate))}/s"
         self.tell(f"{transfer.column} {size_text(transfer.position):>9}  {how}{took}")
 
     def left(self, transfer: Transfer) -> None:
@@ -143,16 +147,6 @@ class Transfers:
             f"{count(number, one)} {how} ({size_text(size)})"
             for how, (number, size) in self._numbers.items()
         ]
-        return f"{', '.join(parts) or f'no {one} sent'} in {_duration(self.now() - self._begun)}"
-
-
-def _duration(seconds: float) -> str:
-    """A time span for people: `4.2 s`, `59 s`, `3:05 min`, `2:10 h`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+        return (
+            f"{', '.join(parts) or f'no {one} sent'} in {duration_text(self.now() - self._begun)}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from slipway_cli.output.cells import count, short_digest, size_text
+from slipway_cli.output.cells import count, left_text, short_digest, size_text
 from slipway_cli.output.lines import Lines
 from slipway_cli.output.text import clean
 from slipway_cli.relay.uploads import Upload
@@ -59,17 +59,14 @@ class Line:
         size = "" if self._size is None else f" of {size_text(self._size)}"
         return (
             f"{name:<{_NAME}} {size_text(self._sent) + size:>20}  {self._speed(self._sent):>9}/s"
-            f"  {self._left():>10}"
+            f"  {self._left()}"
         )
 
     def _left(self) -> str:
-        if self._size is None or not self._sent:
+        if self._size is None:
             return ""
         passed = self._clock() - self._began
-        left = int(passed * (self._size - self._sent) / self._sent)
-        if left < 6000:
-            return f"{left // 60}:{left % 60:02} left"
-        return f"{left // 3600} h left" if left < 3_600_000 else ""
+        return left_text(self._sent / passed if passed > 0 else 0.0, self._size - self._sent)
 
 
 class Watch:

@@ -56,6 +56,22 @@ def test_a_log_shows_life_while_one_takes_long(capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_one_that_goes_on_is_as_fast_as_what_it_has_sent_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    with Transfers(clock) as transfers, transfers.begin("0123456789ab", 6000 * MB) as one:
+        one.at(5000 * MB)
+        clock.now += 50
+        one.at(5500 * MB)
+        assert "10.0 MB/s" in one.line()
+        assert one.line().endswith("50 s left")
+        clock.now += 50
+        one.end(SENT, 6000 * MB)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("sent in 1:40 min, 10.0 MB/s")
+
+
 def test_columns_keep_their_width_and_a_name_does_no_harm() -> None:
     clock = Clock()
     transfers = Transfers(clock)

@@ -32,7 +32,7 @@ def test_a_layer_is_shown_by_how_much_has_gone_out_how_fast_and_how_long_it_take
     assert shown.startswith("team/web ")
     assert "25.0 MB of 100.0 MB" in shown
     assert "2.5 MB/s" in shown
-    assert "0:30 left" in shown
+    assert "30 s left" in shown
 
 
 def test_of_a_stream_nobody_knows_how_long_it_takes() -> None:
