@@ -29,7 +29,7 @@ def check_settings(app_dir: Path, environment: Mapping[str, str]) -> None:
     Raises:
         AppError: a setting is wrong; the message is the registry's own.
     """
-    if not (app_dir / "registry_core" / "settings.py").is_file():
+    if not (app_dir / "registry_core").is_dir():
         return
     given = dict(environment)
     if settings.needs_azurite(given):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from tests.infra.templates import Templates
 
 _APP = "infra/modules/function-app.bicep"
 _MAIN = "infra/main.bicep"
+_CODE = "registry_core/settings/"
 _NAME = re.compile(r"REGISTRY_[A-Z0-9_]+|RegistryStorage(__\w+)?|WEBSITE_\w+|REGION_NAME")
 _OF_THE_PLATFORM = {
     "AzureWebJobsStorage__credential",
@@ -83,9 +85,10 @@ def given(templates: Templates) -> frozenset[str]:
 
 
 def read(templates: Templates) -> frozenset[str]:
-    """The environment variables that `settings.py` asks for."""
+    """The environment variables that `registry_core.settings` asks for."""
     found = set()
-    for node in ast.walk(ast.parse(templates.texts["registry_core/settings.py"])):
+    trees = [ast.parse(text) for path, text in templates.texts.items() if path.startswith(_CODE)]
+    for node in itertools.chain.from_iterable(map(ast.walk, trees)):
         if isinstance(node, ast.Constant) and _NAME.fullmatch(str(node.value)):
             found.add(str(node.value))
         if isinstance(node, ast.JoinedStr) and "RegistryStorage__" in ast.unparse(node):

@@ -224,9 +224,9 @@ MUTATIONS: tuple[tuple[Rule, str, str, str, str], ...] = (
     (settings_rule.settings, APP, "      REGISTRY_PEERS: peers\n", "", "REGISTRY_PEERS"),
     (
         settings_rule.settings,
-        "registry_core/settings.py",
-        '_duration(env, "REGISTRY_CACHE_TTL"',
-        '_duration(env, "REGISTRY_CACHE_LIFE"',
+        "registry_core/settings/__init__.py",
+        'duration(env, "REGISTRY_CACHE_TTL"',
+        'duration(env, "REGISTRY_CACHE_LIFE"',
         "REGISTRY_CACHE_LIFE",
     ),
     (

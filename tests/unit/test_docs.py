@@ -15,7 +15,8 @@ _SETTING = re.compile(r"\b(?:REGISTRY_[A-Z0-9_]+[A-Z0-9]|RegistryStorage(?:__[A-
 
 
 def test_every_setting_that_is_read_is_documented_and_the_reverse() -> None:
-    source = (ROOT / "registry_core" / "settings.py").read_text()
+    modules = (ROOT / "registry_core" / "settings").glob("*.py")
+    source = "".join(module.read_text() for module in modules)
     # The one pair of names that the code puts together.
     source = source.replace(
         "RegistryStorage__{service}ServiceUri", "RegistryStorage__tableServiceUri"

@@ -65,7 +65,8 @@ FILTERING = {"registry_core.storage.tables", "registry_core.storage.entities"}
 # Modules that mean something else by the same text: a unit of time, an element of a hash's state,
 # a service of an account, a kind of route, a word for people.
 HOMONYMS = {
-    "registry_core.settings": {"h", "blob"},
+    "registry_core.settings.storage": {"blob"},
+    "registry_core.settings.values": {"h"},
     "registry_core.lifecycle.retention.policy": {"h"},
     "registry_core.blobs.hashing": {"h"},
     "registry_core.storage.calls": {"blob"},
