@@ -94,14 +94,17 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if AVAILABLE else os.cpu_count() or 1
 
 
+def can_separate() -> bool:
+    """Whether processes can be given processors of their own here."""
+    return AVAILABLE and processors() > 1
+
+
 @contextlib.contextmanager
 def apart(pid: int, others: Iterable[int]) -> Iterator[None]:
     """Gives a process half of the processors, and the others the rest, until the end of the block.
 
-    Raises `LookupError` where there is only one, or the system cannot do it.
+    Only where `can_separate`.
     """
-    if processors() < 2 or not AVAILABLE:
-        raise LookupError("two processors are needed, on Linux")
     all_ = sorted(os.sched_getaffinity(0))
     middle = len(all_) // 2
     others = tuple(others)

@@ -1,6 +1,5 @@
 """What is measured of uploads: throughput, memory, and the time of a commit."""
 
-import contextlib
 import os
 import statistics
 from collections.abc import Callable, Sequence
@@ -83,7 +82,7 @@ def compare(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
 
 
 def compare_apart(stage: Stage, size: int, *, raw_first: bool) -> tuple[Pair, Upload]:
-    """As `compare`, with processors of its own for storage's emulator. Raises `LookupError`."""
+    """As `compare`, with processors of its own for storage's emulator: see `machine.apart`."""
     with machine.apart(stage.azurite.pid, _not_storage(stage)):
         return compare(stage, size, raw_first=raw_first)
 
@@ -105,15 +104,17 @@ def grow(stage: Stage, sizes: Sequence[int]) -> tuple[Growth, list[Upload]]:
 
 def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
     """Measures all of `plan`, and says how far it is."""
-    pairs, apart, growths, uploads = [], [], [], []
+    pairs: list[Pair] = []
+    apart: list[Pair] = []
+    growths, uploads = [], []
+    ways = [(compare, pairs)]
+    if machine.can_separate():
+        ways.append((compare_apart, apart))
     for number in range(plan.pairs):
         say(f"throughput {number + 1}/{plan.pairs}")
-        pair, upload = compare(stage, plan.pair_size, raw_first=number % 2 == 0)
-        pairs.append(pair)
-        stage.commit(upload)
-        with contextlib.suppress(LookupError):
-            pair, upload = compare_apart(stage, plan.pair_size, raw_first=number % 2 == 0)
-            apart.append(pair)
+        for compared, found in ways:
+            pair, upload = compared(stage, plan.pair_size, raw_first=number % 2 == 0)
+            found.append(pair)
             stage.commit(upload)
     if machine.AVAILABLE:
         for sizes in plan.loads:

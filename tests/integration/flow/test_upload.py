@@ -16,7 +16,7 @@ import pytest
 
 from bench.client import Upload, answered
 from bench.layers import GIB, KIB, MIB, Layer
-from bench.machine import AVAILABLE, processors
+from bench.machine import AVAILABLE, can_separate
 from bench.stage import Commit, Stage, staged
 from bench.upload import Growth, Pair, compare, compare_apart, grow
 from registry_core.storage.objects import APPEND_BLOCK
@@ -113,7 +113,7 @@ def test_a_streamed_upload_is_not_below_nine_tenths_as_fast_as_raw_appends(stage
     _assert_reached(0.9, stage, compare)
 
 
-@pytest.mark.skipif(processors() < 2, reason="storage cannot have a processor of its own")
+@pytest.mark.skipif(not can_separate(), reason="storage cannot have a processor of its own")
 def test_beside_storage_of_its_own_an_upload_is_as_fast_as_raw_appends_but_a_twentieth(
     stage: Stage,
 ) -> None:
